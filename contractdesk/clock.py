@@ -1,0 +1,56 @@
+"""The sole reader of time. Everything else is handed a ``Clock`` or gets time with its events."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+class Clock(Protocol):
+    """Time as its holder may see it; all values are integers in nanoseconds."""
+
+    def now_ns(self) -> int:
+        """UTC since the epoch; may step when the host's clock is set."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Never goes back; only differences mean something."""
+        ...
+
+
+class SystemClock:
+    """The host's clocks."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+
+class ManualClock:
+    """A clock that moves when it is told to: for tests, replays and simulations."""
+
+    def __init__(self, now_ns: int = 0) -> None:
+        self._now_ns = now_ns
+        self._monotonic_ns = 0
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def monotonic_ns(self) -> int:
+        return self._monotonic_ns
+
+    def advance(self, ns: int) -> None:
+        """Let ``ns`` nanoseconds pass (>= 0)."""
+        if ns < 0:
+            raise ValueError("a clock does not go back; use step() for a step of the wall clock")
+        self._now_ns += ns
+        self._monotonic_ns += ns
+
+    def step(self, ns: int) -> None:
+        """Set the wall clock by ``ns`` (either sign); the monotonic clock does not see it."""
+        self._now_ns += ns

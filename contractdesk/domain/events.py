@@ -1,0 +1,411 @@
+"""Facts: everything the engine can be told, as one tagged union.
+
+``ts_ns`` is when the desk learned of it (UTC, stamped by the driver); ``venue_ns`` is the venue's
+own time. An event carries all the time the engine will ever see.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from msgspec import Struct
+
+from contractdesk.domain.account import Account, MarginMode, PositionMode
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.intents import Intent
+from contractdesk.domain.market import Bar
+from contractdesk.domain.orders import OrderStatus, OrderType, Side
+
+
+class EventBase(Struct, frozen=True, kw_only=True, tag_field="event", tag=True):
+    ts_ns: int
+
+
+# -- market ---------------------------------------------------------------------------------
+
+
+class MarketEvent(EventBase, frozen=True, kw_only=True, tag=True):
+    """Base of what goes to the tape; everything else goes to the journal."""
+
+    symbol: str
+
+
+class BookSnapshotRead(MarketEvent, frozen=True, kw_only=True):
+    """A whole book; ``bids`` and ``asks`` are packed (ticks, lots) levels."""
+
+    update_id: int
+    bids: bytes
+    asks: bytes
+    venue_ns: int = 0
+
+
+class BookChanged(MarketEvent, frozen=True, kw_only=True):
+    """Absolute lots at the named ticks, 0 = gone; in sequence, several deltas may be merged in one."""
+
+    first_id: int
+    last_id: int
+    bids: bytes
+    asks: bytes
+    venue_ns: int
+
+
+class BookInvalidated(MarketEvent, frozen=True, kw_only=True):
+    """The book must not be used until the next snapshot."""
+
+    reason: str
+
+
+class TradePrinted(MarketEvent, frozen=True, kw_only=True):
+    trade_id: int
+    price: Decimal
+    size: Decimal  # contracts
+    taker: Side
+    venue_ns: int
+
+
+class MarkPriced(MarketEvent, frozen=True, kw_only=True):
+    mark: Decimal
+    index: Decimal
+    funding_rate: Decimal  # predicted for the next settlement
+    next_funding_ns: int
+    venue_ns: int
+
+
+class FundingSettled(MarketEvent, frozen=True, kw_only=True):
+    """A public settlement: rate applied at ``funding_ns``."""
+
+    rate: Decimal
+    funding_ns: int
+
+
+class LiquidationPrinted(MarketEvent, frozen=True, kw_only=True):
+    """Somebody's forced order."""
+
+    side: Side
+    size: Decimal
+    price: Decimal
+    venue_ns: int
+
+
+class OpenInterestRead(MarketEvent, frozen=True, kw_only=True):
+    amount: Decimal  # base units
+    venue_ns: int
+
+
+class BarClosed(MarketEvent, frozen=True, kw_only=True):
+    """A bar the venue itself closed."""
+
+    timeframe: str
+    bar: Bar
+
+
+class BarsLoaded(MarketEvent, frozen=True, kw_only=True):
+    """History for warm-up, or what a disconnection missed; ascending, without holes."""
+
+    timeframe: str
+    bars: tuple[Bar, ...]
+
+
+class TradesLoaded(MarketEvent, frozen=True, kw_only=True):
+    """Trades that a disconnection missed, ascending by id."""
+
+    trades: tuple[TradePrinted, ...]
+
+
+class ChannelAlive(MarketEvent, frozen=True, kw_only=True):
+    """Proof that a quiet channel is alive: the venue confirmed that nothing was missed."""
+
+    channel: str  # "book", "trade", "mark"
+
+
+class SymbolNotReady(MarketEvent, frozen=True, kw_only=True):
+    """A stream of the symbol is lost, or its backfill is not complete."""
+
+    reason: str
+
+
+class SymbolReady(MarketEvent, frozen=True, kw_only=True):
+    """All streams of the symbol are subscribed and their backfill has been delivered."""
+
+
+class InstrumentListed(EventBase, frozen=True, kw_only=True):
+    """Terms of a contract, at start and whenever the venue changes them."""
+
+    instrument: Instrument
+
+
+# -- orders ---------------------------------------------------------------------------------
+
+
+class OrderEvent(EventBase, frozen=True, kw_only=True, tag=True):
+    client_id: str
+    symbol: str
+    venue_ns: int = 0
+
+
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
+    venue_id: str
+
+
+class OrderRejected(OrderEvent, frozen=True, kw_only=True):
+    """Definitive: the venue does not have, and will not have, this order working."""
+
+    code: int
+    message: str
+    at_trigger: bool = False
+
+
+class OutcomeUnknown(OrderEvent, frozen=True, kw_only=True):
+    """The answer to a create was lost; after ``fence_ns`` (venue time) it can no longer be accepted."""
+
+    fence_ns: int
+    reason: str
+
+
+class OrderFilled(OrderEvent, frozen=True, kw_only=True):
+    fill: Fill
+
+
+class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class OrderExpired(OrderEvent, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class OrderAmended(OrderEvent, frozen=True, kw_only=True):
+    price: Decimal | None
+    trigger_price: Decimal | None
+    size: Decimal
+
+
+class StopTriggered(OrderEvent, frozen=True, kw_only=True):
+    """A conditional order has fired; ``child_venue_id`` is the regular order it became."""
+
+    child_venue_id: str
+
+
+class CancelFailed(OrderEvent, frozen=True, kw_only=True):
+    """The venue refused to cancel, or the answer was lost (``code`` 0)."""
+
+    code: int
+    message: str
+
+
+class VenueOrder(Struct, frozen=True, kw_only=True):
+    """An order as a query shows it."""
+
+    client_id: str
+    venue_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    status: OrderStatus
+    size: Decimal
+    filled: Decimal
+    price: Decimal | None
+    trigger_price: Decimal | None
+    reduce_only: bool
+    created_ns: int = 0
+
+
+class OrderRead(OrderEvent, frozen=True, kw_only=True):
+    """The answer to a QueryOrder; ``order`` is None when the venue says it has none such."""
+
+    order: VenueOrder | None
+
+
+# -- account --------------------------------------------------------------------------------
+
+
+class AccountRead(EventBase, frozen=True, kw_only=True):
+    request_id: int
+    account: Account
+
+
+class VenueStateRead(EventBase, frozen=True, kw_only=True):
+    """One consistent picture for reconciliation: account, positions, regular and conditional orders.
+
+    ``fills`` are ours since the last known one; all reads succeeded, or the event is a ReadFailed.
+    """
+
+    request_id: int
+    account: Account
+    orders: tuple[VenueOrder, ...]
+    fills: tuple[Fill, ...]
+
+
+class ReadFailed(EventBase, frozen=True, kw_only=True):
+    request_id: int
+    what: str
+    reason: str
+
+
+class WalletChanged(EventBase, frozen=True, kw_only=True):
+    asset: str
+    wallet_balance: Decimal
+    change: Decimal  # excluding PnL and fees
+    cause: str  # the venue's word, e.g. ORDER, FUNDING_FEE, DEPOSIT
+    venue_ns: int
+
+
+class PositionReported(EventBase, frozen=True, kw_only=True):
+    """The venue's own size, pushed: a witness, never a source of our position."""
+
+    symbol: str
+    size: Decimal
+    entry_price: Decimal
+    venue_ns: int
+
+
+class FundingPaid(EventBase, frozen=True, kw_only=True):
+    symbol: str
+    amount: Decimal  # settle currency, + received
+    payment_id: str  # the identity by which repeats are known
+    venue_ns: int
+
+
+class MarginCalled(EventBase, frozen=True, kw_only=True):
+    symbols: tuple[str, ...]
+
+
+class LeverageChanged(EventBase, frozen=True, kw_only=True):
+    symbol: str
+    leverage: Decimal
+
+
+class ModesRead(EventBase, frozen=True, kw_only=True):
+    position_mode: PositionMode
+    margin_modes: dict[str, MarginMode]
+    leverages: dict[str, Decimal]
+
+
+# -- connection -----------------------------------------------------------------------------
+
+
+class StreamName(Enum):
+    PUBLIC = "public"
+    MARKET = "market"
+    PRIVATE = "private"
+
+
+class StreamLost(EventBase, frozen=True, kw_only=True):
+    stream: StreamName
+    reason: str
+
+
+class StreamRestored(EventBase, frozen=True, kw_only=True):
+    """Connected, every subscription confirmed, and for PRIVATE what was missed has been delivered."""
+
+    stream: StreamName
+
+
+class ClockMeasured(EventBase, frozen=True, kw_only=True):
+    """Venue time minus ours, from the sample with the shortest round trip."""
+
+    offset_ms: float
+    rtt_ms: float
+
+
+class VenueSilenced(EventBase, frozen=True, kw_only=True):
+    """The venue demands silence until ``until_ns`` (429 or 418)."""
+
+    status: int
+    until_ns: int
+
+
+class LoopLagged(EventBase, frozen=True, kw_only=True):
+    """The driver's loop was late by ``lag_ms``."""
+
+    lag_ms: float
+
+
+class TimePassed(EventBase, frozen=True, kw_only=True):
+    """Nothing but time."""
+
+
+# -- the person -----------------------------------------------------------------------------
+
+
+class PersonEvent(EventBase, frozen=True, kw_only=True, tag=True):
+    who: str
+
+
+class IntentAsked(PersonEvent, frozen=True, kw_only=True):
+    """An order by hand: it passes the same gate as a strategy's."""
+
+    intent: Intent
+
+
+class CancelAsked(PersonEvent, frozen=True, kw_only=True):
+    client_id: str
+
+
+class FlattenAsked(PersonEvent, frozen=True, kw_only=True):
+    """Cancel entries and close, all symbols or one; the state is REDUCING until resumed."""
+
+    symbol: str | None = None
+
+
+class HaltAsked(PersonEvent, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class ResumeAsked(PersonEvent, frozen=True, kw_only=True):
+    pass
+
+
+class StrategyStarted(PersonEvent, frozen=True, kw_only=True):
+    """``source_hash`` names the exact code; the driver has it (or finds it in the journal) by that."""
+
+    strategy_id: str
+    class_name: str
+    source_hash: str
+    params: dict[str, Any]
+    symbols: tuple[str, ...]
+    timeframe: str
+
+
+class StrategyStopped(PersonEvent, frozen=True, kw_only=True):
+    strategy_id: str
+
+
+class StrategyTuned(PersonEvent, frozen=True, kw_only=True):
+    strategy_id: str
+    params: dict[str, Any]
+
+
+class StrategySwapped(PersonEvent, frozen=True, kw_only=True):
+    """New code for a running strategy, from the end of the current bar."""
+
+    strategy_id: str
+    class_name: str
+    source_hash: str
+
+
+class RiskTuned(PersonEvent, frozen=True, kw_only=True):
+    settings: dict[str, Any]
+
+
+class ClosingAsked(PersonEvent, frozen=True, kw_only=True):
+    """The desk is closing: entries are cancelled; ``flatten`` also closes the positions."""
+
+    flatten: bool
+
+
+Event = (
+    BookSnapshotRead | BookChanged | BookInvalidated | TradePrinted | MarkPriced | FundingSettled
+    | LiquidationPrinted | OpenInterestRead | BarClosed | BarsLoaded | TradesLoaded | ChannelAlive
+    | SymbolNotReady | SymbolReady | InstrumentListed
+    | OrderAccepted | OrderRejected | OutcomeUnknown | OrderFilled | OrderCancelled | OrderExpired
+    | OrderAmended | StopTriggered | CancelFailed | OrderRead
+    | AccountRead | VenueStateRead | ReadFailed | WalletChanged | PositionReported | FundingPaid
+    | MarginCalled | LeverageChanged | ModesRead
+    | StreamLost | StreamRestored | ClockMeasured | VenueSilenced | LoopLagged | TimePassed
+    | IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked
+    | StrategyStarted | StrategyStopped | StrategyTuned | StrategySwapped | RiskTuned | ClosingAsked
+)  # fmt: skip

@@ -1,0 +1,42 @@
+"""Public market facts that several events carry: bars, and the packed levels of a book."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from decimal import Decimal
+
+from msgspec import Struct
+
+NS_PER_S = 1_000_000_000
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Bar(Struct, frozen=True, kw_only=True):
+    """Open, high, low, close and volume over [open_ns, open_ns + timeframe)."""
+
+    open_ns: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal  # contracts
+
+
+def timeframe_ns(timeframe: str) -> int:
+    """Length of a timeframe such as ``1s``, ``5m``, ``4h``, ``1d``; ``ValueError`` for others."""
+    count, unit = timeframe[:-1], timeframe[-1:]
+    if unit not in _UNIT_S or not count.isdecimal() or int(count) == 0:
+        raise ValueError(f"timeframe {timeframe!r} is not a number and one of s, m, h, d")
+    return int(count) * _UNIT_S[unit] * NS_PER_S
+
+
+def pack_levels(levels: Iterable[tuple[int, int]]) -> bytes:
+    """(ticks, lots) pairs as little-endian int64: the form in which levels travel and rest."""
+    flat = [number for level in levels for number in level]
+    return struct.pack(f"<{len(flat)}q", *flat)
+
+
+def unpack_levels(packed: bytes) -> list[tuple[int, int]]:
+    flat = struct.unpack(f"<{len(packed) // 8}q", packed)
+    return list(zip(flat[::2], flat[1::2], strict=True))

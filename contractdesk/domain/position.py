@@ -1,0 +1,81 @@
+"""A net position, folded from its fills with exact cost.
+
+Law, linear and inverse: realized + unrealized = every fill marked to market, less fees (to the
+rounding of each booking, 1e-8 half even).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.instrument import ZERO, Instrument, cash
+from contractdesk.domain.orders import Side
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """Net position in one instrument."""
+
+    symbol: str
+    size: Decimal = ZERO  # contracts; + long, - short
+    cost: Fraction = Fraction(0)  # exact settle-currency value of the open size, signed like it
+    realized_pnl: Decimal = ZERO  # settle currency, fees and funding not included
+    fees: Decimal = ZERO  # + paid
+    funding: Decimal = ZERO  # + received
+    opened_ns: int = 0  # when the open size last left zero, or crossed it
+
+    @property
+    def flat(self) -> bool:
+        return self.size == 0
+
+    @property
+    def closing_side(self) -> Side:
+        """The side of an order that reduces the position."""
+        return Side.SELL if self.size > 0 else Side.BUY
+
+    @property
+    def net_pnl(self) -> Decimal:
+        """Realized, less fees, plus funding."""
+        return self.realized_pnl - self.fees + self.funding
+
+    def apply(self, fill: Fill, instrument: Instrument) -> Self:
+        """The position after ``fill``; one that crosses zero closes, then opens."""
+        closed = self._closed_by(fill)  # signed like the position
+        opened = fill.signed_size + closed  # what is left of the fill to open with
+        cost_closed = self.cost * Fraction(closed) / Fraction(self.size) if closed else Fraction(0)
+        pnl = cash(instrument.exact_pnl(closed, cost_closed, fill.price)) if closed else ZERO
+        size = self.size - closed + opened
+        fresh = self.size == 0 or (opened != 0 and self.size == closed)
+        return replace(
+            self,
+            size=size,
+            cost=self.cost - cost_closed + instrument.cost(opened, fill.price),
+            realized_pnl=self.realized_pnl + pnl,
+            fees=self.fees + fill.fee,
+            opened_ns=fill.ts_ns if fresh else self.opened_ns,
+        )
+
+    def paid(self, funding: Decimal) -> Self:
+        """The position after a funding payment (+ received)."""
+        return replace(self, funding=self.funding + funding)
+
+    def entry_price(self, instrument: Instrument) -> Decimal:
+        """Average price of the open size, rounded to 1e-8; zero when flat."""
+        return instrument.average_price(self.size, self.cost)
+
+    def unrealized_pnl(self, instrument: Instrument, mark: Decimal) -> Decimal:
+        """Profit of the open size at ``mark``, settle currency, rounded to 1e-8."""
+        if self.flat:
+            return ZERO
+        return cash(instrument.exact_pnl(self.size, self.cost, mark))
+
+    def _closed_by(self, fill: Fill) -> Decimal:
+        if self.size == 0 or (self.size > 0) == (fill.signed_size > 0):
+            return ZERO
+        closed = min(abs(self.size), fill.size)
+        return closed if self.size > 0 else -closed

@@ -1,0 +1,113 @@
+"""What the desk needs of a venue. Nothing outside ``venues/`` asks which venue it talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Protocol
+
+from msgspec import Struct
+
+from contractdesk.domain.account import Account, MarginMode, PositionMode
+from contractdesk.domain.events import (
+    CancelFailed,
+    Event,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRead,
+    OrderRejected,
+    OutcomeUnknown,
+    VenueOrder,
+)
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.orders import OrderRequest
+
+Emit = Callable[[Event], None]
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What the venue can do; the engine and the panels branch on these, never on its name."""
+
+    amend_stop: bool
+    attach_stop: bool
+    dead_man_switch: bool
+    native_timeframes: frozenset[str]  # bars that the venue closes itself
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One row of the preflight table."""
+
+    name: str
+    passed: bool
+    found: str
+    advice: str = ""  # what to do where it failed
+
+
+class VenueState(Struct, frozen=True, kw_only=True):
+    """Everything that reconciliation compares: read completely, or not at all."""
+
+    account: Account
+    orders: tuple[VenueOrder, ...]  # open, regular and conditional
+    fills: tuple[Fill, ...]
+
+
+class Venue(Protocol):
+    """One account on one venue. All methods run on the desk's loop.
+
+    Market and account facts are emitted as events, in order, stamped with the desk's clock. Orders
+    are never sent again by the venue: a lost answer is an ``OutcomeUnknown``.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """By unified symbol; filled by ``open``."""
+        ...
+
+    def resolve(self, symbol: str) -> Instrument:
+        """The instrument by ccxt's or the venue's own name; ``UnknownSymbol`` with near matches."""
+        ...
+
+    async def open(self, emit: Emit) -> None:
+        """Load the markets, measure the clock, check the key, start the private stream.
+
+        Raises UserError or VenueError; then nothing is left running.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End every task and socket; orders are left as they are."""
+        ...
+
+    async def preflight(self) -> tuple[Check, ...]:
+        """Key scopes, clock, position mode, margin modes, reachability."""
+        ...
+
+    async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
+        """Subscribe and warm up; emits BarsLoaded a timeframe, then SymbolReady."""
+        ...
+
+    async def submit(self, request: OrderRequest) -> OrderAccepted | OrderRejected | OutcomeUnknown:
+        """Send one order, regular or conditional, once."""
+        ...
+
+    async def cancel(
+        self, symbol: str, client_id: str, *, conditional: bool
+    ) -> OrderCancelled | CancelFailed: ...
+
+    async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
+        """What the venue knows of an order; VenueError when it cannot be asked."""
+        ...
+
+    async def read_account(self) -> Account: ...
+
+    async def read_state(self, fills_since_ns: int) -> VenueState: ...
+
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> None: ...
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> None: ...
+
+    async def set_position_mode(self, mode: PositionMode) -> None: ...
