@@ -49,3 +49,45 @@ class Intent(Struct, frozen=True, kw_only=True):
     take_profit: Decimal | None = None
     expire_s: float | None = None  # a resting entry is cancelled after so long
     reason: str = ""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What one rule measured for one wish, passed or not."""
+
+    rule: str  # stable name, e.g. "size_cap"
+    found: str
+    limit: str
+    passed: bool
+    would_pass: str = ""  # the change that would satisfy a failed rule
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """The gate's no: the first rule that failed, and all that was measured."""
+
+    symbol: str
+    rule: str
+    found: str
+    limit: str
+    would_pass: str
+    intent: Intent
+    intent_id: int
+    strategy_id: str
+    ts_ns: int
+    findings: tuple[Finding, ...] = ()
+
+
+class SizePreview(Struct, frozen=True, kw_only=True):
+    """What an entry would be, before anybody sends it; amounts in the settle currency."""
+
+    symbol: str
+    side: Side
+    size: Decimal  # contracts, on the lot grid
+    price: Decimal  # the worst price that the checks assume
+    notional: Decimal
+    initial_margin: Decimal
+    fee: Decimal
+    stop_price: Decimal | None
+    loss_at_stop: Decimal | None  # fees of both sides included
+    liquidation_price: Decimal | None
+    binding: str  # which limit fixed the size: "size_cap", "margin", "requested", "risk", "max_size"
+    refusal: str = ""  # why it would be refused as it stands, "" if it would pass

@@ -1,0 +1,177 @@
+"""Two faces of the engine's state.
+
+``DeskView`` is the current, read-only one for strategies and rules: it is live, so nobody keeps
+it. ``DeskSnapshot`` is the frozen picture for panels and tables: it is replaced, never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from contractdesk.domain.account import Account
+from contractdesk.domain.book import Book
+from contractdesk.domain.commands import Severity
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.instrument import ZERO, Instrument
+from contractdesk.domain.intents import Finding, Intent, Refused
+from contractdesk.domain.orders import Order
+from contractdesk.domain.position import Position
+
+
+class TradingState(Enum):
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"  # a strategy may only reduce
+    HALTED = "HALTED"  # a strategy sends nothing; protection and the person may cancel, stop, reduce
+
+
+class SymbolView(Protocol):
+    """One symbol, now. Prices are None until the first valid one."""
+
+    instrument: Instrument
+    book: Book
+    book_alive_ns: int  # when the book's channel last proved to be alive (a quiet book is not stale)
+    ready: bool  # streams confirmed, backfill complete
+    not_ready_reason: str
+    last: Decimal | None
+    mark: Decimal | None
+    index: Decimal | None
+    mark_ns: int
+    funding_rate: Decimal | None
+    next_funding_ns: int
+    leverage: Decimal
+    position: Position
+    external_size: Decimal  # contracts of the venue's position that are not ours
+    stop_price: Decimal | None  # of the working protective stop
+    guarded: Decimal  # contracts under a stop that the venue has confirmed
+
+
+class DeskView(Protocol):
+    """The whole desk, now; times are UTC ns."""
+
+    now_ns: int
+    state: TradingState
+    account: Account | None
+    account_ns: int  # when the account was read; 0 = never
+    clock_offset_ms: float
+    loop_lag_ms: float
+    private_stream_ready: bool
+
+    @property
+    def symbols(self) -> Mapping[str, SymbolView]: ...
+
+    def orders(self, symbol: str) -> Iterable[Order]:
+        """Open orders of the symbol, in-flight and unknown ones included."""
+        ...
+
+    def atr(self, symbol: str, timeframe: str, period: int) -> Decimal | None:
+        """ATR (Wilder) of the last closed bar; None during warm-up or when not finite."""
+        ...
+
+
+class SymbolSnapshot(Struct, frozen=True, kw_only=True):
+    """One symbol as the panels show it. ``bids``/``asks`` are packed (ticks, lots), best first."""
+
+    instrument: Instrument
+    bids: bytes
+    asks: bytes
+    book_valid: bool
+    ready: bool
+    not_ready_reason: str
+    feed_age_ms: float
+    last: Decimal | None
+    mark: Decimal | None
+    index: Decimal | None
+    funding_rate: Decimal | None
+    next_funding_ns: int
+
+
+class PositionRow(Struct, frozen=True, kw_only=True):
+    symbol: str
+    size: Decimal  # contracts; + long, - short
+    entry_price: Decimal
+    mark: Decimal | None
+    notional: Decimal
+    unrealized_pnl: Decimal
+    realized_pnl: Decimal
+    fees: Decimal
+    funding: Decimal
+    stop_price: Decimal | None
+    guarded: Decimal
+    liquidation_price: Decimal | None
+    strategy_id: str
+    origin: str  # "own" or "external"
+    opened_ns: int
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """Something the person should know; the last ones are kept, the log has all."""
+
+    ts_ns: int
+    severity: Severity
+    code: str
+    message: str
+    symbol: str = ""
+
+
+class StrategyRow(Struct, frozen=True, kw_only=True):
+    strategy_id: str
+    class_name: str
+    status: str  # "running", "stopped", "disabled: <why>"
+    symbols: tuple[str, ...]
+    timeframe: str
+    params: dict[str, Any]
+    realized_pnl: Decimal
+    fills: int
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """Why there is, or is not, an order: the chain from a signal to the gate's word."""
+
+    intent_id: int
+    intent: Intent
+    strategy_id: str
+    signal: str  # the event that caused it, in words
+    signal_ns: int
+    findings: tuple[Finding, ...]
+    client_id: str = ""  # of the order that came of it
+    refusal: str = ""
+
+
+class EquityPoint(Struct, frozen=True):
+    ts_ns: int
+    equity: Decimal
+
+
+class DeskSnapshot(Struct, frozen=True, kw_only=True):
+    """Everything the panels and tables show; bounded, and swapped by reference."""
+
+    ts_ns: int
+    state: TradingState
+    state_reason: str
+    asset: str
+    wallet_balance: Decimal = ZERO
+    equity: Decimal = ZERO
+    unrealized_pnl: Decimal = ZERO
+    initial_margin: Decimal = ZERO
+    available: Decimal = ZERO
+    margin_ratio: Decimal | None = None
+    loop_lag_ms: float = 0.0
+    clock_offset_ms: float = 0.0
+    private_stream_ready: bool = False
+    naked_s: float = 0.0  # how long the oldest unprotected contract has been so; 0 = all protected
+    protected_fraction: Decimal = Decimal(1)
+    symbols: dict[str, SymbolSnapshot] = {}
+    positions: tuple[PositionRow, ...] = ()
+    orders: tuple[Order, ...] = ()  # open first, then the last closed ones
+    fills: tuple[Fill, ...] = ()
+    refusals: tuple[Refused, ...] = ()
+    strategies: tuple[StrategyRow, ...] = ()
+    risk: tuple[Finding, ...] = ()  # each rule's measured value now
+    equity_curve: tuple[EquityPoint, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    events_handled: int = 0
