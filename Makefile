@@ -1,0 +1,53 @@
+# Two commands for a new user: `make demo` and `make lab`. One for a developer: `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
+SPEED ?= 4
+
+.PHONY: demo lab test lint accept bench screenshot browser clean
+
+.venv/.installed: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.installed-test: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+# Binance's own SDK cannot share an environment with our pins: it trades on the loopback exchange from its own.
+.venv-sdk/.installed:
+	@test -x .venv-sdk/bin/python || $(PYTHON) -m venv .venv-sdk
+	.venv-sdk/bin/python -m pip install --quiet --disable-pip-version-check 'binance-sdk-derivatives-trading-usds-futures<18'
+	@touch $@
+
+demo: .venv/.installed
+	$(BIN)/contractdesk demo --recordings $(RECORDINGS) --speed $(SPEED)
+
+lab: .venv/.installed
+	$(BIN)/contractdesk lab
+
+test: .venv/.installed-test .venv-sdk/.installed
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+accept: .venv/.installed-test
+	$(BIN)/python benchmarks/accept.py
+
+bench: .venv/.installed-test
+	$(BIN)/python benchmarks/depth.py
+
+screenshot: .venv/.installed-test
+	$(BIN)/python -m tests.e2e.screenshot docs/console.png
+
+# The browser tests need Debian's chromium; without it they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+
+clean:
+	rm -rf .venv .venv-sdk .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
