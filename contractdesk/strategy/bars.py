@@ -1,0 +1,249 @@
+"""Closed bars: a bounded series a strategy looks back on, and the builder of sub-minute bars.
+
+Invariant of a series: its bars are consecutive; a bar that would leave a hole is not taken.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from enum import Enum
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from contractdesk.domain.market import Bar, timeframe_ns
+from contractdesk.strategy.bar_builder import BarBuilder
+from contractdesk.strategy.indicators import Indicator
+from contractdesk.strategy.running import NAN, Running
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Appended", "BarBuilder", "BarSeries", "Bars", "SeriesState"]
+
+Floats = NDArray[np.float64]
+DEFAULT_CAPACITY = 2000
+MAX_INDICATORS = 64  # declared on one series
+
+
+class Bars(Struct, frozen=True):
+    """Columns of consecutive closed bars, oldest first; rows before the history starts are NaN."""
+
+    open_ns: NDArray[np.int64]  # UTC; 0 in rows before the history starts
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats  # contracts
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    @property
+    def complete(self) -> bool:
+        """True when the history reaches back over all rows."""
+        return not len(self) or bool(self.open_ns[0])
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The rows that exist, indexed by opening time (UTC)."""
+        import pandas as pd
+
+        there = self.open_ns > 0
+        columns = {name: getattr(self, name)[there] for name in ("open", "high", "low", "close", "volume")}
+        index = pd.to_datetime(self.open_ns[there], utc=True).rename("open_time")
+        return pd.DataFrame(columns, index=index)
+
+    @classmethod
+    def of(cls, bars: Iterable[Bar]) -> Self:
+        rows = list(bars)
+        table = np.array([_row(bar) for bar in rows], dtype=np.float64).reshape(-1, 5).T.copy()
+        return cls(np.array([bar.open_ns for bar in rows], dtype=np.int64), *table)
+
+
+class Appended(Enum):
+    """What became of a bar offered to a series."""
+
+    ADDED = "added"
+    REPEATED = "repeated"  # not newer than the last bar: ignored
+    HOLE = "hole"  # bars are missing before it: not taken, load them first
+
+
+class SeriesState(Struct, frozen=True, kw_only=True):
+    """A series as a checkpoint keeps it; recursions included, for a warm-up would not repeat them."""
+
+    timeframe: str
+    capacity: int
+    bars: tuple[Bar, ...]
+    indicators: tuple[tuple[Indicator, Running, tuple[float | None, ...]], ...]  # NaN as None: JSON
+
+
+class BarSeries:
+    """The last ``capacity`` closed bars of one symbol and timeframe, with declared indicators."""
+
+    def __init__(self, timeframe: str, capacity: int = DEFAULT_CAPACITY) -> None:
+        self.timeframe = timeframe
+        self.capacity = capacity
+        self._step_ns = timeframe_ns(timeframe)
+        self._start = self._end = 0  # rows in use; they slide to the front when the arrays are full
+        self._open_ns = np.zeros(2 * capacity, dtype=np.int64)
+        self._columns = np.zeros((5, 2 * capacity), dtype=np.float64)
+        self._bars: list[Bar] = []  # exact, in the same rows
+        self._running: dict[Indicator, tuple[Running, Floats]] = {}
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    @property
+    def last_bar(self) -> Bar | None:
+        return self._bars[-1] if self._bars else None
+
+    @property
+    def next_open_ns(self) -> int | None:
+        """Opening time of the bar that the series expects; None while it is empty."""
+        return self._bars[-1].open_ns + self._step_ns if self._bars else None
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def append(self, bar: Bar) -> Appended:
+        """Take the next closed bar; a repeat is ignored, and one after a hole is not taken."""
+        expected = self.next_open_ns
+        if expected is not None and bar.open_ns != expected:
+            return Appended.REPEATED if bar.open_ns < expected else Appended.HOLE
+        self._push(bar)
+        return Appended.ADDED
+
+    def extend(self, bars: Iterable[Bar]) -> int:
+        """Take loaded history (ascending, without holes); returns how many bars were new.
+
+        History that does not join what is there replaces it.
+        """
+        added = 0
+        for bar in bars:
+            match self.append(bar):
+                case Appended.ADDED:
+                    added += 1
+                case Appended.HOLE:
+                    self.clear()
+                    self._push(bar)
+                    added = 1
+                case Appended.REPEATED:
+                    pass
+        return added
+
+    def clear(self) -> None:
+        """Forget all bars; declared indicators start again."""
+        self._start = self._end = 0
+        self._bars.clear()
+        for indicator, (_, values) in self._running.items():
+            self._running[indicator] = (indicator.start(), values)
+
+    def declare(self, indicator: Indicator) -> None:
+        """Keep ``indicator`` up to date from now on; it starts at the oldest bar that is there."""
+        if indicator in self._running:
+            return
+        if len(self._running) >= MAX_INDICATORS:
+            oldest = next(iter(self._running))
+            del self._running[oldest]
+        running, values = indicator.start(), np.full(2 * self.capacity, NAN)
+        self._running[indicator] = (running, values)
+        for row in range(self._start, self._end):
+            values[row] = self._step(running, row)
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def last(self, n: int, before: int | None = None) -> Bars:
+        """Exactly ``n`` bars, only those opened before ``before`` (ns); NaN rows where there are none."""
+        if not 0 <= n <= self.capacity:
+            raise ValueError(f"{n} bars were asked for: a series keeps {self.capacity}")
+        rows, missing = self._rows(n, before)
+        opens, columns = self._open_ns[rows], self._columns[:, rows]
+        if missing:
+            opens = np.concatenate((np.zeros(missing, dtype=np.int64), opens))
+            columns = np.concatenate((np.full((5, missing), NAN), columns), axis=1)
+        else:
+            opens, columns = opens.copy(), columns.copy()
+        return Bars(opens, *columns)
+
+    def value(self, indicator: Indicator, ago: int = 0) -> float:
+        """The indicator at the last closed bar, or ``ago`` bars before it; NaN where there is none."""
+        self.declare(indicator)
+        row = self._end - 1 - ago
+        return float(self._running[indicator][1][row]) if self._start <= row < self._end else NAN
+
+    def values(self, indicator: Indicator, n: int) -> Floats:
+        """The last ``n`` values, oldest first; NaN where there are none."""
+        self.declare(indicator)
+        rows, missing = self._rows(n, None)
+        return np.concatenate((np.full(missing, NAN), self._running[indicator][1][rows]))
+
+    # -- checkpoints -----------------------------------------------------------------------
+
+    def dump(self) -> SeriesState:
+        rows = slice(self._start, self._end)
+        return SeriesState(
+            timeframe=self.timeframe,
+            capacity=self.capacity,
+            bars=tuple(self._bars),
+            indicators=tuple(
+                (
+                    indicator,
+                    copy.deepcopy(running),
+                    tuple(None if v != v else v for v in values[rows].tolist()),
+                )
+                for indicator, (running, values) in self._running.items()
+            ),
+        )
+
+    @classmethod
+    def load(cls, state: SeriesState) -> Self:
+        series = cls(state.timeframe, state.capacity)
+        for bar in state.bars:
+            series._push(bar)
+        for indicator, running, values in state.indicators:
+            kept = np.full(2 * state.capacity, NAN)
+            kept[series._start : series._end] = [NAN if value is None else value for value in values]
+            series._running[indicator] = (copy.deepcopy(running), kept)
+        return series
+
+    # -- rows ------------------------------------------------------------------------------
+
+    def _push(self, bar: Bar) -> None:
+        if self._end == 2 * self.capacity:
+            self._slide()
+        row = self._end
+        self._open_ns[row] = bar.open_ns
+        self._columns[:, row] = _row(bar)
+        self._bars.append(bar)
+        self._end += 1
+        if len(self) > self.capacity:
+            self._start += 1
+            del self._bars[0]
+        for running, values in self._running.values():
+            values[row] = self._step(running, row)
+
+    def _slide(self) -> None:
+        """Move the rows in use to the front: once in ``capacity`` bars."""
+        rows, count = slice(self._start, self._end), len(self)
+        for array in (self._open_ns, *self._columns, *(values for _, values in self._running.values())):
+            array[:count] = array[rows].copy()
+        self._start, self._end = 0, count
+
+    def _step(self, running: Running, row: int) -> float:
+        _, high, low, close, _ = self._columns[:, row].tolist()
+        return running.update(high, low, close)
+
+    def _rows(self, n: int, before: int | None) -> tuple[slice, int]:
+        end = self._end
+        if before is not None:
+            opens = self._open_ns[self._start : self._end]
+            end = self._start + int(np.searchsorted(opens, before, side="left"))
+        start = max(self._start, end - n)
+        return slice(start, end), n - (end - start)
+
+
+def _row(bar: Bar) -> tuple[float, float, float, float, float]:
+    return float(bar.open), float(bar.high), float(bar.low), float(bar.close), float(bar.volume)
