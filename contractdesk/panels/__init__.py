@@ -1,1 +1,1 @@
-
+"""Windows on a desk's snapshots. Nothing here holds trading state; a click is a command on the desk."""

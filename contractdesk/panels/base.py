@@ -1,0 +1,82 @@
+"""What panels see of a desk, and what the pump sees of a panel."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from contractdesk.clock import NS_PER_S
+from contractdesk.domain.views import DeskSnapshot
+
+SILENT_NS = 4 * NS_PER_S  # a browser that has not acknowledged for so long is taken to be away
+
+
+class DeskFace(Protocol):
+    """The part of a desk that panels may touch: one picture to read, three verbs to call.
+
+    The verbs may block and may raise ``ContractdeskError``; panels call them off the widgets' thread.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label(self) -> str:
+        """``EMBEDDED``, ``PAPER``, ``TESTNET`` or ``LIVE``: stands on every panel."""
+        ...
+
+    @property
+    def snapshot(self) -> DeskSnapshot:
+        """The latest frozen picture, by reference; cheap, never blocks."""
+        ...
+
+    def halt(self) -> object: ...
+
+    def resume(self) -> object: ...
+
+    def flatten(self) -> object: ...
+
+
+class Pulse:
+    """Whether a browser still draws what is sent; one for each thing that is displayed.
+
+    Written by the pump (``sent``) and by the widgets' thread (``beat``); single attribute writes,
+    so no lock is needed.
+    """
+
+    __slots__ = ("_awaiting_ns",)
+
+    def __init__(self) -> None:
+        self._awaiting_ns: int | None = None
+
+    def sent(self, now_ns: int) -> None:
+        """Something that the browser acknowledges was sent at ``now_ns`` (monotonic)."""
+        if self._awaiting_ns is None:
+            self._awaiting_ns = now_ns
+
+    def beat(self) -> None:
+        """The browser has drawn."""
+        self._awaiting_ns = None
+
+    def silent(self, now_ns: int) -> bool:
+        """True when what was sent has stayed without an answer for ``SILENT_NS``."""
+        since = self._awaiting_ns
+        return since is not None and now_ns - since >= SILENT_NS
+
+
+class Panel(Protocol):
+    """A window on the desk's snapshots, refreshed by the pump and by nobody else."""
+
+    desk: DeskFace
+    pulse: Pulse
+    period_ns: int  # between two refreshes
+    cost: int  # messages that one refresh sends, at most
+    acknowledges: bool  # its script answers on the pulse; others of the same pulse rest while it is silent
+
+    @property
+    def alive(self) -> bool:
+        """False once it was closed; it is then forgotten."""
+        ...
+
+    def refresh(self, snapshot: DeskSnapshot) -> None:
+        """Show ``snapshot``; runs in the pump's thread."""
+        ...

@@ -1,0 +1,176 @@
+"""The order-book ladder: 20 levels a side on a canvas, ten times a second, fed by bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import traitlets
+
+from contractdesk.clock import NS_PER_MS
+from contractdesk.domain.instrument import ContractKind, Instrument
+from contractdesk.domain.orders import Order, OrderRole
+from contractdesk.domain.views import DeskSnapshot, PositionRow, SymbolSnapshot
+from contractdesk.panels import formats
+from contractdesk.panels.base import DeskFace, Pulse
+from contractdesk.panels.focus import Focus
+from contractdesk.panels.live import LiveWidget, script, style
+
+LEVELS_A_SIDE: Final = 20
+_LEVEL_BYTES: Final = 16  # two int64
+MAX_MARKS: Final = 60
+
+
+class Ladder(LiveWidget):
+    """Depth of one symbol with own orders, entry, stop, liquidation, mark and last on it.
+
+    ``bids``/``asks`` are (ticks, lots) as little-endian int64, best first; ``terms`` says how the
+    browser writes them; ``marks`` are prices in ticks (fractions allowed, for averages and marks).
+    """
+
+    _esm = script("ladder.js")
+    _css = style("ladder.css")
+
+    bids = traitlets.Bytes(b"").tag(sync=True)
+    asks = traitlets.Bytes(b"").tag(sync=True)
+    terms = traitlets.Dict().tag(sync=True)
+    marks: Any = traitlets.List().tag(sync=True)
+    foot: Any = traitlets.List().tag(sync=True)
+    quote = traitlets.Dict().tag(sync=True)
+
+    period_ns = 100 * NS_PER_MS
+
+    def __init__(
+        self,
+        desk: DeskFace,
+        focus: Focus | None = None,
+        *,
+        pulse: Pulse | None = None,
+    ) -> None:
+        self._focus = focus or Focus()
+        super().__init__(desk, pulse=pulse)
+
+    def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
+        symbol = self._focus.on(snapshot)
+        view = snapshot.symbols.get(symbol)
+        if view is None:
+            return {"bids": b"", "asks": b"", "terms": {"symbol": "", "label": self.desk.label}}
+        position = next((row for row in snapshot.positions if row.symbol == symbol), None)
+        limit = LEVELS_A_SIDE * _LEVEL_BYTES
+        return {
+            "bids": view.bids[:limit],
+            "asks": view.asks[:limit],
+            "terms": _terms(view.instrument, tuple(snapshot.symbols), self.desk.label),
+            "marks": list(_marks(snapshot, view, position))[:MAX_MARKS],
+            "foot": _foot(snapshot, view.instrument, position),
+            "quote": _quote(view),
+        }
+
+    def clicked(self, content: Mapping[str, Any]) -> None:
+        symbol = content.get("symbol")
+        if isinstance(symbol, str):
+            self._focus.choose(symbol)
+
+
+def _terms(instrument: Instrument, symbols: tuple[str, ...], label: str) -> dict[str, Any]:
+    """Ticks and lots become text in the browser by these integers, so no float is ever printed."""
+    return {
+        "symbol": instrument.symbol,
+        "symbols": list(symbols),
+        "label": label,
+        "quote": instrument.quote,
+        "unit": _unit(instrument),
+        "tick": formats.mantissa_of(instrument.tick_size),
+        "priceDecimals": formats.decimals_of(instrument.tick_size),
+        "lot": formats.mantissa_of(instrument.lot_size),
+        "sizeDecimals": formats.decimals_of(instrument.lot_size),
+    }
+
+
+def _unit(instrument: Instrument) -> str:
+    """The base currency where one contract is one of it, else contracts."""
+    plain = instrument.kind is ContractKind.LINEAR and instrument.contract_size == 1
+    return instrument.base if plain else "contracts"
+
+
+def _quote(view: SymbolSnapshot) -> dict[str, Any]:
+    spoiled = "" if view.book_valid else "book invalid: resyncing"
+    return {
+        "last": formats.price(view.instrument, view.last),
+        "lastTicks": _ticks(view.instrument, view.last),
+        "mark": formats.price(view.instrument, view.mark),
+        "age": formats.duration(view.feed_age_ms),
+        "trouble": spoiled or ("" if view.ready else view.not_ready_reason or "not ready"),
+    }
+
+
+def _ticks(instrument: Instrument, price: Decimal | None) -> float | None:
+    return None if price is None else float(price / instrument.tick_size)
+
+
+def _marks(
+    snapshot: DeskSnapshot, view: SymbolSnapshot, position: PositionRow | None
+) -> Iterator[dict[str, Any]]:
+    instrument = view.instrument
+    for order in snapshot.orders:
+        if order.status.open and order.request.symbol == instrument.symbol:
+            mark = _order_mark(order, instrument)
+            if mark is not None:
+                yield mark
+    if position is not None and position.size:
+        yield {"kind": "entry", "text": "ENTRY", "ticks": _ticks(instrument, position.entry_price)}
+        if position.liquidation_price is not None:
+            yield {"kind": "liq", "text": "LIQ", "ticks": _ticks(instrument, position.liquidation_price)}
+    if view.mark is not None:
+        yield {"kind": "mark", "text": "MARK", "ticks": _ticks(instrument, view.mark)}
+
+
+_ORDER_TEXT: Final = {OrderRole.STOP: "STOP", OrderRole.TAKE_PROFIT: "TP"}
+
+
+def _order_mark(order: Order, instrument: Instrument) -> dict[str, Any] | None:
+    request = order.request
+    price = request.trigger_price if request.type.conditional else request.price
+    if price is None:
+        return None
+    return {
+        "kind": "stop" if request.role is OrderRole.STOP else "order",
+        "text": _ORDER_TEXT.get(request.role) or formats.size(instrument, order.remaining),
+        "side": request.side.value,
+        "ticks": _ticks(instrument, price),
+    }
+
+
+_FLAT: Final = (("Position", "flat"), ("uPnL", formats.NONE), ("Stop", formats.NONE))
+
+
+def _foot(
+    snapshot: DeskSnapshot, instrument: Instrument, position: PositionRow | None
+) -> list[dict[str, str]]:
+    """What stands under the book: the position, then its stop with the distance from the mark."""
+    if position is None or not position.size:
+        return [{"name": name, "text": text, "tone": "muted"} for name, text in _FLAT]
+    side, tone = ("long", "buy") if position.size > 0 else ("short", "sell")
+    size = formats.size(instrument, abs(position.size))
+    pnl = formats.signed(position.unrealized_pnl, formats.cash_places(snapshot.asset))
+    held = f"{side} {size} @ {formats.price(instrument, position.entry_price)}"
+    return [
+        {"name": "Position", "text": held, "tone": tone},
+        {"name": "uPnL", "text": f"{pnl} {snapshot.asset}", "tone": _tone(position.unrealized_pnl)},
+        _stop_line(instrument, position),
+    ]
+
+
+def _tone(value: Decimal) -> str:
+    return "gain" if value > 0 else "loss" if value < 0 else "muted"
+
+
+def _stop_line(instrument: Instrument, position: PositionRow) -> dict[str, str]:
+    if position.stop_price is None:
+        return {"name": "Stop", "text": "none", "tone": "alarm"}
+    text = formats.price(instrument, position.stop_price)
+    if position.mark:
+        text += f" ({formats.signed_percent(position.stop_price / position.mark - 1)})"
+    naked = position.guarded < abs(position.size)
+    return {"name": "Stop", "text": text + (" partial" if naked else ""), "tone": "alarm" if naked else ""}

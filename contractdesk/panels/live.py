@@ -1,0 +1,77 @@
+"""Base of the panels that draw themselves in the browser: acknowledges, and stays live in a busy cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from contractdesk.domain.views import DeskSnapshot
+from contractdesk.panels.base import DeskFace, Pulse
+from contractdesk.panels.comm_compat import let_through
+from contractdesk.panels.render import bundle_of
+
+_STATIC = Path(__file__).with_name("static")
+
+
+def script(name: str) -> str:
+    """The ES module of one panel: what all share, then its own ``render``."""
+    return _read("live.js") + _read(name)
+
+
+def style(*names: str) -> str:
+    return "".join(_read(name) for name in ("theme.css", *names))
+
+
+def _read(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")
+
+
+class LiveWidget(anywidget.AnyWidget):
+    """An anywidget whose every refresh is one message, marked by a growing ``seq``.
+
+    The browser draws on ``seq`` and acknowledges from requestAnimationFrame, at most once a second,
+    where ``acknowledges`` is set; of the panels on one screen a single one does.
+    """
+
+    seq = traitlets.Int(0).tag(sync=True)
+    acknowledges = traitlets.Bool(default_value=True).tag(sync=True)
+
+    cost = 1
+
+    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None, **traits: Any) -> None:
+        self.desk = desk
+        self.pulse = pulse or Pulse()
+        super().__init__(acknowledges=pulse is None, **traits)
+        let_through(self.comm)
+        self.on_msg(self._on_message)
+
+    @property
+    def alive(self) -> bool:
+        return self.comm is not None
+
+    def refresh(self, snapshot: DeskSnapshot) -> None:
+        """Send what ``values`` makes of the snapshot, as one message."""
+        with self.hold_sync():
+            for name, value in self.values(snapshot).items():
+                setattr(self, name, value)
+            self.seq += 1
+
+    def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
+        """The traits that show ``snapshot``; unchanged ones are not sent again."""
+        raise NotImplementedError
+
+    def clicked(self, content: Mapping[str, Any]) -> None:
+        """A click, as the script reports it. Runs on the widgets' thread: must return at once."""
+
+    def _on_message(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+        if "ack" in content:
+            self.pulse.beat()
+        else:
+            self.clicked(content)
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return bundle_of(self.desk, super()._repr_mimebundle_())

@@ -1,0 +1,146 @@
+"""The pump: the one thread that writes to widgets.
+
+It samples ``desk.snapshot`` by reference, so a slow browser cannot slow the desk, and keeps all
+panels of the kernel together within 50 messages a second. A display that stops acknowledging gets
+one probe in 5 s, because jupyter_server keeps every message for a closed tab in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
+from contractdesk.panels.base import Panel
+
+_LOG = logging.getLogger("contractdesk.panels")
+_LOG.addHandler(logging.NullHandler())  # a notebook's cells are no place for a pump's complaints
+
+TICK_NS = 50 * NS_PER_MS  # half a ladder's period, so that due times are met closely
+PROBE_NS = 5 * NS_PER_S
+MESSAGES_PER_S = 38.0  # refill + burst stay below 50 in any second, acknowledgements included
+BURST = 8.0
+MAX_PANELS = 64
+MAX_FAILURES = 5  # in a row; then the panel rests, or one bug would fill the log
+
+
+class Budget:
+    """A token bucket of messages; ``take`` never waits."""
+
+    def __init__(self, per_s: float = MESSAGES_PER_S, burst: float = BURST) -> None:
+        self._per_ns = per_s / NS_PER_S
+        self._burst = burst
+        self._tokens = burst
+        self._at_ns: int | None = None
+
+    def take(self, count: int, now_ns: int) -> bool:
+        """True, and ``count`` tokens fewer, when there are so many; a full bucket always suffices."""
+        if self._at_ns is not None:
+            self._tokens = min(self._burst, self._tokens + (now_ns - self._at_ns) * self._per_ns)
+        self._at_ns = now_ns
+        if self._tokens < min(count, self._burst):
+            return False
+        self._tokens -= count
+        return True
+
+
+class _Entry:
+    __slots__ = ("due_ns", "failures", "panel", "slow")
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        self.due_ns = 0
+        self.failures = 0
+        self.slow = False
+
+
+class Pump:
+    """Refreshes the panels that were added to it; its thread ends when none is left."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._budget = Budget()
+        self._lock = threading.Lock()  # guards the list and the thread, not the refreshing
+        self._writing = threading.Lock()  # one writer at a time, also during a flush
+        self._entries: list[_Entry] = []
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        with self._lock:
+            return tuple(entry.panel for entry in self._entries)
+
+    def add(self, *panels: Panel, start: bool = True) -> None:
+        """Take panels in, in order of importance; beyond ``MAX_PANELS`` the oldest are let go."""
+        with self._lock:
+            self._entries = [*self._entries, *map(_Entry, panels)][-MAX_PANELS:]
+            if start and not self.running:
+                self._thread = threading.Thread(target=self._run, name="contractdesk-pump", daemon=True)
+                self._thread.start()
+
+    def step(self, now_ns: int) -> None:
+        """Refresh what is due at ``now_ns`` (monotonic) and fits the budget; never raises."""
+        with self._writing:
+            for entry in self._living():
+                if self._due(entry, now_ns) and self._budget.take(entry.panel.cost, now_ns):
+                    self._refresh(entry, now_ns)
+
+    def flush(self) -> None:
+        """Show the latest snapshot everywhere now: the last word of a headless notebook."""
+        with self._writing:
+            for entry in self._living():
+                self._refresh(entry, self._clock.monotonic_ns())
+
+    def _living(self) -> list[_Entry]:
+        with self._lock:
+            self._entries = [entry for entry in self._entries if entry.panel.alive]
+            return self._entries
+
+    def _due(self, entry: _Entry, now_ns: int) -> bool:
+        if not entry.panel.pulse.silent(now_ns):
+            if entry.slow:  # the browser is back: show it the present, not what was due
+                entry.slow, entry.due_ns = False, now_ns
+            return now_ns >= entry.due_ns
+        if not entry.slow:
+            entry.slow, entry.due_ns = True, now_ns + PROBE_NS
+        return entry.panel.acknowledges and now_ns >= entry.due_ns
+
+    def _refresh(self, entry: _Entry, now_ns: int) -> None:
+        panel = entry.panel
+        period_ns = PROBE_NS if entry.slow else panel.period_ns
+        late = now_ns - entry.due_ns >= period_ns
+        entry.due_ns = now_ns + period_ns if late else entry.due_ns + period_ns
+        try:
+            panel.refresh(panel.desk.snapshot)
+        except Exception:
+            self._failed(entry)
+            return
+        entry.failures = 0
+        if panel.acknowledges:
+            panel.pulse.sent(now_ns)
+
+    def _failed(self, entry: _Entry) -> None:
+        entry.failures += 1
+        _LOG.warning("%s could not be refreshed", type(entry.panel).__name__, exc_info=True)
+        if entry.failures >= MAX_FAILURES:
+            entry.due_ns += PROBE_NS
+
+    def _run(self) -> None:
+        pause = threading.Event()  # never set: its wait is a sleep that an interrupt cannot tear
+        while True:
+            started_ns = self._clock.monotonic_ns()
+            self.step(started_ns)
+            with self._lock:
+                if not any(entry.panel.alive for entry in self._entries):
+                    self._thread = None
+                    return
+            spent_ns = self._clock.monotonic_ns() - started_ns
+            pause.wait(max(TICK_NS - spent_ns, TICK_NS // 5) / NS_PER_S)
+
+
+THE_PUMP = Pump()
+"""The kernel's pump: the budget is a notebook's, so all desks of a kernel share it."""

@@ -1,0 +1,81 @@
+// What every panel shares: draw on `seq`, acknowledge when drawn, say when the kernel is silent.
+const ACK_MS = 1000;
+const STALE_MS = 3500;
+
+function live({ model, el, draw, stale }) {
+  let frame = 0;
+  let acknowledged = -ACK_MS;
+  let heard = performance.now();
+
+  const acknowledge = (now) => {
+    if (!model.get("acknowledges") || now - acknowledged < ACK_MS) return;
+    acknowledged = now;
+    try {
+      model.send({ ack: model.get("seq") });
+    } catch {
+      // a saved notebook without a kernel: there is nobody to tell
+    }
+  };
+  const paint = () => {
+    frame = 0;
+    draw();
+    acknowledge(performance.now());
+  };
+  const wake = () => {
+    if (!frame) frame = requestAnimationFrame(paint);
+  };
+  const onSeq = () => {
+    heard = performance.now();
+    wake();
+  };
+  const onVisible = () => {
+    if (!document.hidden) wake();
+  };
+  const timer = setInterval(() => {
+    const silence = performance.now() - heard;
+    const isStale = silence > STALE_MS && !document.hidden;
+    el.classList.toggle("cd-stale", isStale);
+    if (stale) stale(isStale ? silence : 0);
+  }, 500);
+
+  model.on("change:seq", onSeq);
+  document.addEventListener("visibilitychange", onVisible);
+  wake();
+  return {
+    wake,
+    stop: () => {
+      clearInterval(timer);
+      cancelAnimationFrame(frame);
+      model.off("change:seq", onSeq);
+      document.removeEventListener("visibilitychange", onVisible);
+    },
+  };
+}
+
+function element(tag, className, parent, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  if (parent) parent.appendChild(node);
+  return node;
+}
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// Calls `changed` when JupyterLab (or the system) goes from light to dark or back.
+function onTheme(changed) {
+  const observer = new MutationObserver(changed);
+  observer.observe(document.body, {
+    attributes: true,
+    attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
+  });
+  const media = window.matchMedia("(prefers-color-scheme: dark)");
+  media.addEventListener("change", changed);
+  return () => {
+    observer.disconnect();
+    media.removeEventListener("change", changed);
+  };
+}
+

@@ -1,0 +1,100 @@
+"""The status bar: how the desk stands, and the buttons that stop it, in any cell's shadow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final
+
+import traitlets
+
+from contractdesk.clock import NS_PER_MS
+from contractdesk.domain.views import DeskSnapshot
+from contractdesk.panels import formats, gist
+from contractdesk.panels.base import DeskFace, Pulse
+from contractdesk.panels.live import LiveWidget, script, style
+
+
+class Verb(Enum):
+    """What a button asks of the desk."""
+
+    HALT = "halt"
+    RESUME = "resume"
+    FLATTEN = "flatten"
+
+
+class Caller:
+    """Calls the desk's verbs off the widgets' thread, each at most once at a time."""
+
+    def __init__(self, desk: DeskFace) -> None:
+        self._calls: Final[Mapping[Verb, Callable[[], object]]] = {
+            Verb.HALT: desk.halt,
+            Verb.RESUME: desk.resume,
+            Verb.FLATTEN: desk.flatten,
+        }
+        self._running: set[Verb] = set()
+        self._lock = threading.Lock()
+        self.outcome = ""  # of the last call that failed; "" after one that worked
+
+    def call(self, verb: Verb) -> None:
+        """Start the verb in a thread of its own; nothing happens while the same one still runs."""
+        with self._lock:
+            if verb in self._running:
+                return
+            self._running.add(verb)
+        threading.Thread(
+            target=self._run, args=(verb,), name=f"contractdesk-{verb.value}", daemon=True
+        ).start()
+
+    def _run(self, verb: Verb) -> None:
+        try:
+            self._calls[verb]()
+            self.outcome = ""
+        except Exception as error:
+            self.outcome = f"{verb.value} failed: {error}"
+        finally:
+            with self._lock:
+                self._running.discard(verb)
+
+
+class Status(LiveWidget):
+    """One line of values with Halt, Resume and Flatten (which asks twice)."""
+
+    _esm = script("status.js")
+    _css = style("status.css")
+
+    label = traitlets.Unicode("").tag(sync=True)
+    name = traitlets.Unicode("").tag(sync=True)
+    state = traitlets.Unicode("").tag(sync=True)
+    reason = traitlets.Unicode("").tag(sync=True)
+    outcome = traitlets.Unicode("").tag(sync=True)
+    clock = traitlets.Unicode("").tag(sync=True)
+    items: Any = traitlets.List().tag(sync=True)
+
+    period_ns = 200 * NS_PER_MS
+
+    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None) -> None:
+        self._caller = Caller(desk)
+        super().__init__(desk, pulse=pulse)
+
+    def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
+        return {
+            "label": self.desk.label,
+            "name": self.desk.name,
+            "state": snapshot.state.value,
+            "reason": snapshot.state_reason,
+            "outcome": self._caller.outcome,
+            "clock": f"{formats.utc_time(snapshot.ts_ns)} UTC",
+            "items": [
+                {"key": item.key, "name": item.name, "text": item.text, "tone": item.tone.value}
+                for item in gist.items(snapshot)
+            ],
+        }
+
+    def clicked(self, content: Mapping[str, Any]) -> None:
+        try:
+            verb = Verb(content.get("verb"))
+        except ValueError:
+            return  # not a button of ours
+        self._caller.call(verb)
