@@ -131,7 +131,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
         exact = cost / value if self.kind is ContractKind.LINEAR else value / cost
         return cash(exact)
 
-    def size_for_notional(self, notional: Decimal, price: Decimal) -> Decimal:
+    def size_for_notional(self, notional: Decimal | Fraction, price: Decimal) -> Decimal:
         """The largest size on the lot grid whose notional at ``price`` is at most ``notional``."""
         one = self.cost(Decimal(1), price)
         lots = Fraction(notional) / one / Fraction(self.lot_size)
@@ -144,7 +144,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
     # -- margin ----------------------------------------------------------------------------
 
-    def tier(self, notional: Decimal) -> MarginTier:
+    def tier(self, notional: Decimal | Fraction) -> MarginTier:
         """The bracket that ``notional`` (settle currency) falls into; the last one is open."""
         for tier in self.tiers:
             if notional <= tier.cap:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 from msgspec import Struct
+
+from contractdesk.errors import ConfigError
 
 
 class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,3 +28,57 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_loop_lag_ms: float = 2000.0
     max_clock_offset_ms: float = 5000.0
     max_intents_per_s: int = 50  # a strategy that wishes faster is disabled
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not Decimal(low) <= Decimal(value) <= Decimal(high):  # false for NaN, too
+                raise ConfigError(f"{name}={value} is not permitted: it must be from {low} to {high}")
+        if self.flatten_deadline_s < self.stop_deadline_s:
+            raise ConfigError("flatten_deadline_s must be at least stop_deadline_s")
+
+
+# Inclusive. A cap above 1 is for accounts that are run with leverage on purpose.
+RANGES: dict[str, tuple[str, str]] = {
+    "size_cap": ("0", "10"),
+    "slippage_collar": ("0", "0.05"),
+    "stop_liquidation_buffer": ("0", "0.5"),
+    "stop_deadline_s": ("0.1", "30"),
+    "flatten_deadline_s": ("0.1", "60"),
+    "account_max_age_s": ("0.1", "10"),
+    "intent_expiry_s": ("0.1", "10"),
+    "book_max_age_s": ("0.1", "10"),
+    "mark_max_age_s": ("0.1", "30"),
+    "max_loop_lag_ms": ("10", "10000"),
+    "max_clock_offset_ms": ("10", "5000"),
+    "max_intents_per_s": ("1", "10000"),
+}
+
+
+def tuned(settings: RiskSettings, changes: Mapping[str, Any]) -> RiskSettings:
+    """``settings`` with ``changes`` in them; ConfigError names the setting and its range.
+
+    Values may be what a journal or a slider gives: decimals as strings, floats or ints.
+    """
+    fields = {field.name: field.type for field in msgspec.structs.fields(RiskSettings)}
+    for name in changes:
+        if name not in fields:
+            raise ConfigError(f"there is no risk setting {name!r}; there are: {', '.join(sorted(fields))}")
+    parsed = {name: _parse(name, value, fields[name]) for name, value in changes.items()}
+    return RiskSettings(**{**msgspec.structs.asdict(settings), **parsed})
+
+
+def _parse(name: str, value: object, kind: Any) -> object:
+    if kind is Decimal and isinstance(value, int | float) and not isinstance(value, bool):
+        value = repr(float(value)) if isinstance(value, float) else str(value)
+    if kind is float and isinstance(value, Decimal):
+        value = float(value)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"{name}={value!r} is not permitted: {_permitted(name, kind)}") from exc
+
+
+def _permitted(name: str, kind: type) -> str:
+    low_high = RANGES.get(name)
+    return f"it must be a {kind.__name__}" + (f" from {low_high[0]} to {low_high[1]}" if low_high else "")

@@ -1,0 +1,255 @@
+"""The rules that judge an entry's size, margin, stop and terms, and the state of the desk.
+
+Each is a small frozen struct with ``review(proposal, view) -> Finding``: pure, and never asked about
+an exit. What a rule cannot know it refuses. Findings say what was found, the limit, what would pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Protocol
+
+from msgspec import Struct
+
+from contractdesk.domain.account import Account
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.intents import Finding
+from contractdesk.domain.orders import OrderType, Side
+from contractdesk.domain.views import DeskView, SymbolView, TradingState
+from contractdesk.risk.proposal import Proposal
+from contractdesk.risk.sizing import (
+    cap_share,
+    exposure,
+    largest,
+    liquidation_after,
+    net_size,
+    opening_fee,
+    order_margin,
+    smallest,
+    unseen_margin,
+)
+from contractdesk.risk.words import failed, judged, money, number, passed, percent, seconds
+
+NS_PER_S = 1_000_000_000
+
+
+class Rule(Protocol):
+    """One rule; ``name`` is stable and stands in findings and refusals."""
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding: ...
+
+
+class StateRule(Struct, frozen=True):
+    """Entries are taken only while the desk is ACTIVE, by hand or by a strategy."""
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:  # noqa: ARG002  (a Rule)
+        active = TradingState.ACTIVE
+        return judged("trading_state", view.state.value, active.value, "resume()", ok=view.state is active)
+
+
+class EquityRule(Struct, frozen=True):
+    """E was read at most ``max_age_ns`` ago, and is positive."""
+
+    max_age_ns: int
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:  # noqa: ARG002  (a Rule)
+        account, age_ns = view.account, view.now_ns - view.account_ns
+        limit = f"read at most {self.max_age_ns / NS_PER_S:g} s ago, above 0"
+        if account is None or not view.account_ns:
+            return failed("equity", "never read", limit, "an account that can be read")
+        found = f"{money(account.equity, account.asset, up=False)}, {seconds(max(0, age_ns))}"
+        if account.equity <= 0:
+            return failed("equity", found, limit, "a deposit")
+        if age_ns > self.max_age_ns:
+            return failed("equity", found, limit, "a fresh read of the account")
+        return passed("equity", found, limit)
+
+
+class SizeCap(Struct, frozen=True):
+    """A symbol's position at mark and same-direction entries at their worst price stay under the cap."""
+
+    cap: Decimal  # of equity
+    collar: Decimal
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:
+        item, account = view.symbols[proposal.intent.symbol], view.account
+        limit = f"<= {number(self.cap * 100)} % of equity"
+        if account is None or account.equity <= 0:
+            return failed("size_cap", "equity unknown or not positive", limit, "an account with equity")
+        held, worst = exposure(view, item, proposal.side, self.collar), proposal.worst_price
+        if held is None or worst is None:
+            return failed("size_cap", "no mark price to measure with", limit, "a valid mark price")
+        allowed = Fraction(account.equity) * Fraction(self.cap)
+        total = held + abs(item.instrument.cost(proposal.size, worst))
+        found = f"{percent(total, account.equity)} of equity ({money(total, account.asset)})"
+        limit += f" ({money(allowed, account.asset, up=False)})"
+        least = smallest(item.instrument, worst)
+        if total <= allowed and (proposal.sized or proposal.size >= least):
+            return passed("size_cap", found, limit)
+        return failed("size_cap", found, limit, _smaller(item.instrument, held, allowed, worst))
+
+    def room(self, view: DeskView, item: SymbolView, side: Side) -> Fraction | None:
+        """What is left under the cap, settle currency; None where it cannot be known."""
+        held = exposure(view, item, side, self.collar)
+        if held is None or view.account is None:
+            return None
+        return max(Fraction(0), Fraction(view.account.equity) * Fraction(self.cap) - held)
+
+
+class MarginRule(Struct, frozen=True):
+    """New initial margin, what the snapshot has not seen, and the fees fit into what is available."""
+
+    collar: Decimal
+    enabled: bool = True
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:
+        item, account = view.symbols[proposal.intent.symbol], view.account
+        if not self.enabled:
+            return passed("margin", "not checked", "switched off")
+        if account is None:
+            return failed("margin", "account unknown", "<= available", "an account that can be read")
+        limit = f"<= {money(account.available, account.asset, up=False)} available"
+        if item.instrument.settle != account.asset:
+            found = f"{item.instrument.settle} needed, account in {account.asset}"
+            return failed("margin", found, limit, f"a contract that settles in {account.asset}")
+        need = self.need(proposal, view, account)
+        if need is None:
+            return failed("margin", "mark or leverage unknown", limit, "a valid mark and a leverage")
+        found = f"{money(need(proposal.size), account.asset)} needed"
+        if need(proposal.size) <= account.available:
+            return passed("margin", found, limit)
+        size = largest(item.instrument, proposal.size, lambda size: need(size) <= account.available)
+        advice = f"size <= {number(size)}" if size else "more available balance"
+        return failed("margin", found, limit, advice)
+
+    def need(
+        self, proposal: Proposal, view: DeskView, account: Account
+    ) -> Callable[[Decimal], Fraction] | None:
+        """Margin and fees as a function of the size; None where a price or the leverage is unknown."""
+        item, worst = view.symbols[proposal.intent.symbol], proposal.worst_price
+        held = exposure(view, item, proposal.side, self.collar)
+        unseen = unseen_margin(view, account, self.collar)
+        if worst is None or held is None or unseen is None or item.leverage <= 0:
+            return None
+
+        def needed(size: Decimal) -> Fraction:
+            fee = opening_fee(item.instrument, size, worst, taker=proposal.taker)
+            return unseen + order_margin(item, size, worst, held) + fee
+
+        return needed
+
+
+class HardStop(Struct, frozen=True):
+    """No entry without a stop between the liquidation price (with a buffer) and the entry.
+
+    Long: liquidation x (1 + buffer) < stop < min(mark, entry); short mirrored. The liquidation price
+    is that after the worst fill.
+    """
+
+    buffer: Decimal
+    collar: Decimal
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:
+        item, account, stop = view.symbols[proposal.intent.symbol], view.account, proposal.stop_price
+        held = net_size(item)
+        if held * proposal.side.sign < 0:
+            found = f"position of {number(held)} in the other direction"
+            return failed("hard_stop", found, "one stop a position", "exit_position() first")
+        if stop is None:
+            return self._without(proposal)
+        if item.mark is None or proposal.entry_price is None or account is None:
+            return failed("hard_stop", f"stop {number(stop)}", "a known mark and account", "a valid mark")
+        liquidation = liquidation_after(view, account, item, proposal, self.collar)
+        if proposal.side is Side.BUY:
+            low = None if liquidation is None else liquidation * (1 + self.buffer)
+            high: Decimal | None = min(item.mark, proposal.entry_price)
+        else:
+            low = max(item.mark, proposal.entry_price)
+            high = None if liquidation is None else liquidation * (1 - self.buffer)
+        return _between(stop, low, high, item.instrument)
+
+    @staticmethod
+    def _without(proposal: Proposal) -> Finding:
+        if proposal.intent.stop is None:
+            return failed("hard_stop", "no stop", "every entry has a stop", "stop=atr_stop(14, 2.5)")
+        return failed(
+            "hard_stop", "ATR unknown", "every entry has a stop", "more closed bars, or stop=<price>"
+        )
+
+
+class SlippageRule(Struct, frozen=True):
+    """A market order finds its size in the book before the collar; else its worst price is no promise."""
+
+    collar: Decimal
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:
+        item, edge = view.symbols[proposal.intent.symbol], proposal.adverse_price
+        if proposal.price is not None or not proposal.size:
+            return passed("slippage", "nothing to slip", "the collar")
+        limit = (
+            "the collar" if edge is None else f"{number(_short(edge))} (collar {number(self.collar * 100)} %)"
+        )
+        buy = proposal.side is Side.BUY
+        tick = item.book.worst_tick(buy, item.instrument.to_lots(proposal.size)) if item.book.valid else None
+        if tick is None or edge is None:
+            return failed("slippage", "the book is too thin", limit, "a smaller size, or limit=")
+        reach = item.instrument.from_ticks(tick)
+        found = f"reaches {number(reach)}"
+        if (reach <= edge) if buy else (reach >= edge):
+            return passed("slippage", found, limit)
+        return failed("slippage", found, limit, "a smaller size, or limit=")
+
+
+class TermsRule(Struct, frozen=True):
+    """The venue's own filters: sizes, smallest notional, and a take-profit on the right side."""
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:
+        item, terms = view.symbols[proposal.intent.symbol], proposal.instrument
+        at_market = proposal.request().type is OrderType.MARKET
+        most = min(terms.max_size, terms.max_market_size) if at_market else terms.max_size
+        price = proposal.price or item.mark
+        found = f"size {number(proposal.size)}"
+        limit = f"{number(terms.min_size)} to {number(most)}"
+        if not terms.min_size <= proposal.size <= most or not proposal.size:
+            return failed("venue_terms", found, limit, f"a size of {limit}")
+        if price is not None and terms.quote_notional(proposal.size, price) < terms.min_notional:
+            found = f"{money(terms.quote_notional(proposal.size, price), terms.quote, up=False)} notional"
+            limit = f">= {money(terms.min_notional, terms.quote)}"
+            return failed("venue_terms", found, limit, f"notional {limit}")
+        profit, entry = proposal.intent.take_profit, proposal.entry_price
+        if profit is not None and entry is not None and (profit - entry) * proposal.side.sign <= 0:
+            word = "above" if proposal.side is Side.BUY else "below"
+            limit = f"{word} the entry at {number(entry)}"
+            return failed("venue_terms", f"take-profit {number(profit)}", limit, f"a take-profit {limit}")
+        return passed("venue_terms", found, limit)
+
+
+def _smaller(instrument: Instrument, held: Fraction, allowed: Fraction, worst: Decimal) -> str:
+    """The largest size that the cap lets pass, in words."""
+    share, least = cap_share(instrument, allowed - held, worst), smallest(instrument, worst)
+    if share >= least:
+        return f"size <= {number(share)}"
+    if held:
+        return "less exposure: close, or cancel entries, first"
+    value = money(abs(instrument.cost(least, worst)), instrument.settle)
+    return f"more equity: the smallest size, {number(least)}, is {value}"
+
+
+def _between(stop: Decimal, low: Decimal | None, high: Decimal | None, instrument: Instrument) -> Finding:
+    """Strictly between the two, each of which may be absent (no liquidation price)."""
+    shown_low = "" if low is None else f"{number(_short(low))} < "
+    shown_high = "" if high is None else f" < {number(_short(high))}"
+    limit = f"{shown_low}stop{shown_high}"
+    ok = stop > 0 and (low is None or low < stop) and (high is None or stop < high)
+    if ok:
+        return passed("hard_stop", f"stop {number(stop)}", limit)
+    impossible = low is not None and high is not None and low + instrument.tick_size >= high
+    advice = "a smaller size: liquidation is too near" if impossible else f"a stop with {limit}"
+    return failed("hard_stop", f"stop {number(stop)}", limit, advice)
+
+
+def _short(price: Decimal) -> Decimal:
+    """Six decimals are enough to read; the comparison used them all."""
+    return price.quantize(Decimal("0.000001"))
