@@ -156,6 +156,7 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True):
     code: int
     message: str
     at_trigger: bool = False
+    would_trigger: bool = False  # of a conditional order: the price is already beyond its trigger
 
 
 class OutcomeUnknown(OrderEvent, frozen=True, kw_only=True):
