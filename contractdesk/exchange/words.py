@@ -174,6 +174,7 @@ class Reason(Enum):
     POSITION_MODE_ORDERS = "position mode change with open orders"  # -4067
     POSITION_SIDE_MISMATCH = "positionSide does not match the position mode"  # -4061
     MODE_UNSUPPORTED = "hedge mode and isolated margin can be set, not traded"  # -4084 family
+    BAD_INTERVAL = "not a bar interval"  # -1120
     INSUFFICIENT_BALANCE = "more than can be withdrawn"  # -5013
     MARKET_NOT_STEERABLE = "a recorded market cannot be steered"  # control API only
 
