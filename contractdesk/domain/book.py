@@ -1,21 +1,27 @@
 """An order book in integer ticks and lots: compiled, and exact at any distance from the touch.
 
-Each side keeps the 65,536 ticks around its best price as an array, and what lies farther behind in a
-dict; the window follows the price. Invariants: nothing outside a window is better than what is
-inside, and an invalid book is empty.
+Each side keeps the 65,536 ticks around its best price as an array (a window that follows the price)
+and what lies farther behind as sorted lists. Invariants: nothing outside a window is better than
+what is inside, and an invalid book is empty.
 """
 
 from __future__ import annotations
 
 import struct
-from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from contractdesk.domain.ladder_layout import ASKS, BASE, BEST, BIDS, DRIFT, SIGNS, SPILLED, WINDOW
-from contractdesk.domain.market import pack_levels, unpack_levels
+from contractdesk.domain.ladder_layout import (
+    ASKS,
+    BASE,
+    BEST,
+    BIDS,
+    CRAMPED,
+    DONE,
+    WINDOW,
+)
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from contractdesk.domain.compiled import Ints
 
 Level = tuple[int, int]  # (ticks, lots)
 LEVEL_BYTES = 16
@@ -25,38 +31,33 @@ _each_level = struct.Struct("<qq").iter_unpack
 class Book:
     """The L2 book of one instrument. Lots are absolute; 0 means that the level is gone.
 
-    The first ``Book`` of a process loads the kernels (0.9 s of CPU; some seconds where they have to
-    be compiled first): make one before time matters.
+    The first ``Book`` of a process loads the kernels (0.8 s of CPU; some seconds where they have to
+    be compiled first): make one before time matters. A book takes 1 MB.
     """
 
-    __slots__ = ("_far", "_kernels", "_ladder", "_numbers", "_scratch", "_scratch_bytes", "_scratch_size",
-                 "update_id", "valid")  # fmt: skip
-
-    update_id: int
-    valid: bool
+    __slots__ = ("_collect", "_kernels", "_ladder", "_moves", "_numbers", "_out", "_out_bytes", "_out_depth",
+                 "_write", "update_id", "valid")  # fmt: skip
 
     def __init__(self) -> None:
-        from contractdesk.domain import ladder
+        from contractdesk.domain import ladder, ladder_moves
 
-        self._kernels: ModuleType = ladder
-        self._ladder = ladder.empty_ladder()
-        self._numbers = self._ladder.data  # reads single places as plain ints
-        self._far: tuple[dict[int, int], dict[int, int]] = ({}, {})  # by side: key -> lots
-        self._scratch_size = 0
-        self._reserve(128)
+        self._kernels, self._moves = ladder, ladder_moves
+        self._write, self._collect = ladder.write, ladder.collect
+        self._reserve(32)
         self.invalidate()
 
     # -- writing ---------------------------------------------------------------------------
 
     def invalidate(self) -> None:
         """Forget everything: the book is not to be used until the next snapshot."""
-        self._fill(b"", b"")
-        self.update_id = 0
-        self.valid = False
+        self._adopt(self._moves.empty_ladder())
+        self.update_id: int = 0
+        self.valid: bool = False
 
     def apply_snapshot(self, bids: bytes, asks: bytes, update_id: int) -> None:
         """Replace the book by packed (ticks, lots) levels, in any order; it is valid from now on."""
-        self._fill(bids, asks)
+        sides = self._moves.from_packed(bids, BIDS), self._moves.from_packed(asks, ASKS)
+        self._adopt(self._moves.build(sides, spare=0))
         self.update_id = update_id
         self.valid = True
 
@@ -67,11 +68,9 @@ class Book:
         """
         if not self.valid:
             return
-        count = (len(bids) + len(asks)) // LEVEL_BYTES
-        if count > self._scratch_size:
-            self._reserve(count)
-        if self._kernels.write(self._ladder, bids, asks, self._scratch):
-            self._settle()
+        verdict = self._write(self._ladder, bids, asks)
+        if verdict != DONE:
+            self._settle(verdict, bids, asks)
         self.update_id = update_id
 
     # -- reading ---------------------------------------------------------------------------
@@ -79,14 +78,14 @@ class Book:
     @property
     def best_bid(self) -> int | None:
         """Ticks; None where the side is empty."""
-        place = self._numbers[BIDS, BEST]
-        return -(self._numbers[BIDS, BASE] + place) if place < WINDOW else None
+        place = self._numbers[BEST + BIDS]
+        return -(self._numbers[BASE + BIDS] + place) if place < WINDOW else None
 
     @property
     def best_ask(self) -> int | None:
         """Ticks; None where the side is empty."""
-        place = self._numbers[ASKS, BEST]
-        return self._numbers[ASKS, BASE] + place if place < WINDOW else None
+        place = self._numbers[BEST + ASKS]
+        return self._numbers[BASE + ASKS] + place if place < WINDOW else None
 
     @property
     def crossed(self) -> bool:
@@ -96,10 +95,7 @@ class Book:
 
     def lots_at(self, side_is_bid: bool, tick: int) -> int:  # noqa: FBT001  (the book's one flag)
         """Lots resting at ``tick``; 0 where there are none."""
-        side = BIDS if side_is_bid else ASKS
-        key = SIGNS[side] * tick
-        place = key - self._numbers[side, BASE]
-        return self._numbers[side, place] if 0 <= place < WINDOW else self._far[side].get(key, 0)
+        return self._kernels.lots_at(self._ladder, BIDS if side_is_bid else ASKS, tick)
 
     def top(self, depth: int) -> tuple[list[Level], list[Level]]:
         """Bids and asks, at most ``depth`` each, best first."""
@@ -113,34 +109,25 @@ class Book:
 
     def pack_top(self, depth: int) -> tuple[bytes, bytes]:
         """``top`` as packed levels: frozen, and cheap to hand to another thread."""
-        if 2 * depth > self._scratch_size:
-            self._reserve(2 * depth)
-        bids, asks = self._kernels.collect(self._ladder, depth, self._scratch)
-        start, end = depth * LEVEL_BYTES, (depth + asks) * LEVEL_BYTES
-        packed_bids = self._scratch_bytes[: bids * LEVEL_BYTES].tobytes()
-        packed_asks = self._scratch_bytes[start:end].tobytes()
-        if bids < depth:
-            packed_bids += self._pack_far(BIDS, depth - bids)
-        if asks < depth:
-            packed_asks += self._pack_far(ASKS, depth - asks)
-        return packed_bids, packed_asks
+        if depth > self._out_depth:
+            self._reserve(depth)
+        bids, asks = self._collect(self._ladder, depth, self._out)
+        out, middle = self._out_bytes, depth * LEVEL_BYTES
+        return (
+            out[: bids * LEVEL_BYTES].tobytes(),
+            out[middle : middle + asks * LEVEL_BYTES].tobytes(),
+        )
 
     def pack(self) -> tuple[bytes, bytes]:
         """The whole book as packed levels, best first: what ``apply_snapshot`` takes back."""
-        return self.pack_top(max(self._kernels.count(self._ladder, side) + len(far)
-                                 for side, far in enumerate(self._far)))  # fmt: skip
+        return self.pack_top(max(self._moves.count(self._ladder, side) for side in (BIDS, ASKS)))
 
     def worst_tick(self, buy: bool, lots: int) -> int | None:  # noqa: FBT001  (as ``lots_at``)
         """Where a market order of ``lots`` would be done; None when the book is too thin, or lots <= 0."""
         if lots <= 0:
             return None
-        side = ASKS if buy else BIDS
-        key, missing = self._kernels.walk(self._ladder, side, lots)
-        for far_key, far_lots in sorted(self._far[side].items()) if missing else ():
-            key, missing = far_key, missing - far_lots
-            if missing <= 0:
-                break
-        return SIGNS[side] * int(key) if missing <= 0 else None
+        tick, missing = self._kernels.walk(self._ladder, ASKS if buy else BIDS, lots)
+        return tick if missing == 0 else None
 
     def __eq__(self, other: object) -> bool:
         """Equal levels, both valid or both not; the update ids do not matter."""
@@ -154,39 +141,22 @@ class Book:
         state = "valid" if self.valid else "invalid"
         return f"<Book {state}, bid {self.best_bid}, ask {self.best_ask}, update {self.update_id}>"
 
-    # -- the window ------------------------------------------------------------------------
+    # -- the ladder ------------------------------------------------------------------------
 
-    def _fill(self, bids: bytes, asks: bytes) -> None:
-        self._ladder[:] = 0
-        for side, packed in ((BIDS, bids), (ASKS, asks)):
-            far, sign = self._far[side], SIGNS[side]
-            far.clear()
-            last = dict(unpack_levels(packed))
-            far.update((sign * ticks, lots) for ticks, lots in last.items() if lots)
-            self._kernels.follow(self._ladder, side, far)
+    def _settle(self, verdict: int, bids: bytes, asks: bytes) -> None:
+        """Lay the ladder out anew: windows around the best levels, room for the delta."""
+        moves, spare = self._moves, max(len(bids), len(asks)) // LEVEL_BYTES
+        sides = moves.levels_of(self._ladder, BIDS), moves.levels_of(self._ladder, ASKS)
+        self._adopt(moves.build(sides, spare))
+        if verdict == CRAMPED:
+            self.apply(bids, asks, self.update_id)
 
-    def _settle(self) -> None:
-        """Take over what the last delta spilled, and let the windows follow."""
-        start = 0
-        for side, far in enumerate(self._far):
-            base, ahead = self._numbers[side, BASE], False
-            end = start + self._numbers[side, SPILLED]
-            for key, lots in self._scratch[start:end].tolist():
-                if lots:
-                    far[key] = lots
-                    ahead |= key < base
-                else:
-                    far.pop(key, None)
-            start = end
-            if ahead or self._numbers[side, BEST] > DRIFT:
-                self._kernels.follow(self._ladder, side, far)
+    def _adopt(self, ladder: Ints) -> None:
+        self._ladder = ladder
+        self._numbers = ladder.data  # reads single places as plain ints, faster than the array
 
-    def _pack_far(self, side: int, count: int) -> bytes:
-        sign = SIGNS[side]
-        return pack_levels((sign * key, lots) for key, lots in nsmallest(count, self._far[side].items()))
-
-    def _reserve(self, levels: int) -> None:
-        """Room for what a delta of so many levels may spill, or for so many levels read."""
-        self._scratch_size = levels
-        self._scratch = self._kernels.empty_levels(levels)
-        self._scratch_bytes = self._scratch.data.cast("B")
+    def _reserve(self, depth: int) -> None:
+        """Room for so many levels a side to be read at once."""
+        self._out_depth = depth
+        self._out = self._moves.empty_levels(2 * depth)
+        self._out_bytes = self._out.data.cast("B")

@@ -1,119 +1,148 @@
-"""Kernels of the book on a ladder of two rows, bids and asks (see ``ladder_layout``)."""
+"""Kernels of the book. ``ladder`` is one array, laid out as ``ladder_layout`` says."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from contractdesk.domain.compiled import BOOL, BYTES, GRID, INT, PAIR, Ints, kernel, part
+from contractdesk.domain.compiled import BYTES, GRID, INT, PAIR, ROW, Ints, kernel, part
 from contractdesk.domain.ladder_layout import (
     ASKS,
     BASE,
     BEST,
     BIDS,
+    CRAMPED,
+    DONE,
     DRIFT,
-    LEAD,
-    ROW_LENGTH,
+    FAR,
+    FARS,
+    FOLLOW,
+    ROOM,
     SIGNS,
-    SPILLED,
     WINDOW,
+    WINDOWS,
 )
 
 
-def empty_ladder() -> Ints:
-    return np.zeros((2, ROW_LENGTH), np.int64)
-
-
-def empty_levels(count: int) -> Ints:
-    """Room for ``count`` pairs."""
-    return np.zeros((count, 2), np.int64)
+@part
+def _far_place(ladder: Ints, start: int, count: int, key: int) -> int:
+    """Where ``key`` stands, or would stand, among the ascending keys from ``start`` on."""
+    low, high = start, start + count
+    while low < high:
+        middle = (low + high) >> 1
+        if ladder[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @part
-def _write(ladder: Ints, side: int, packed: bytes, spill: Ints, spilled: int) -> tuple[int, bool]:
-    """Set one side's levels; returns how many pairs ``spill`` now holds, and if the window must move."""
+def _write_far(ladder: Ints, side: int, key: int, lots: int) -> None:
+    """Set one far level: in place, inserted, or removed."""
+    room, count = ladder[ROOM], ladder[FAR + side]
+    start = FARS + 2 * side * room
+    end = start + count
+    place = _far_place(ladder, start, count, key)
+    known = place < end and ladder[place] == key
+    if known and lots != 0:
+        ladder[place + room] = lots
+    elif known:
+        for i in range(place, end - 1):
+            ladder[i], ladder[i + room] = ladder[i + 1], ladder[i + 1 + room]
+        ladder[FAR + side] = count - 1
+    elif lots != 0:
+        for i in range(end, place, -1):
+            ladder[i], ladder[i + room] = ladder[i - 1], ladder[i - 1 + room]
+        ladder[place], ladder[place + room] = key, lots
+        ladder[FAR + side] = count + 1
+
+
+@part
+def _write(ladder: Ints, side: int, packed: bytes) -> bool:
+    """Set one side's levels; True when its window has to follow."""
     levels = np.frombuffer(packed, np.int64)
-    row, sign = ladder[side], SIGNS[side]
-    base, best, before, ahead = row[BASE], row[BEST], spilled, False
+    sign, first = SIGNS[side], WINDOWS + side * WINDOW
+    base, best, ahead = ladder[BASE + side], ladder[BEST + side], False
     for i in range(0, len(levels) - 1, 2):
         key, lots = sign * levels[i], levels[i + 1]
-        index = key - base
-        if 0 <= index < WINDOW:
-            row[index] = lots
-            if lots != 0 and index < best:
-                best = index
+        place = key - base
+        if 0 <= place < WINDOW:
+            ladder[first + place] = lots
+            if lots != 0 and place < best:
+                best = place
         else:
-            spill[spilled, 0], spill[spilled, 1] = key, lots
-            spilled += 1
-            ahead |= index < 0 and lots != 0
-    while best < WINDOW and row[best] == 0:
+            _write_far(ladder, side, key, lots)
+            ahead |= place < 0 and lots != 0
+    while best < WINDOW and ladder[first + best] == 0:
         best += 1
-    row[BEST], row[SPILLED] = best, spilled - before
-    return spilled, ahead or best > DRIFT
+    ladder[BEST + side] = best
+    return ahead or (best > DRIFT and (best < WINDOW or ladder[FAR + side] > 0))
 
 
-@kernel(BOOL(GRID, BYTES, BYTES, GRID))
-def write(ladder: Ints, bids: bytes, asks: bytes, spill: Ints) -> bool:
-    """Set the levels of a delta; True when levels were spilled or a window has to move.
-
-    ``spill`` (at least as long as there are levels) receives (key, lots) of what lies outside: first
-    ``SPILLED`` pairs of the bids, then those of the asks.
-    """
-    spilled, bids_move = _write(ladder, BIDS, bids, spill, 0)
-    spilled, asks_move = _write(ladder, ASKS, asks, spill, spilled)
-    return spilled > 0 or bids_move or asks_move
+@kernel(INT(ROW, BYTES, BYTES))
+def write(ladder: Ints, bids: bytes, asks: bytes) -> int:
+    """Set the levels of a delta, in order; DONE, FOLLOW or CRAMPED."""
+    room = ladder[ROOM]
+    if ladder[FAR + BIDS] + len(bids) // 16 > room or ladder[FAR + ASKS] + len(asks) // 16 > room:
+        return CRAMPED
+    bids_follow = _write(ladder, BIDS, bids)
+    asks_follow = _write(ladder, ASKS, asks)
+    return FOLLOW if bids_follow or asks_follow else DONE
 
 
 @part
-def _collect(ladder: Ints, side: int, depth: int, out: Ints, start: int) -> int:
-    row, sign = ladder[side], SIGNS[side]
-    base, found = row[BASE], 0
-    for index in range(row[BEST], WINDOW):
+def _collect(ladder: Ints, side: int, depth: int, out: Ints, row: int) -> int:
+    """Put the best ``depth`` levels of a side in ``out`` from ``row`` on; returns how many there are."""
+    sign, first, base, found = SIGNS[side], WINDOWS + side * WINDOW, ladder[BASE + side], 0
+    for place in range(ladder[BEST + side], WINDOW):
         if found == depth:
             break
-        if row[index] != 0:
-            out[start + found, 0], out[start + found, 1] = sign * (base + index), row[index]
+        lots = ladder[first + place]
+        if lots != 0:
+            out[row + found, 0], out[row + found, 1] = sign * (base + place), lots
             found += 1
+    start, room = FARS + 2 * side * ladder[ROOM], ladder[ROOM]
+    for i in range(start, start + min(depth - found, ladder[FAR + side])):
+        out[row + found, 0], out[row + found, 1] = sign * ladder[i], ladder[i + room]
+        found += 1
     return found
 
 
-@kernel(PAIR(GRID, INT, GRID))
+@kernel(PAIR(ROW, INT, GRID))
 def collect(ladder: Ints, depth: int, out: Ints) -> tuple[int, int]:
-    """The windows' best levels, best first, as (ticks, lots): bids from row 0, asks from row ``depth``.
+    """The best levels of both sides as (ticks, lots), best first: bids from row 0, asks from row ``depth``.
 
     Returns how many of each there are; ``out`` has at least ``2 * depth`` rows.
     """
     return _collect(ladder, BIDS, depth, out, 0), _collect(ladder, ASKS, depth, out, depth)
 
 
-@kernel(PAIR(GRID, INT, INT))
+@kernel(INT(ROW, INT, INT))
+def lots_at(ladder: Ints, side: int, tick: int) -> int:
+    """Lots resting at a tick."""
+    key = SIGNS[side] * tick
+    place = key - ladder[BASE + side]
+    if 0 <= place < WINDOW:
+        return int(ladder[WINDOWS + side * WINDOW + place])
+    start, count = FARS + 2 * side * ladder[ROOM], ladder[FAR + side]
+    place = _far_place(ladder, start, count, key)
+    known = place < start + count and ladder[place] == key
+    return int(ladder[place + ladder[ROOM]]) if known else 0
+
+
+@kernel(PAIR(ROW, INT, INT))
 def walk(ladder: Ints, side: int, lots: int) -> tuple[int, int]:
-    """Take ``lots`` (> 0) from the best level on; returns the last key taken from and what is missing."""
-    row = ladder[side]
-    last = row[BASE]
-    for index in range(row[BEST], WINDOW):
-        if row[index] != 0:
-            lots -= row[index]
-            last = row[BASE] + index
+    """Take ``lots`` (> 0) from the best level on; returns the last tick taken from and what is missing."""
+    sign, first, base, room = SIGNS[side], WINDOWS + side * WINDOW, ladder[BASE + side], ladder[ROOM]
+    tick = 0
+    for place in range(ladder[BEST + side], WINDOW):
+        if ladder[first + place] != 0:
+            tick, lots = sign * (base + place), lots - ladder[first + place]
             if lots <= 0:
-                break
-    return last, max(lots, 0)
-
-
-def count(ladder: Ints, side: int) -> int:
-    """How many levels the window of ``side`` holds."""
-    return int(np.count_nonzero(ladder[side, :WINDOW]))
-
-
-def follow(ladder: Ints, side: int, far: dict[int, int]) -> None:
-    """Put the window of ``side`` around its best level; ``far`` (key -> lots) keeps what lies outside."""
-    row = ladder[side]
-    places = np.flatnonzero(row[:WINDOW])
-    far.update(zip((places + row[BASE]).tolist(), row[places].tolist(), strict=True))
-    row[:] = 0
-    row[BEST] = WINDOW
-    if not far:
-        return
-    base = min(far) - LEAD
-    row[BASE], row[BEST] = base, LEAD
-    inside = [key for key in far if key - base < WINDOW]
-    row[np.array(inside) - base] = [far.pop(key) for key in inside]
+                return tick, 0
+    start = FARS + 2 * side * room
+    for i in range(start, start + ladder[FAR + side]):
+        tick, lots = sign * ladder[i], lots - ladder[i + room]
+        if lots <= 0:
+            return tick, 0
+    return tick, lots

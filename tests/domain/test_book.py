@@ -137,3 +137,13 @@ def test_the_module_alone_loads_neither_numba_nor_numpy():
     code = "import sys, contractdesk.domain.book; print({'numba', 'numpy'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_makes_room_for_any_number_of_far_levels():
+    book = snapshot([(10_000_000, 1)], [(10_000_001, 1)])
+    asks = [(20_000_000 + 7 * i, i + 1) for i in range(5_000)]
+    for start in range(0, 5_000, 250):
+        book.apply(b"", pack_levels(asks[start : start + 250]), start)
+    assert book.levels()[1] == [(10_000_001, 1), *asks]
+    book.apply(b"", pack_levels([(tick, 0) for tick, _ in asks]), 6_000)
+    assert book.levels() == ([(10_000_000, 1)], [(10_000_001, 1)])
