@@ -1,3 +1,86 @@
-"""contractdesk: a Jupyter-resident console for crypto contract trading."""
+"""contractdesk: a Jupyter-resident console for crypto contract trading.
+
+::
+
+    import contractdesk as cd
+    desk = cd.open_desk("embedded")
+    trend = desk.start(cd.library.TrendFollow(symbols=["BTC/USDT:USDT"], timeframe="1m", fast=12))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from contractdesk import errors as errors
+    from contractdesk.console.desk import Desk as Desk
+    from contractdesk.console.nested import allow_nested as allow_nested
+    from contractdesk.console.opening import open_desk as open_desk
+    from contractdesk.console.sizing import size as size
+    from contractdesk.strategy import library as library
+    from contractdesk.strategy.base import Context as Context
+    from contractdesk.strategy.base import Strategy as Strategy
+    from contractdesk.strategy.intents import atr_stop as atr_stop
+    from contractdesk.strategy.intents import cancel_entries as cancel_entries
+    from contractdesk.strategy.intents import enter_long as enter_long
+    from contractdesk.strategy.intents import enter_short as enter_short
+    from contractdesk.strategy.intents import exit_position as exit_position
+    from contractdesk.strategy.intents import fixed_stop as fixed_stop
+    from contractdesk.strategy.intents import move_stop as move_stop
+    from contractdesk.strategy.params import Param as Param
+
+_HOMES = {
+    "Desk": "contractdesk.console.desk",
+    "allow_nested": "contractdesk.console.nested",
+    "open_desk": "contractdesk.console.opening",
+    "size": "contractdesk.console.sizing",
+    "Context": "contractdesk.strategy.base",
+    "Strategy": "contractdesk.strategy.base",
+    "atr_stop": "contractdesk.strategy.intents",
+    "cancel_entries": "contractdesk.strategy.intents",
+    "enter_long": "contractdesk.strategy.intents",
+    "enter_short": "contractdesk.strategy.intents",
+    "exit_position": "contractdesk.strategy.intents",
+    "fixed_stop": "contractdesk.strategy.intents",
+    "move_stop": "contractdesk.strategy.intents",
+    "Param": "contractdesk.strategy.params",
+}
+_MODULES = {"errors": "contractdesk.errors", "library": "contractdesk.strategy.library"}
+
+__all__ = [
+    "Context",
+    "Desk",
+    "Param",
+    "Strategy",
+    "allow_nested",
+    "atr_stop",
+    "cancel_entries",
+    "enter_long",
+    "enter_short",
+    "errors",
+    "exit_position",
+    "fixed_stop",
+    "library",
+    "move_stop",
+    "open_desk",
+    "size",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: importing the package costs next to nothing."""
+    if name in _MODULES:
+        value: Any = importlib.import_module(_MODULES[name])
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

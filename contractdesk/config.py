@@ -1,0 +1,134 @@
+"""Typed settings from a TOML file. Secrets never stand in it: they come from the keyring or the environment.
+
+::
+
+    display_tz = "Europe/Berlin"
+
+    [profiles.main]
+    venue = "binance"
+    account = "main"
+    mode = "testnet"
+    risk = { size_cap = "0.02" }
+
+    [profiles.lab.endpoints]
+    rest = "http://127.0.0.1:8001"
+    stream = "ws://127.0.0.1:8001"
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from contractdesk.errors import ConfigError
+
+
+class Mode(Enum):
+    """How real the money is."""
+
+    PAPER = "paper"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class VenueKind(Enum):
+    """The venues that a desk can open."""
+
+    EMBEDDED = "embedded"  # the loopback exchange, in a process of its own
+    BINANCE = "binance"
+
+
+class Endpoints(Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses that replace the venue's own, without a path."""
+
+    rest: str
+    stream: str
+
+
+class MarketOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The market of the embedded exchange: generated from a seed, or a recording."""
+
+    seed: int = 7
+    recording: str = ""
+    speed: float = 1.0
+    start: str = ""  # UTC time in the recording at which it begins, "" = its beginning
+    balance: Decimal = Decimal(10_000)
+    idle_limit_s: float = 600.0
+    fresh: bool = False  # end the exchange that runs, with all its accounts, and begin anew
+
+    def __post_init__(self) -> None:
+        if not 0 < self.speed <= 1000:
+            raise ConfigError(f"speed={self.speed}: must lie between 0 (excluded) and 1000")
+        if self.balance <= 0:
+            raise ConfigError(f"balance={self.balance}: must be positive")
+        if self.idle_limit_s < 5:
+            raise ConfigError(f"idle_limit_s={self.idle_limit_s}: must be at least 5")
+        if self.recording and not Path(self.recording).exists():
+            raise ConfigError(f"recording {self.recording!r} does not exist")
+
+
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One account on one venue, and how the desk treats it."""
+
+    venue: VenueKind = VenueKind.EMBEDDED
+    account: str = "main"
+    mode: Mode = Mode.PAPER
+    endpoints: Endpoints | None = None
+    market: MarketOptions = MarketOptions()
+    risk: dict[str, str | int | float | bool] = {}
+
+    @property
+    def label(self) -> str:
+        """What every panel and repr says: EMBEDDED, PAPER, TESTNET or LIVE."""
+        return "EMBEDDED" if self.venue is VenueKind.EMBEDDED else self.mode.name
+
+    @property
+    def own_account(self) -> bool:
+        """True where the venue is asked to trade; False on paper, where we match ourselves."""
+        return self.venue is VenueKind.EMBEDDED or self.mode is not Mode.PAPER
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file; every entry has a default, so that there need not be one."""
+
+    display_tz: str = "UTC"
+    profiles: dict[str, Profile] = {}
+
+
+def settings_path() -> Path:
+    """``CONTRACTDESK_CONFIG``, or ``$XDG_CONFIG_HOME/contractdesk/config.toml``."""
+    if chosen := os.environ.get("CONTRACTDESK_CONFIG"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "contractdesk" / "config.toml"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings; ``ConfigError`` says which entry is wrong. A missing default file is no error."""
+    chosen = path or settings_path()
+    if not chosen.exists():
+        if path is not None or "CONTRACTDESK_CONFIG" in os.environ:
+            raise ConfigError(f"no settings file at {chosen}")
+        return Settings()
+    try:
+        return msgspec.toml.decode(chosen.read_bytes(), type=Settings)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{chosen}: {error}") from error
+
+
+def profile_of(venue: str, account: str, mode: str, settings: Settings) -> Profile:
+    """The profile that is called ``venue``, or a plain one; ``ConfigError`` names what there is."""
+    if (found := settings.profiles.get(venue)) is not None:
+        return found
+    wish = {"venue": venue, "account": account, "mode": mode}
+    if venue not in [kind.value for kind in VenueKind]:
+        known = ", ".join([kind.value for kind in VenueKind] + sorted(settings.profiles))
+        raise ConfigError(f"venue {venue!r} is not known; there are: {known}")
+    if mode not in [kind.value for kind in Mode]:
+        raise ConfigError(f'mode {mode!r} is not known; there are "paper", "testnet" and "live"')
+    return msgspec.convert(wish, type=Profile)

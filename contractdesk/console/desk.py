@@ -1,0 +1,295 @@
+"""What a notebook holds: the verbs, the tables and the reprs of one desk.
+
+Every verb looks blocking and is safe in any cell; each has an awaitable twin under ``desk.aio``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from contractdesk.config import Profile
+from contractdesk.console import views
+from contractdesk.console.book import BookView
+from contractdesk.console.calls import announced, awaitable, blocking, run
+from contractdesk.console.inquiries import Inquiries
+from contractdesk.console.receipts import Receipt, say
+from contractdesk.console.risk import RiskTable
+from contractdesk.console.strategies import StrategyHandle, StrategyVerbs
+from contractdesk.console.tables import Table
+from contractdesk.console.verbs import Verbs
+from contractdesk.desk.board import Observation, Observer
+from contractdesk.desk.session import CLOSE_WITHIN_S, Session
+from contractdesk.domain.views import DeskSnapshot
+from contractdesk.errors import UserError
+from contractdesk.strategy.base import Strategy
+
+if TYPE_CHECKING:
+    from contractdesk.panels import Panels
+
+
+class AioDesk:
+    """The awaitable twins of the verbs: ``await desk.aio.flatten()``, on any event loop."""
+
+    def __init__(
+        self, session: Session, verbs: Verbs, strategies: StrategyVerbs, inquiries: Inquiries
+    ) -> None:
+        self._session = session
+        self._verbs = verbs
+        self._strategies = strategies
+        self._inquiries = inquiries
+
+    halt = awaitable("_verbs", Verbs.halt)
+    resume = awaitable("_verbs", Verbs.resume)
+    flatten = awaitable("_verbs", Verbs.flatten)
+    buy = awaitable("_verbs", Verbs.buy)
+    sell = awaitable("_verbs", Verbs.sell)
+    close_position = awaitable("_verbs", Verbs.close_position)
+    move_stop = awaitable("_verbs", Verbs.move_stop)
+    cancel = awaitable("_verbs", Verbs.cancel)
+    set_leverage = awaitable("_verbs", Verbs.set_leverage)
+    set_margin_mode = awaitable("_verbs", Verbs.set_margin_mode)
+    set_position_mode = awaitable("_verbs", Verbs.set_position_mode)
+    account_state = awaitable("_inquiries", Inquiries.account_state)
+    preflight = awaitable("_inquiries", Inquiries.preflight)
+    why = awaitable("_inquiries", Inquiries.why)
+    why_not = awaitable("_inquiries", Inquiries.why_not)
+    size = awaitable("_inquiries", Inquiries.size)
+    tune_risk = awaitable("_verbs", Verbs.tune_risk)
+    start = awaitable("_strategies", StrategyVerbs.start)
+    stop = awaitable("_strategies", StrategyVerbs.stop)
+    tune = awaitable("_strategies", StrategyVerbs.tune)
+    swap = awaitable("_strategies", StrategyVerbs.swap)
+
+
+class Desk:
+    """One account on one venue, with a bot in the background. Made by ``open_desk``."""
+
+    def __init__(self, session: Session, tz: str = "UTC") -> None:
+        self._session = session
+        self._verbs = Verbs(session)
+        self._strategies = StrategyVerbs(session)
+        self._inquiries = Inquiries(session)
+        self._tz = tz
+        self._panels: Panels | None = None
+        self.aio = AioDesk(session, self._verbs, self._strategies, self._inquiries)
+
+    # -- verbs -----------------------------------------------------------------------------
+
+    halt = blocking("_verbs", Verbs.halt)
+    resume = blocking("_verbs", Verbs.resume)
+    flatten = blocking("_verbs", Verbs.flatten)
+    buy = blocking("_verbs", Verbs.buy)
+    sell = blocking("_verbs", Verbs.sell)
+    close_position = blocking("_verbs", Verbs.close_position)
+    move_stop = blocking("_verbs", Verbs.move_stop)
+    cancel = blocking("_verbs", Verbs.cancel)
+    set_leverage = blocking("_verbs", Verbs.set_leverage)
+    set_margin_mode = blocking("_verbs", Verbs.set_margin_mode)
+    set_position_mode = blocking("_verbs", Verbs.set_position_mode)
+    account_state = blocking("_inquiries", Inquiries.account_state)
+    preflight = blocking("_inquiries", Inquiries.preflight)
+    why = blocking("_inquiries", Inquiries.why)
+    why_not = blocking("_inquiries", Inquiries.why_not)
+    size = blocking("_inquiries", Inquiries.size)
+
+    def start(self, strategy: Strategy, name: str | None = None) -> StrategyHandle:
+        """Run a strategy and give its handle; the one that already runs is left as it is, and shown."""
+        announced(run(self._session, self._strategies.start(strategy, name), "start"))
+        return StrategyHandle(self, name or type(strategy).__name__)
+
+    def stop(self, strategy: str | StrategyHandle | None = None) -> Receipt:
+        """Stop one strategy, or all: entries are cancelled, positions and their stops stay."""
+        if strategy is None:
+            return announced(run(self._session, self._strategies.stop_all(), "stop"))
+        chosen = strategy if isinstance(strategy, str) else strategy.id
+        return announced(run(self._session, self._strategies.stop(chosen), "stop"))
+
+    def tune(self, strategy: str | StrategyHandle, **changes: Any) -> Receipt:
+        """Change parameters of a running strategy; ConfigError names the permitted range."""
+        chosen = strategy if isinstance(strategy, str) else strategy.id
+        return announced(run(self._session, self._strategies.tune(chosen, changes), "tune"))
+
+    def swap(self, strategy: str | StrategyHandle, cls: type[Strategy]) -> Receipt:
+        """Replace the code of a running strategy at the end of its bar; positions are kept."""
+        chosen = strategy if isinstance(strategy, str) else strategy.id
+        return announced(run(self._session, self._strategies.swap(chosen, cls), "swap"))
+
+    def close(self, leave: str = "protected") -> Receipt:
+        """End the desk: entries are cancelled; positions stay under their stops ("protected") or are
+        closed ("flatten"). The sockets, the thread, the files and the account's lock are released."""
+        if leave not in ("protected", "flatten"):
+            raise UserError(f'leave={leave!r} must be "protected" or "flatten"')
+        if self._session.closed:
+            return announced(Receipt(verb="close", done=True, summary="the desk was already closed"))
+        before = self.snapshot
+        work = self._session.wind_down(flatten=leave == "flatten")
+        done = run(self._session, work, "close", CLOSE_WITHIN_S + 5)
+        if not done and leave == "flatten":
+            say("close: positions could not be closed in time; the desk stays open. Try flatten() again.")
+            return Receipt(verb="close", done=False, summary="still open", shown=True)
+        receipt = self._verbs.closing_receipt(before, done=done)
+        self._session.release()
+        return announced(receipt)
+
+    # -- tables ----------------------------------------------------------------------------
+
+    @property
+    def positions(self) -> Table:
+        """Size in contracts, + long; amounts in the settle currency."""
+        return views.positions(self.snapshot, self._tz)
+
+    @property
+    def orders(self) -> Table:
+        """Open orders first, then the last closed ones."""
+        return views.orders(self.snapshot, self._tz)
+
+    @property
+    def fills(self) -> Table:
+        """Our executions, oldest first."""
+        return views.fills(self._session.host.records, self._tz)
+
+    @property
+    def refusals(self) -> Table:
+        """What the gate refused: rule, found, limit, what would pass."""
+        return views.refusals(self.snapshot, self._tz)
+
+    @property
+    def strategies(self) -> Table:
+        return views.strategies(self.snapshot, self._tz)
+
+    @property
+    def funding(self) -> views.Funding:
+        """``.payments`` (ours) and ``.rates`` (public settlements)."""
+        return views.Funding(self._session.host.records, self._tz)
+
+    @property
+    def pnl(self) -> views.Pnl:
+        """Realized PnL, fees and funding; ``.by("strategy", "symbol", "day")``, ``.df(by=[...])``."""
+        return views.Pnl(self._session.host.records, self.snapshot)
+
+    @property
+    def risk(self) -> RiskTable:
+        """Each rule's measured value now; ``.settings`` and ``.tune(size_cap="0.02")``."""
+        return RiskTable(self._session, self._verbs, self._inquiries, self.snapshot)
+
+    # -- looking ---------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self._session.name
+
+    @property
+    def label(self) -> str:
+        """EMBEDDED, PAPER, TESTNET or LIVE."""
+        return self._session.profile.label
+
+    @property
+    def profile(self) -> Profile:
+        """Venue, account, mode and options that it was opened with."""
+        return self._session.profile
+
+    @property
+    def snapshot(self) -> DeskSnapshot:
+        """The current frozen picture, replaced ten times a second; never blocks."""
+        return self._session.snapshot
+
+    @property
+    def is_open(self) -> bool:
+        return self._session.alive
+
+    @property
+    def symbols(self) -> list[str]:
+        """Unified symbols that the venue lists."""
+        return list(self._session.host.venue.instruments)
+
+    @property
+    def journal_path(self) -> Path:
+        """SQLite: every event but the market's, and every command, written before it was sent."""
+        return self._session.paths.journal
+
+    @property
+    def tape_path(self) -> Path:
+        """The folder of rotating market recordings."""
+        return self._session.paths.tape
+
+    @property
+    def log_path(self) -> Path:
+        """JSON lines in ECS; rotated."""
+        return self._session.paths.log
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Loop lag, order latency (signal to acknowledgement) and the time of one event, in ms."""
+        metrics = self._session.metrics
+        return {
+            "loop_lag": metrics.loop_lag.summary,
+            "order_latency": metrics.order_latency.summary,
+            "step": metrics.step.summary,
+        }
+
+    def book(self, symbol: str) -> BookView:
+        """A live view of the order book; ``UnknownSymbol`` with near matches."""
+        instrument = self._session.host.venue.resolve(symbol)
+        return BookView(instrument, lambda: self.snapshot)
+
+    def __getitem__(self, symbol: str) -> BookView:
+        return self.book(symbol)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.symbols
+
+    def wait_for(self, predicate: Callable[[DeskSnapshot], bool], timeout: float = 30.0) -> DeskSnapshot:
+        """Wait until ``predicate(snapshot)`` holds; ``TimeoutError`` after ``timeout`` seconds."""
+        found = self._session.host.board.wait_for(predicate, timeout)
+        if found is None:
+            raise TimeoutError(f"not true within {timeout:g} s; {self!r}")
+        return found
+
+    def observe(self, function: Observer, name: str = "snapshot") -> Observation:
+        """Call ``function(new)`` when a part of the snapshot changes ("positions", "state", ...).
+
+        At most ten times a second, on a thread of its own; ``.stop()`` of the result ends it.
+        """
+        return self._session.observers.add(function, name)
+
+    def console(self, **options: Any) -> Any:
+        """The whole screen: status and Halt, ladder, charts, tables."""
+        return self.panels.console(**options)
+
+    @property
+    def panels(self) -> Panels:
+        """``.ladder()``, ``.risk()``, ``.equity()`` and the other windows, one by one."""
+        if self._panels is None:
+            from contractdesk.panels import Panels  # widgets load when first shown
+
+            self._panels = Panels(self)
+        return self._panels
+
+    # -- faces -----------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        from contractdesk.panels.render import text_of  # shares the widgets' words
+
+        return text_of(self.snapshot, name=self.name, label=self._badge)
+
+    def _repr_html_(self) -> str:
+        from contractdesk.panels.render import html_of  # shares the widgets' words
+
+        return html_of(self.snapshot, name=self.name, label=self._badge)
+
+    @property
+    def _badge(self) -> str:
+        return self.label if self.is_open else f"{self.label} CLOSED"
+
+    def exit(self) -> None:
+        """End within 1.5 s, silently: entries cancelled, stops kept. The interpreter's end calls it."""
+        self._session.exit()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_open:
+            self.close()

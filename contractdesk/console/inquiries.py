@@ -1,0 +1,129 @@
+"""Questions to a desk, as coroutines on its own loop: they change nothing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from contractdesk.console.nested import nested
+from contractdesk.console.tables import Table
+from contractdesk.desk.session import Session
+from contractdesk.domain.account import Account
+from contractdesk.domain.intents import SizePreview, StopSpec
+from contractdesk.errors import UserError, VenueError
+from contractdesk.ops.metrics import Histogram
+from contractdesk.risk.settings import RiskSettings
+from contractdesk.strategy import intents
+from contractdesk.venues.base import Check
+
+if TYPE_CHECKING:
+    from contractdesk.engine.stories import Story
+
+LAG_P99_MS = 250.0
+_SIDES = {"buy": intents.enter_long, "sell": intents.enter_short}
+
+
+class Inquiries:
+    """What a person may ask."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._host = session.host
+
+    async def account_state(self) -> Account:
+        """The account as the venue shows it now: balances, margins, positions; read afresh."""
+        try:
+            return await self._host.venue.read_account()
+        except VenueError as error:
+            raise UserError(f"the venue did not answer: {error}") from error
+
+    async def risk_settings(self) -> RiskSettings:
+        """The limits that the gate works with now."""
+        return self._session.engine.risk
+
+    async def size(
+        self,
+        symbol: str,
+        *,
+        stop: StopSpec | intents.Number | None = None,
+        side: str = "buy",
+        risk: intents.Number | None = None,
+        notional: intents.Number | None = None,
+        limit: intents.Number | None = None,
+    ) -> SizePreview:
+        """What an entry would be: size, margin, fee, loss at the stop, liquidation, the binding limit.
+
+        ``risk`` is the share of equity to lose at the stop, e.g. 0.005. Sends nothing.
+        """
+        if side not in _SIDES:
+            raise UserError(f'side={side!r} must be "buy" or "sell"')
+        unified = self._host.venue.resolve(symbol).symbol
+        wish = _SIDES[side](unified, stop=stop, notional=notional, limit=limit)
+        share = None if risk is None else Decimal(str(risk))
+        return self._session.engine.preview(wish, risk=share)
+
+    async def why(self, id: str) -> Story:  # noqa: A002  # the reader's word: an id of any kind
+        """The story of an order (our id or the venue's) or a refusal: signal, rules, order, fills, stop."""
+        story = self._session.engine.why(str(id))
+        if story is None:
+            raise UserError(f"nothing known of {id!r}; desk.orders and desk.refusals list ids")
+        return story
+
+    async def why_not(self, symbol: str) -> Table:
+        """Every rule for an entry in the symbol now: what it found, its limit, what would pass."""
+        unified = self._host.venue.resolve(symbol).symbol
+        rows = [
+            (f.rule, f.passed, f.found, f.limit, f.would_pass) for f in self._session.engine.why_not(unified)
+        ]
+        return Table(f"why not {unified}", ("rule", "passed", "found", "limit", "would_pass"), rows)
+
+    async def preflight(self) -> Table:
+        """Is the desk fit to trade: key, clock, modes, feeds, loop. Says what to do where it is not."""
+        try:
+            checks = [*await self._host.venue.preflight()]
+        except VenueError as error:
+            checks = [
+                Check(name="venue", passed=False, found=str(error), advice="check the network, then repeat")
+            ]
+        checks += self._own_checks()
+        rows = [(c.name, c.passed, c.found, "" if c.passed else c.advice) for c in checks]
+        return Table("preflight", ("check", "passed", "found", "advice"), rows)
+
+    def _own_checks(self) -> list[Check]:
+        snapshot = self._session.snapshot
+        return [
+            Check(
+                name="private stream",
+                passed=snapshot.private_stream_ready,
+                found="reconciled" if snapshot.private_stream_ready else "not reconciled",
+                advice="wait for the reconnection; desk.log_path says why it is away",
+            ),
+            _lag_check(self._session.metrics.loop_lag),
+            Check(
+                name="engine",
+                passed=not self._host.fault,
+                found=self._host.fault or "sound",
+                advice="close the desk and open it again; report the fault from the log",
+            ),
+            Check(
+                name="journal",
+                passed=not self._host.recorder.broken,
+                found=self._host.recorder.broken or "written",
+                advice="free the disk, then open the desk again: entries are refused without a journal",
+            ),
+            Check(
+                name="nested event loops",
+                passed=True,
+                found=f"{nested()} is applied: tasks run slower" if nested() else "not applied",
+            ),
+        ]
+
+
+def _lag_check(lag: Histogram) -> Check:
+    p99 = lag.quantile(0.99)
+    return Check(
+        name="loop lag",
+        passed=p99 <= LAG_P99_MS,
+        found=f"p50 {lag.quantile(0.5):.1f} ms, p99 {p99:.1f} ms, max {lag.max_ms:.0f} ms",
+        advice="cells hold the GIL for long: use numpy on smaller pieces, or another kernel",
+    )

@@ -1,0 +1,124 @@
+"""``open_desk``: from a name to a Desk, once an account and process."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+from typing import Any
+
+import msgspec
+
+from contractdesk.config import Endpoints, MarketOptions, Mode, Profile, load_settings, profile_of
+from contractdesk.console.desk import Desk
+from contractdesk.console.receipts import say
+from contractdesk.desk.opening import account_key, open_session
+from contractdesk.errors import ConfigError, DeskBusy, UserError
+
+_PROFILE_OPTIONS = ("endpoints", "risk")
+_open: dict[str, Desk] = {}
+_guard = threading.Lock()
+
+
+def open_desk(
+    venue: str = "embedded",
+    account: str = "main",
+    mode: str = "paper",
+    *,
+    name: str | None = None,
+    confirm: str | None = None,
+    **options: Any,
+) -> Desk:
+    """Open the desk of an account, or give the one that is already open.
+
+    ``venue`` is "embedded" (a loopback exchange of its own: no key, no network), "binance", or a
+    profile of the settings file. ``mode`` is "paper" (default), "testnet" or "live"; live asks for a
+    typed confirmation, or takes it as ``confirm``. ``name`` tells several embedded desks apart.
+    ``options``: ``seed``, ``recording``, ``speed``, ``start``, ``balance``, ``fresh``,
+    ``idle_limit_s`` (embedded market), ``risk={...}``, ``endpoints={"rest":, "stream":}``.
+
+    Raises UserError (ConfigError, CredentialsError, DeskBusy ...): one clear sentence, nothing started.
+    """
+    settings = load_settings()
+    profile = _with_options(profile_of(venue, account, mode, settings), options)
+    desk_name = name or (venue if venue in settings.profiles else _default_name(profile))
+    key = account_key(profile, desk_name)
+    with _guard:
+        found = _open.get(key)
+        if found is not None and found.is_open:
+            return _same(found, desk_name, profile)
+        _confirm(profile, confirm)
+        desk = Desk(open_session(profile, desk_name), settings.display_tz)
+        _open[key] = desk
+    say(f"{desk.name} is open: {desk.label}, {profile.venue.value}, log {desk.log_path}")
+    return desk
+
+
+def open_desks() -> list[Desk]:
+    """The desks that are open in this process."""
+    return [desk for desk in _open.values() if desk.is_open]
+
+
+def _same(found: Desk, name: str, profile: Profile) -> Desk:
+    if found.name != name:
+        raise DeskBusy(f"this account already has the desk {found.name!r} here: use it, or close() it first")
+    if found.profile != profile:
+        say(f"{found.name} is already open, with the options it was opened with; close() it to change them")
+    else:
+        say(f"{found.name} is already open: this is the same desk")
+    return found
+
+
+def _default_name(profile: Profile) -> str:
+    return f"{profile.venue.value}-{profile.account}" + (
+        "" if profile.label == "EMBEDDED" else f"-{profile.mode.value}"
+    )
+
+
+def _with_options(profile: Profile, options: dict[str, Any]) -> Profile:
+    market = {name: value for name, value in options.items() if name in MarketOptions.__struct_fields__}
+    unknown = set(options) - set(market) - set(_PROFILE_OPTIONS)
+    if unknown:
+        known = ", ".join((*MarketOptions.__struct_fields__, *_PROFILE_OPTIONS))
+        raise ConfigError(f"open_desk has no option {', '.join(sorted(unknown))}; there are: {known}")
+    try:
+        changed: dict[str, Any] = {}
+        if market:
+            plain = msgspec.to_builtins(profile.market) | msgspec.to_builtins(market, enc_hook=str)
+            changed["market"] = msgspec.convert(plain, type=MarketOptions, strict=False)
+        if "endpoints" in options:
+            changed["endpoints"] = msgspec.convert(options["endpoints"], type=Endpoints)
+        if "risk" in options:
+            changed["risk"] = msgspec.to_builtins(options["risk"])
+        return msgspec.structs.replace(profile, **changed)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"open_desk: {error}") from error
+
+
+def _confirm(profile: Profile, given: str | None) -> None:
+    """Live trading needs the account's name, typed."""
+    if profile.mode is not Mode.LIVE or profile.label == "EMBEDDED":
+        return
+    wanted = f"LIVE {profile.account}"
+    if given is None:
+        if not _interactive():
+            raise UserError(f'live trading needs confirm="{wanted}" where nobody can be asked')
+        given = input(f"This desk will trade real money on {profile.venue.value}. Type {wanted!r} to go on: ")
+    if given.strip() != wanted:
+        raise UserError(f"not confirmed: {wanted!r} was expected; nothing was started")
+
+
+def _interactive() -> bool:
+    kernel = sys.modules.get("ipykernel.kernelapp")
+    if kernel is not None and kernel.IPKernelApp.initialized():
+        parent = kernel.IPKernelApp.instance().kernel.get_parent("shell")
+        return bool(parent.get("content", {}).get("allow_stdin", False))
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _exit() -> None:
+    for desk in open_desks():
+        desk.exit()
+
+
+atexit.register(_exit)

@@ -1,0 +1,330 @@
+"""The verbs of a desk as coroutines on its own loop. Each asks the engine, waits for what must come
+true, and says what it did; ``Desk`` and ``desk.aio`` are two ways to call them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from contractdesk.console.changes import changed_orders, order_line, positions_now, stops_now
+from contractdesk.console.receipts import Receipt
+from contractdesk.console.tables import shown
+from contractdesk.desk.session import PERSON, Session
+from contractdesk.domain.account import MarginMode, PositionMode
+from contractdesk.domain.events import (
+    CancelAsked,
+    FlattenAsked,
+    HaltAsked,
+    IntentAsked,
+    ResumeAsked,
+    RiskTuned,
+)
+from contractdesk.domain.intents import Intent, IntentKind, StopSpec
+from contractdesk.domain.orders import Order, OrderRole, OrderStatus
+from contractdesk.domain.views import DeskSnapshot, TradingState
+from contractdesk.errors import UserError, VenueError
+from contractdesk.strategy import intents
+
+Number = intents.Number
+CONFIRM_S = 5.0  # an answer from the venue
+FLATTEN_S = 15.0  # cancels, then closes, with the engine's own retries
+
+
+class Verbs:
+    """What a person may do. Every method runs on the desk's loop, and is bounded in time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._host = session.host
+
+    # -- the whole desk --------------------------------------------------------------------
+
+    async def halt(self, reason: str = "") -> Receipt:
+        """Stop all trading by strategies, cancel entries; stops and positions stay until ``resume()``."""
+        before = self._picture()
+        await self._host.ask(HaltAsked(ts_ns=self._now(), who=PERSON, reason=reason))
+        done = await self._host.until(lambda: True if not self._entries() else None, CONFIRM_S)
+        said = "HALTED: strategies send nothing, entries are cancelled, stops stand" + _because(reason)
+        return self._receipt("halt", before, said, done=bool(done))
+
+    async def resume(self) -> Receipt:
+        """Let strategies trade again; refused by the engine while a reason to halt stands."""
+        before = self._picture()
+        await self._host.ask(ResumeAsked(ts_ns=self._now(), who=PERSON))
+        after = self._picture()
+        said = f"{after.state.value}" + _because(after.state_reason)
+        return self._receipt("resume", before, said, done=after.state is TradingState.ACTIVE)
+
+    async def flatten(self, symbol: str | None = None) -> Receipt:
+        """Cancel entries and close positions, all or one symbol's; REDUCING until ``resume()``."""
+        target = self.resolve(symbol) if symbol else None
+        before = self._picture()
+        await self._host.ask(FlattenAsked(ts_ns=self._now(), who=PERSON, symbol=target))
+        done = await self._host.until(lambda: True if self._flat(target) else None, FLATTEN_S)
+        said = f"{target or 'all symbols'}: entries cancelled, positions closed" if done else "still closing"
+        return self._receipt(
+            "flatten", before, f"{said}; state {self._picture().state.value}", done=bool(done)
+        )
+
+    async def tune_risk(self, **changes: Any) -> Receipt:
+        """Change risk settings within their ranges, e.g. ``size_cap="0.02"``; ConfigError names a range."""
+        from contractdesk.risk.gate import tuned  # the gate needs the heavier core
+
+        before = self._picture()
+        plain = {name: str(value) if isinstance(value, Decimal) else value for name, value in changes.items()}
+        tuned(self._session.engine.risk, plain)
+        await self._host.ask(RiskTuned(ts_ns=self._now(), who=PERSON, settings=plain))
+        said = ", ".join(f"{name}={value}" for name, value in plain.items())
+        return self._receipt("risk.tune", before, said, done=True)
+
+    # -- orders by hand --------------------------------------------------------------------
+
+    async def buy(
+        self,
+        symbol: str,
+        *,
+        stop: StopSpec | Number | None = None,
+        size: Number | None = None,
+        notional: Number | None = None,
+        amount: Number | None = None,
+        limit: Number | None = None,
+        post_only: bool = False,
+        take_profit: Number | None = None,
+        expire_s: float | None = None,
+    ) -> Receipt:
+        """Buy through the risk gate: ``size`` in contracts, ``notional`` in the settle currency or
+        ``amount`` in base units; none of them means the cap's share. An entry needs a ``stop``."""
+        wish = intents.enter_long(
+            self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
+            post_only=post_only, take_profit=take_profit, expire_s=expire_s, reason="by hand",
+        )  # fmt: skip
+        return await self._wish("buy", wish)
+
+    async def sell(
+        self,
+        symbol: str,
+        *,
+        stop: StopSpec | Number | None = None,
+        size: Number | None = None,
+        notional: Number | None = None,
+        amount: Number | None = None,
+        limit: Number | None = None,
+        post_only: bool = False,
+        take_profit: Number | None = None,
+        expire_s: float | None = None,
+    ) -> Receipt:
+        """Sell short through the risk gate; arguments as of ``buy``. To leave a long: ``close_position``."""
+        wish = intents.enter_short(
+            self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
+            post_only=post_only, take_profit=take_profit, expire_s=expire_s, reason="by hand",
+        )  # fmt: skip
+        return await self._wish("sell", wish)
+
+    async def close_position(
+        self, symbol: str, *, size: Number | None = None, limit: Number | None = None
+    ) -> Receipt:
+        """Close a position, or ``size`` contracts of it, with a reduce-only order."""
+        target = self.resolve(symbol)
+        self._need_position(target)
+        return await self._wish("close_position", intents.exit_position(target, size=size, limit=limit))
+
+    async def move_stop(self, symbol: str, price: Number) -> Receipt:
+        """Move the stop of a position: the new one stands before the old one goes."""
+        target = self.resolve(symbol)
+        self._need_position(target)
+        before = self._picture()
+        wish = intents.move_stop(target, price, reason="by hand")
+        await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
+        wanted = wish.stop.price if wish.stop is not None and hasattr(wish.stop, "price") else None
+
+        def moved() -> bool | None:
+            item = self._session.engine.view.symbols[target]
+            return True if item.stop_price == wanted and item.guarded == abs(item.position.size) else None
+
+        done = await self._host.until(moved, CONFIRM_S)
+        refusal = self._last_refusal(before)
+        said = (
+            f"{target} stop at {shown(wanted)}" if done else refusal or "the venue has not confirmed it yet"
+        )
+        return self._receipt("move_stop", before, said, done=bool(done))
+
+    async def cancel(self, order_id: str) -> Receipt:
+        """Cancel one of our open orders by our client id or the venue's; protective stops are kept."""
+        before = self._picture()
+        order = self._find_order(order_id, before)
+        if order.request.role is OrderRole.STOP:
+            raise UserError(
+                "a position is never without its stop: move it with move_stop(), or close_position()"
+            )
+        await self._host.ask(CancelAsked(ts_ns=self._now(), who=PERSON, client_id=order.request.client_id))
+        client_id = order.request.client_id
+
+        def gone() -> Order | None:
+            now = self._order(client_id)
+            return now if now is not None and not now.status.open else None
+
+        ended = await self._host.until(gone, CONFIRM_S)
+        said = order_line(ended) if ended else "the venue has not confirmed it yet"
+        return self._receipt("cancel", before, said, done=ended is not None)
+
+    # -- account ---------------------------------------------------------------------------
+
+    async def set_leverage(self, symbol: str, leverage: Number) -> Receipt:
+        """Set the leverage of a symbol on the venue (a whole number)."""
+        target, before = self.resolve(symbol), self._picture()
+        await self._venue_call(self._host.venue.set_leverage(target, Decimal(str(leverage))))
+        return self._receipt("set_leverage", before, f"{target}: {leverage}x", done=True)
+
+    async def set_margin_mode(self, symbol: str, mode: str) -> Receipt:
+        """Set "cross" or "isolated" for a symbol on the venue."""
+        target, before = self.resolve(symbol), self._picture()
+        await self._venue_call(self._host.venue.set_margin_mode(target, _member(MarginMode, mode)))
+        return self._receipt("set_margin_mode", before, f"{target}: {mode}", done=True)
+
+    async def set_position_mode(self, mode: str) -> Receipt:
+        """Set "one_way" or "hedge" for the account on the venue; the desk itself needs one_way."""
+        before = self._picture()
+        await self._venue_call(self._host.venue.set_position_mode(_member(PositionMode, mode)))
+        return self._receipt("set_position_mode", before, mode, done=True)
+
+    # -- shared ----------------------------------------------------------------------------
+
+    def resolve(self, symbol: str) -> str:
+        """The unified symbol; ``UnknownSymbol`` with near matches."""
+        return self._host.venue.resolve(symbol).symbol
+
+    async def _wish(self, verb: str, wish: Intent) -> Receipt:
+        before = self._picture()
+        await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
+        intent_id = self._session.engine.last_intent_id
+        order = await self._host.until(lambda: self._answered(intent_id), CONFIRM_S)
+        if isinstance(order, str):
+            return self._receipt(verb, before, f"refused: {order}", done=False, intent_id=intent_id)
+        if order is None:
+            said = "no answer from the venue yet; the engine goes on asking"
+            return self._receipt(verb, before, said, done=False)
+        if wish.limit is None and order.status.open:
+            await self._host.until(lambda: self._over(order.request.client_id), CONFIRM_S)
+        if wish.kind is IntentKind.ENTER:
+            await self._host.until(lambda: self._guarded(wish.symbol), CONFIRM_S)
+        order = self._order(order.request.client_id) or order
+        sound = order.status not in (OrderStatus.REJECTED, OrderStatus.UNKNOWN)
+        return self._receipt(verb, before, order_line(order), done=sound, order=order)
+
+    def _answered(self, intent_id: int) -> Order | str | None:
+        """The order of an intent once the venue has answered, or the reason of its refusal."""
+        decision = self._session.engine.decision(intent_id)
+        if decision is None:
+            return None
+        if decision.refusal:
+            return decision.refusal
+        order = self._order(decision.client_id)
+        return order if order is not None and order.status is not OrderStatus.IN_FLIGHT else None
+
+    def _over(self, client_id: str) -> bool | None:
+        order = self._order(client_id)
+        return True if order is None or not order.status.open else None
+
+    def _guarded(self, symbol: str) -> bool | None:
+        item = self._session.engine.view.symbols[symbol]
+        return True if item.guarded >= abs(item.position.size) else None
+
+    def _order(self, client_id: str) -> Order | None:
+        return self._session.engine.order(client_id)
+
+    def _find_order(self, order_id: str, picture: DeskSnapshot) -> Order:
+        for order in picture.orders:
+            if order_id in (order.request.client_id, order.venue_id):
+                return order
+        raise UserError(f"no order {order_id!r} on this desk; desk.orders lists their ids")
+
+    def _need_position(self, symbol: str) -> None:
+        item = self._session.engine.view.symbols.get(symbol)
+        if item is None or item.position.flat:
+            raise UserError(f"no position of this desk in {symbol}")
+
+    def _entries(self) -> bool:
+        view = self._session.engine.view
+        return any(
+            order.request.role is OrderRole.ENTRY for symbol in view.symbols for order in view.orders(symbol)
+        )
+
+    def _flat(self, target: str | None) -> bool:
+        view = self._session.engine.view
+        symbols = [target] if target else list(view.symbols)
+        return all(
+            view.symbols[symbol].position.flat and not any(True for _ in view.orders(symbol))
+            for symbol in symbols
+        )
+
+    def _last_refusal(self, before: DeskSnapshot) -> str:
+        refusals = self._picture().refusals
+        if not refusals or (before.refusals and refusals[-1] == before.refusals[-1]):
+            return ""
+        last = refusals[-1]
+        return f"refused by {last.rule}: found {last.found}, limit {last.limit}; {last.would_pass}"
+
+    def closing_receipt(self, before: DeskSnapshot, *, done: bool) -> Receipt:
+        """What closing the desk has done; any thread may ask once the loop has nothing more to do."""
+        after = self._session.snapshot
+        return Receipt(
+            verb="close",
+            done=done,
+            summary="entries cancelled; stops stay on the venue" if done else "entries may still be working",
+            orders=changed_orders(before, after),
+            stops=stops_now(before, after),
+            positions=positions_now(before, after),
+        )
+
+    async def _venue_call(self, call: Any) -> Any:
+        try:
+            return await call
+        except VenueError as error:
+            raise UserError(f"the venue refused: {error}") from error
+
+    def _picture(self) -> DeskSnapshot:
+        self._host.publish()
+        return self._session.snapshot
+
+    def _now(self) -> int:
+        return self._session.clock.now_ns()
+
+    def _receipt(
+        self,
+        verb: str,
+        before: DeskSnapshot,
+        summary: str,
+        *,
+        done: bool,
+        order: Order | None = None,
+        intent_id: int = 0,
+    ) -> Receipt:
+        after = self._picture()
+        refused = next((r for r in reversed(after.refusals) if intent_id and r.intent_id == intent_id), None)
+        if refused is not None:
+            summary = (
+                f"refused by {refused.rule}: found {refused.found}, limit {refused.limit}"
+                f"{'; would pass: ' + refused.would_pass if refused.would_pass else ''}"
+            )
+        return Receipt(
+            verb=verb,
+            done=done,
+            summary=summary,
+            orders=changed_orders(before, after),
+            stops=stops_now(before, after),
+            positions=positions_now(before, after),
+            order=order,
+            refused=refused,
+        )
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _member(kind: Any, value: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        choices = ", ".join(repr(member.value) for member in kind)
+        raise UserError(f"{value!r} must be one of {choices}") from None

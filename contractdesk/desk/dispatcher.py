@@ -1,0 +1,293 @@
+"""Performs the engine's commands through the venue; every outcome comes back as an event.
+
+An entry waits until the journal is on disk, and is refused when that takes too long. Whatever
+protects (cancel, stop, reduce-only) never waits. Nothing is sent under a lease that was taken over,
+and nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from contractdesk.clock import NS_PER_S, Clock
+from contractdesk.desk.lock import AccountLock
+from contractdesk.desk.order_log import OrderLog
+from contractdesk.desk.supervisor import Supervisor
+from contractdesk.domain.commands import (
+    CancelOrder,
+    Command,
+    Notify,
+    PlaceStop,
+    QueryOrder,
+    ReadAccount,
+    ReadVenueState,
+    ReduceOrder,
+    Severity,
+    SubmitOrder,
+    Watch,
+)
+from contractdesk.domain.events import (
+    AccountRead,
+    CancelFailed,
+    Event,
+    OrderRejected,
+    OutcomeUnknown,
+    ReadFailed,
+    SymbolNotReady,
+    VenueStateRead,
+)
+from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType
+from contractdesk.errors import StorageError, UserError, VenueError
+from contractdesk.venues.base import Venue
+
+DURABLE_WITHIN_S = 0.250
+CREATE_ANSWER_WITHIN_S = 30.0  # the venue's own timeouts are shorter; this only bounds a cancel's wait
+WATCH_ATTEMPTS = 100
+WATCH_AGAIN_S = 3.0
+FENCE_NS = 15 * NS_PER_S  # a create that ended in a fault: later than any request window
+
+Barrier = Callable[[], Awaitable[None]]
+_LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ALARM: logging.ERROR}
+
+
+class Dispatcher:
+    """Lives on the desk's loop; ``perform`` returns at once."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        emit: Callable[[Event], None],
+        alarm: Callable[[str, str], None],
+        barrier: Barrier,
+        lock: AccountLock,
+        clock: Clock,
+        supervisor: Supervisor,
+        orders: OrderLog,
+        logger: logging.Logger,
+    ) -> None:
+        self._venue = venue
+        self._emit = emit
+        self._alarm = alarm
+        self._barrier = barrier
+        self._lock = lock
+        self._clock = clock
+        self._supervisor = supervisor
+        self._orders = orders
+        self._logger = logger
+        self._creates: dict[str, asyncio.Task[None]] = {}
+        self.watched: dict[str, tuple[tuple[str, ...], int]] = {}  # symbol -> timeframes, warm-up bars
+        self.entries_blocked = ""  # why entries are refused here; "" = they are not
+
+    @property
+    def busy(self) -> int:
+        """Creates whose answer is still awaited."""
+        return len(self._creates)
+
+    def perform(self, commands: Sequence[Command], caused_ns: int) -> None:
+        """Start performing ``commands``; ``caused_ns`` is when their event came in."""
+        for command in commands:
+            self._perform(command, caused_ns)
+
+    def _perform(self, command: Command, caused_ns: int) -> None:
+        match command:
+            case SubmitOrder(approved=approved):
+                self._create(approved.request, approved.signal_ns, entry=True)
+            case PlaceStop():
+                self._create(_stop_request(command), caused_ns, entry=False)
+            case ReduceOrder():
+                self._create(_reduce_request(command), command.signal_ns or caused_ns, entry=False)
+            case CancelOrder():
+                self._spawn(self._cancel(command), f"cancel {command.client_id}")
+            case QueryOrder():
+                self._spawn(self._query(command), f"query {command.client_id}")
+            case ReadAccount(request_id=request_id):
+                self._spawn(self._read_account(request_id), "read account")
+            case ReadVenueState(request_id=request_id, fills_since_ns=since_ns):
+                self._spawn(self._read_state(request_id, since_ns), "read venue state")
+            case Watch():
+                self.watched[command.symbol] = command.timeframes, command.warmup
+                self._spawn(self._watch(command), f"watch {command.symbol}")
+            case Notify():
+                self._logger.log(
+                    _LEVELS[command.severity],
+                    command.message,
+                    extra={"event.code": command.code, "symbol": command.symbol},
+                )
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._supervisor.spawn(work, name)
+
+    # -- creates ---------------------------------------------------------------------------
+
+    def _create(self, request: OrderRequest, signal_ns: int, *, entry: bool) -> None:
+        self._orders.sent(request, signal_ns)
+        task = self._supervisor.spawn(
+            self._send(request, entry=entry),
+            f"create {request.client_id}",
+            after_fault=lambda: self._lost(request, "a fault of the desk while it was sent"),
+        )
+        self._creates[request.client_id] = task
+        task.add_done_callback(lambda _: self._creates.pop(request.client_id, None))
+
+    async def _send(self, request: OrderRequest, *, entry: bool) -> None:
+        if entry and (reason := await self._entry_blocked()):
+            self._refuse(request, reason)
+            return
+        if not self._lock.valid:
+            self._refuse(request, "the lease on this account was taken over")
+            self._alarm("lease_lost", "another writer has taken this account over: this desk sends nothing")
+            return
+        try:
+            self._emit(await self._venue.submit(request))
+        except VenueError as error:
+            self._lost(request, str(error))
+
+    async def _entry_blocked(self) -> str:
+        if self.entries_blocked:
+            return self.entries_blocked
+        try:
+            await asyncio.wait_for(self._barrier(), DURABLE_WITHIN_S)
+        except (TimeoutError, StorageError) as error:
+            reason = f"the journal was not on disk within {DURABLE_WITHIN_S * 1000:.0f} ms"
+            self._alarm("journal_late", f"entry refused: {reason} {error}".rstrip())
+            return reason
+        return self.entries_blocked
+
+    def _refuse(self, request: OrderRequest, reason: str) -> None:
+        self._emit(
+            OrderRejected(
+                ts_ns=self._clock.now_ns(),
+                client_id=request.client_id,
+                symbol=request.symbol,
+                code=0,
+                message=f"not sent: {reason}",
+            )
+        )
+
+    def _lost(self, request: OrderRequest, reason: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._emit(
+            OutcomeUnknown(
+                ts_ns=now_ns,
+                client_id=request.client_id,
+                symbol=request.symbol,
+                fence_ns=now_ns + FENCE_NS,
+                reason=reason,
+            )
+        )
+
+    # -- cancels and reads -----------------------------------------------------------------
+
+    async def _cancel(self, command: CancelOrder) -> None:
+        create = self._creates.get(command.client_id)
+        if create is not None:  # a cancel that overtakes its create finds nothing to cancel
+            await asyncio.wait({create}, timeout=CREATE_ANSWER_WITHIN_S)
+        code, message = 0, "the lease on this account was taken over"
+        if self._lock.valid:
+            try:
+                self._emit(
+                    await self._venue.cancel(
+                        command.symbol, command.client_id, conditional=command.conditional
+                    )
+                )
+            except VenueError as error:
+                message = str(error)
+            else:
+                return
+        self._emit(
+            CancelFailed(
+                ts_ns=self._clock.now_ns(),
+                client_id=command.client_id,
+                symbol=command.symbol,
+                code=code,
+                message=message,
+            )
+        )
+
+    async def _query(self, command: QueryOrder) -> None:
+        try:
+            self._emit(
+                await self._venue.query(command.symbol, command.client_id, conditional=command.conditional)
+            )
+        except VenueError as error:
+            self._failed(command.request_id, "order", error)
+
+    async def _read_account(self, request_id: int) -> None:
+        try:
+            account = await self._venue.read_account()
+        except VenueError as error:
+            self._failed(request_id, "account", error)
+        else:
+            self._emit(AccountRead(ts_ns=self._clock.now_ns(), request_id=request_id, account=account))
+
+    async def _read_state(self, request_id: int, since_ns: int) -> None:
+        try:
+            state = await self._venue.read_state(since_ns)
+        except VenueError as error:
+            self._failed(request_id, "venue state", error)
+        else:
+            self._emit(
+                VenueStateRead(
+                    ts_ns=self._clock.now_ns(),
+                    request_id=request_id,
+                    account=state.account,
+                    orders=state.orders,
+                    fills=state.fills,
+                )
+            )
+
+    def _failed(self, request_id: int, what: str, error: VenueError) -> None:
+        self._emit(
+            ReadFailed(ts_ns=self._clock.now_ns(), request_id=request_id, what=what, reason=str(error))
+        )
+
+    async def _watch(self, command: Watch) -> None:
+        for _ in range(WATCH_ATTEMPTS):
+            try:
+                await self._venue.watch(command.symbol, command.timeframes, command.warmup)
+            except VenueError as error:
+                self._not_ready(command.symbol, str(error))
+                await asyncio.sleep(WATCH_AGAIN_S)
+            except UserError as error:
+                self._not_ready(command.symbol, str(error))
+                return
+            else:
+                return
+        self._alarm("watch_failed", f"{command.symbol} cannot be watched: the venue does not answer")
+
+    def _not_ready(self, symbol: str, reason: str) -> None:
+        self._emit(SymbolNotReady(ts_ns=self._clock.now_ns(), symbol=symbol, reason=reason))
+
+
+def _stop_request(command: PlaceStop) -> OrderRequest:
+    protective = command.type is OrderType.STOP_MARKET
+    return OrderRequest(
+        client_id=command.client_id,
+        symbol=command.symbol,
+        side=command.side,
+        type=command.type,
+        size=command.size,
+        role=OrderRole.STOP if protective else OrderRole.TAKE_PROFIT,
+        trigger_price=command.trigger_price,
+        reduce_only=True,
+        strategy_id=command.strategy_id,
+    )
+
+
+def _reduce_request(command: ReduceOrder) -> OrderRequest:
+    return OrderRequest(
+        client_id=command.client_id,
+        symbol=command.symbol,
+        side=command.side,
+        type=OrderType.MARKET if command.price is None else OrderType.LIMIT,
+        size=command.size,
+        role=command.role,
+        price=command.price,
+        time_in_force=command.time_in_force,
+        reduce_only=True,
+        strategy_id=command.strategy_id,
+    )

@@ -1,0 +1,292 @@
+"""The live driver: feeds the engine one event at a time and performs what it commands.
+
+Order of each step: the event is written (journal or tape), the engine handles it, the commands are
+written, then performed. Everything here runs on the desk's own loop; it never prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from contractdesk.clock import NS_PER_S, Clock
+from contractdesk.desk.board import Board
+from contractdesk.desk.dispatcher import Dispatcher
+from contractdesk.desk.inbox import Inbox
+from contractdesk.desk.lag import LagMeter
+from contractdesk.desk.lock import AccountLock
+from contractdesk.desk.order_log import OrderLog
+from contractdesk.desk.recorder import Recorder
+from contractdesk.desk.records import Records
+from contractdesk.desk.supervisor import Supervisor
+from contractdesk.domain.commands import Command, Severity
+from contractdesk.domain.events import Event, HaltAsked, LoopLagged, MarketEvent, TimePassed, VenueStateRead
+from contractdesk.domain.views import DeskSnapshot, Notice, TradingState
+from contractdesk.engine.engine import Engine
+from contractdesk.ops.metrics import Metrics
+from contractdesk.venues.base import Venue
+
+T = TypeVar("T")
+
+SNAPSHOT_EVERY_S = 0.1
+BURST = 64  # events handled before the sockets get their turn
+FAULTS_IN_A_ROW = 20  # then the engine is no longer fed; the stops rest on the venue
+NOTICES_KEPT = 50
+
+
+class Handled(Struct, frozen=True):
+    """What the engine made of one event."""
+
+    seq: int
+    commands: tuple[Command, ...]
+
+
+class DeskHost:
+    """One account's live engine. Constructed anywhere; every method runs on the desk's loop."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        venue: Venue,
+        recorder: Recorder,
+        lock: AccountLock,
+        clock: Clock,
+        logger: logging.Logger,
+        metrics: Metrics,
+        name: str,
+        asset: str,
+    ) -> None:
+        self.engine = engine
+        self.venue = venue
+        self.recorder = recorder
+        self.metrics = metrics
+        self.records = Records()
+        self.clock = clock
+        self.logger = logger
+        self.board = Board(
+            DeskSnapshot(
+                ts_ns=clock.now_ns(), state=TradingState.REDUCING, state_reason="starting", asset=asset
+            ),
+            clock,
+        )
+        self.fault = ""  # what broke the engine; "" = nothing did
+        self._name = name
+        self._supervisor = Supervisor(logger, self._on_fault)
+        self._inbox = Inbox(self._on_overflow)
+        self._orders = OrderLog(logger, metrics.order_latency)
+        self._dispatcher = Dispatcher(
+            venue=venue,
+            emit=self.emit,
+            alarm=self.alarm,
+            barrier=recorder.durable,
+            lock=lock,
+            clock=clock,
+            supervisor=self._supervisor,
+            orders=self._orders,
+            logger=logger,
+        )
+        self._last_ns = 0
+        self._faults_in_a_row = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns: int | None = None
+        self._conditions: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
+        self._notices: deque[Notice] = deque(maxlen=NOTICES_KEPT)
+
+    # -- life ------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect the venue and reconcile. Raises UserError or VenueError; then nothing is left running."""
+        self._supervisor.spawn(self._pump(), "pump")
+        self._supervisor.spawn(self._publish_all(), "publisher")
+        meter = LagMeter(self.clock, self.metrics.loop_lag, self._lagged)
+        self._supervisor.spawn(meter.run(), "lag meter")
+        try:
+            await self.venue.open(self.emit)
+            state = await self.venue.read_state(0)
+        except BaseException:  # an interrupt or a cancel must leave nothing running either
+            await self._stop()
+            raise
+        await self.ask(
+            VenueStateRead(
+                ts_ns=self.clock.now_ns(),
+                request_id=0,
+                account=state.account,
+                orders=state.orders,
+                fills=state.fills,
+            )
+        )
+        self.logger.info("desk %s is open", self._name, extra={"event.code": "desk_opened"})
+
+    async def close(self) -> None:
+        """End the sockets and tasks, write what is queued. Orders stay as they are."""
+        self.publish()
+        await self._stop()
+        self.logger.info("desk %s is closed", self._name, extra={"event.code": "desk_closed"})
+
+    async def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.venue.close()
+        await self._supervisor.stop()
+
+    # -- in and out ------------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """Queue an event."""
+        self._inbox.put(event)
+
+    async def ask(self, event: Event) -> Handled:
+        """Queue an event and wait until the engine has handled it; the snapshot is then up to date."""
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._inbox.put(event, done)
+        handled = await done
+        assert isinstance(handled, Handled)  # noqa: S101  # narrows what the inbox carries as object
+        return handled
+
+    async def until(self, condition: Callable[[], T | None], timeout_s: float) -> T | None:
+        """The first non-None result of ``condition``, tried after each event; None after ``timeout_s``."""
+        if (already := condition()) is not None:
+            return already
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        entry = (condition, future)
+        self._conditions.append(entry)
+        try:
+            await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            return condition()
+        finally:
+            self._conditions.remove(entry)
+        return future.result()  # type: ignore[return-value]  # set from the same condition
+
+    def alarm(self, code: str, message: str) -> None:
+        """Tell the person what the engine cannot know."""
+        self.logger.error(message, extra={"event.code": code})
+        self._notices.append(
+            Notice(ts_ns=self.clock.now_ns(), severity=Severity.ALARM, code=code, message=message)
+        )
+
+    # -- the pump --------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        while True:
+            for _ in range(BURST):
+                event, done = await self._inbox.get()
+                handled = self._supervisor.guard(f"event {type(event).__name__}", self._step, event)
+                if done is not None and not done.done():
+                    done.set_result(handled or Handled(self.recorder.seq, ()))
+            await asyncio.sleep(0)
+
+    def _step(self, event: Event) -> Handled:
+        began_ns = self.clock.monotonic_ns()
+        event = self._in_order(event)
+        seq = self.recorder.event(event)
+        commands = self._handle(event)
+        self.recorder.commands(commands)
+        self._dispatcher.perform(commands, event.ts_ns)
+        self._orders.saw(event)
+        self.records.saw(event)
+        self._arm_timer()
+        self._settle_conditions()
+        if not isinstance(event, MarketEvent | TimePassed):
+            self.publish()
+        self.metrics.counters["events"] += 1
+        self.metrics.step.add((self.clock.monotonic_ns() - began_ns) / 1e6)
+        return Handled(seq, tuple(commands))
+
+    def _handle(self, event: Event) -> list[Command]:
+        if self._faults_in_a_row >= FAULTS_IN_A_ROW:
+            return []
+        commands = self.engine.handle(event)
+        self._faults_in_a_row = 0
+        return commands
+
+    def _in_order(self, event: Event) -> Event:
+        """The engine's time never goes back: merged events and steps of the wall clock would do that."""
+        if event.ts_ns < self._last_ns:
+            event = replace(event, ts_ns=self._last_ns)
+        self._last_ns = event.ts_ns
+        return event
+
+    def _settle_conditions(self) -> None:
+        for condition, future in self._conditions:
+            if not future.done() and (result := condition()) is not None:
+                future.set_result(result)
+
+    # -- timers ----------------------------------------------------------------------------
+
+    def _arm_timer(self) -> None:
+        deadline_ns = self.engine.next_deadline_ns
+        if deadline_ns == self._timer_ns:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ns = deadline_ns
+        if deadline_ns is not None:
+            self._schedule(deadline_ns)
+
+    def _schedule(self, deadline_ns: int) -> None:
+        wait_s = max(0.0, (deadline_ns - self.clock.now_ns()) / NS_PER_S)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._ring, deadline_ns)
+
+    def _ring(self, deadline_ns: int) -> None:
+        now_ns = self.clock.now_ns()
+        if now_ns < deadline_ns:  # the loop's clock and the wall clock do not run exactly alike
+            self._schedule(deadline_ns)
+            return
+        self._timer_ns = None
+        self.emit(TimePassed(ts_ns=now_ns))
+
+    # -- the picture -----------------------------------------------------------------------
+
+    async def _publish_all(self) -> None:
+        while True:
+            await asyncio.sleep(SNAPSHOT_EVERY_S)
+            self.publish()
+
+    def publish(self) -> None:
+        """Replace the snapshot now."""
+        self._supervisor.guard("snapshot", self._publish)
+
+    def _publish(self) -> None:
+        snapshot = self.engine.snapshot()
+        if self._notices:
+            notices = sorted((*snapshot.notices, *self._notices), key=lambda notice: notice.ts_ns)
+            snapshot = replace(snapshot, notices=tuple(notices))
+        if self.fault:
+            snapshot = replace(snapshot, state=TradingState.HALTED, state_reason=self.fault)
+        self.records.collect(snapshot)
+        self.board.publish(snapshot)
+
+    # -- trouble ---------------------------------------------------------------------------
+
+    def _on_fault(self, what: str, error: BaseException) -> None:
+        """Halt entries, keep the stops, go on protecting."""
+        self._faults_in_a_row += 1
+        self.metrics.counters["faults"] += 1
+        if self.fault:
+            return
+        self.fault = f"fault in {what}: {error!r}; stops are kept; close the desk and open it again"
+        self._dispatcher.entries_blocked = self.fault
+        self.alarm("fault", self.fault)
+        self.emit(HaltAsked(ts_ns=self.clock.now_ns(), who="supervisor", reason=self.fault))
+
+    def _on_overflow(self, symbol: str) -> None:
+        self.alarm("inbox_overflow", f"{symbol}: the desk was too slow for the feed; it is loaded anew")
+        self._supervisor.spawn(self._watch_again(symbol), f"watch {symbol} again")
+
+    async def _watch_again(self, symbol: str) -> None:
+        await asyncio.sleep(1.0)
+        self._inbox.reopen(symbol)
+        timeframes, warmup = self._dispatcher.watched.get(symbol, ((), 0))
+        await self.venue.watch(symbol, timeframes, warmup)
+
+    def _lagged(self, lag_ms: float) -> None:
+        self.logger.warning("the loop was late by %.0f ms", lag_ms, extra={"lag_ms": round(lag_ms, 1)})
+        self.emit(LoopLagged(ts_ns=self.clock.now_ns(), lag_ms=lag_ms))

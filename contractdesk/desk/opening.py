@@ -1,0 +1,155 @@
+"""Opens a desk piece by piece; whatever fails, the pieces before it are taken down again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from contractdesk.clock import Clock, SystemClock
+from contractdesk.config import Profile
+from contractdesk.desk.board import Observers
+from contractdesk.desk.host import DeskHost
+from contractdesk.desk.lock import AccountLock
+from contractdesk.desk.paths import DeskPaths
+from contractdesk.desk.recorder import Recorder
+from contractdesk.desk.session import Session
+from contractdesk.desk.thread import LoopThread
+from contractdesk.desk.venues import make_venue
+from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.engine import Engine
+from contractdesk.errors import UserError, VenueError
+from contractdesk.ops.logging import DeskLog
+from contractdesk.ops.metrics import Metrics
+from contractdesk.risk.gate import tuned
+from contractdesk.risk.settings import RiskSettings
+from contractdesk.strategy.base import Strategy
+from contractdesk.venues.base import Venue
+from contractdesk.venues.credentials import redact
+
+OPEN_WITHIN_S = 60.0
+CLOSE_SOCKETS_S = 5.0
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def account_key(profile: Profile, name: str) -> str:
+    """What may have one writer only: an embedded desk's account is its own name's."""
+    account = name if not profile.own_account or profile.label == "EMBEDDED" else profile.account
+    return f"{profile.venue.value}:{profile.mode.value}:{account}"
+
+
+def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Session:
+    """Lock the account, start log, journal, thread and venue, reconcile. Blocks up to a minute.
+
+    Raises UserError (what to do is in its message); then no thread, lock, file or socket is left.
+    """
+    clock = clock or SystemClock()
+    risk = _risk(profile)
+    paths = DeskPaths.of(name)
+    with ExitStack() as stack:
+        lock = AccountLock.acquire(account_key(profile, name), name)
+        stack.callback(lock.release)
+        log = DeskLog(paths.log, name, redact)
+        log.open()
+        stack.callback(log.close)
+        venue = make_venue(profile, name, paths, clock)
+        config = _engine_config(profile, name, lock.epoch, venue, risk)
+        recorder = Recorder(paths, config, log.logger)
+        stack.callback(recorder.close)
+        classes: dict[str, type[Strategy]] = {}
+        metrics = Metrics()
+        thread = LoopThread(f"contractdesk-{name}")
+        thread.start()
+        stack.callback(thread.stop)
+        host = _call(thread, lambda: _host(config, classes, venue, recorder, lock, clock, log, metrics, name))
+        _open(thread, host)
+        stack.callback(_close, thread, host)
+        observers = Observers(host.board, log.logger)
+        return Session(
+            name=name,
+            profile=profile,
+            paths=paths,
+            thread=thread,
+            host=host,
+            classes=classes,
+            clock=clock,
+            metrics=metrics,
+            observers=observers,
+            resources=stack.pop_all(),
+        )
+
+
+def _host(
+    config: EngineConfig,
+    classes: dict[str, type[Strategy]],
+    venue: Venue,
+    recorder: Recorder,
+    lock: AccountLock,
+    clock: Clock,
+    log: DeskLog,
+    metrics: Metrics,
+    name: str,
+) -> DeskHost:
+    return DeskHost(
+        engine=Engine(config, classes),
+        venue=venue,
+        recorder=recorder,
+        lock=lock,
+        clock=clock,
+        logger=log.logger,
+        metrics=metrics,
+        name=name,
+        asset=config.asset,
+    )
+
+
+def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: RiskSettings) -> EngineConfig:
+    return EngineConfig(
+        desk=name,
+        bot=bot_of(account_key(profile, name)),
+        epoch=epoch,
+        amend_stop=venue.capabilities.amend_stop,
+        native_timeframes=venue.capabilities.native_timeframes,
+        risk=risk,
+    )
+
+
+def bot_of(account: str) -> str:
+    """Four base32 characters by which a desk knows its own orders again after a restart."""
+    digest = hashlib.sha256(account.encode()).digest()
+    return "".join(_BASE32[byte % 32] for byte in digest[:4])
+
+
+def _risk(profile: Profile) -> RiskSettings:
+    return tuned(RiskSettings(), profile.risk) if profile.risk else RiskSettings()
+
+
+def _call(thread: LoopThread, function: Callable[[], DeskHost]) -> DeskHost:
+    """Build on the loop what belongs to it."""
+
+    async def build() -> DeskHost:
+        return function()
+
+    return thread.submit(build()).result(OPEN_WITHIN_S)
+
+
+def _open(thread: LoopThread, host: DeskHost) -> None:
+    future: Any = thread.submit(host.open())
+    try:
+        future.result(OPEN_WITHIN_S)
+    except VenueError as error:
+        raise UserError(
+            f"the venue cannot be reached: {error}. Check the network and the endpoints."
+        ) from error
+    except TimeoutError:
+        raise UserError(
+            f"the venue did not answer within {OPEN_WITHIN_S:.0f} s; nothing was started"
+        ) from None
+
+
+def _close(thread: LoopThread, host: DeskHost) -> None:
+    try:
+        thread.submit(host.close()).result(CLOSE_SOCKETS_S)
+    except (TimeoutError, RuntimeError):
+        host.logger.warning("the venue's sockets did not close in time")

@@ -1,0 +1,91 @@
+"""What the tables need beyond the snapshot: all fills with their profit, and every funding fact, bounded."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+from msgspec import Struct
+
+from contractdesk.domain.events import Event, FundingPaid, FundingSettled
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.instrument import ZERO, Instrument
+from contractdesk.domain.position import Position
+from contractdesk.domain.views import DeskSnapshot
+
+KEPT = 50_000
+
+
+class Booking(Struct, frozen=True, kw_only=True):
+    """What one fill or one funding payment did to the account, in the settle currency."""
+
+    venue_ns: int
+    symbol: str
+    strategy_id: str
+    realized_pnl: Decimal = ZERO  # fees and funding not included
+    fee: Decimal = ZERO  # + paid
+    funding: Decimal = ZERO  # + received
+
+    @property
+    def net(self) -> Decimal:
+        return self.realized_pnl - self.fee + self.funding
+
+
+class Records:
+    """Written on the desk's loop; readers take copies (``list(...)`` of a deque is atomic enough)."""
+
+    def __init__(self) -> None:
+        self.payments: deque[FundingPaid] = deque(maxlen=KEPT)
+        self.rates: deque[FundingSettled] = deque(maxlen=KEPT)
+        self.fills: deque[Fill] = deque(maxlen=KEPT)
+        self.bookings: deque[Booking] = deque(maxlen=KEPT)
+        self._positions: dict[str, Position] = {}
+        self._owners: dict[str, str] = {}
+        self._seen_fills: set[tuple[str, str]] = set()
+        self._seen_payments: set[str] = set()
+        self._seen_rates: set[tuple[str, int]] = set()
+
+    def saw(self, event: Event) -> None:
+        """Keep funding facts; a repeat changes nothing."""
+        match event:
+            case FundingPaid(payment_id=payment_id) if payment_id not in self._seen_payments:
+                self._seen_payments.add(payment_id)
+                self.payments.append(event)
+                self.bookings.append(
+                    Booking(
+                        venue_ns=event.venue_ns,
+                        symbol=event.symbol,
+                        strategy_id=self._owners.get(event.symbol, ""),
+                        funding=event.amount,
+                    )
+                )
+            case FundingSettled(symbol=symbol, funding_ns=ns) if (symbol, ns) not in self._seen_rates:
+                self._seen_rates.add((symbol, ns))
+                self.rates.append(event)
+            case _:
+                pass
+
+    def collect(self, snapshot: DeskSnapshot) -> None:
+        """Take over the fills that the engine has booked since the last snapshot."""
+        fresh = [fill for fill in snapshot.fills if (fill.symbol, fill.trade_id) not in self._seen_fills]
+        for fill in sorted(fresh, key=lambda fill: fill.ts_ns):
+            listed = snapshot.symbols.get(fill.symbol)
+            if listed is not None:
+                self._book(fill, listed.instrument)
+
+    def _book(self, fill: Fill, instrument: Instrument) -> None:
+        self._seen_fills.add((fill.symbol, fill.trade_id))
+        before = self._positions.get(fill.symbol, Position(symbol=fill.symbol))
+        after = before.apply(fill, instrument)
+        self._positions[fill.symbol] = after
+        self._owners[fill.symbol] = fill.strategy_id
+        self.fills.append(fill)
+        self.bookings.append(
+            Booking(
+                venue_ns=fill.venue_ns,
+                symbol=fill.symbol,
+                strategy_id=fill.strategy_id,
+                realized_pnl=after.realized_pnl - before.realized_pnl,
+                fee=fill.fee,
+            )
+        )
