@@ -202,7 +202,9 @@ class LadderCanvas {
     const order = { stop: 0, order: 1, liq: 2, entry: 3, mark: 4 };
     [...marks].sort((a, b) => order[a.kind] - order[b.kind]).forEach((mark) => {
       const at = place(mark.ticks);
-      if (!at || (mark.kind === "mark" && at.beyond)) return;
+      if (!at) return;
+      // The mark mostly lies within the spread, where the middle row already names it.
+      if (mark.kind === "mark" && (at.beyond || (at.y > middle[0] - ROW && at.y < middle[1] + ROW))) return;
       this.drawTag(ink, terms, mark, at, taken, middle);
     });
   }

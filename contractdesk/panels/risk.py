@@ -1,0 +1,73 @@
+"""Risk gauges: what each rule measures now, beside its limit."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from html import escape
+from typing import Final
+
+from msgspec import Struct
+
+from contractdesk.domain.intents import Finding
+from contractdesk.domain.views import DeskSnapshot
+
+_QUANTITY: Final = re.compile(r"^\s*(?:<=|>=|<|>)?\s*([+-]?[\d,]*\.?\d+)\s*(.*)$")
+
+
+class Gauge(Struct, frozen=True):
+    """One rule: ``share`` is found / limit where both are numbers of one unit, else None."""
+
+    rule: str
+    found: str
+    limit: str
+    passed: bool
+    would_pass: str
+    share: float | None
+
+
+def gauges(snapshot: DeskSnapshot) -> tuple[Gauge, ...]:
+    return tuple(Gauge(f.rule, f.found, f.limit, f.passed, f.would_pass, share_of(f)) for f in snapshot.risk)
+
+
+def share_of(finding: Finding) -> float | None:
+    """How much of its limit a finding uses, cut to 0..1; None where that has no meaning."""
+    found, limit = _quantity(finding.found), _quantity(finding.limit)
+    if found is None or limit is None or found[1] != limit[1] or limit[0] <= 0:
+        return None
+    return float(min(max(found[0] / limit[0], Decimal(0)), Decimal(1)))
+
+
+def _quantity(text: str) -> tuple[Decimal, str] | None:
+    """``2.81 %`` as (2.81, "%"); None for what does not start with a number."""
+    match = _QUANTITY.match(text.replace("\u2212", "-"))
+    if match is None:
+        return None
+    try:
+        return Decimal(match[1].replace(",", "")), match[2].split()[0] if match[2].split() else ""
+    except InvalidOperation:
+        return None
+
+
+def html_gauges(snapshot: DeskSnapshot) -> str:
+    shown = gauges(snapshot)
+    if not shown:
+        return '<div class="cd-empty">no rule has measured yet</div>'
+    return "".join(_html_gauge(gauge) for gauge in shown)
+
+
+def _html_gauge(gauge: Gauge) -> str:
+    state, sign = ("ok", "\u2713") if gauge.passed else ("blocks", "\u2715 blocks entries")
+    bar = ""
+    if gauge.share is not None:
+        bar = f'<div class="cd-bar"><div style="width:{gauge.share * 100:.0f}%"></div></div>'
+    hint = ""
+    if gauge.would_pass and not gauge.passed:
+        hint = f'<div class="cd-gauge-hint">passes with: {escape(gauge.would_pass)}</div>'
+    return (
+        f'<div class="cd-gauge cd-gauge-{state}">'
+        f'<div class="cd-gauge-top"><span>{escape(gauge.rule.replace("_", " "))}</span>'
+        f'<span class="cd-gauge-sign">{sign}</span></div>'
+        f'<div class="cd-gauge-values"><b>{escape(gauge.found)}</b>'
+        f'<span class="cd-muted">limit {escape(gauge.limit)}</span></div>{bar}{hint}</div>'
+    )

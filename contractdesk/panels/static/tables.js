@@ -1,0 +1,61 @@
+// Pages of HTML from the kernel (all values escaped there); tabs need no kernel at all.
+function render({ model, el }) {
+  el.replaceChildren();
+  const names = model.get("shown");
+  const root = element("div", "cd cd-panel cd-tables", el);
+  root.dataset.pages = names.join(" ");
+  const head = element("div", "cd-head", root);
+  const tabs = element("div", "cd-tabs", head);
+  const label = element("span", "cd-label", head);
+  const body = element("div", "cd-body", root);
+  body.tabIndex = 0;
+  const shown = new Map();
+  let active = names[0];
+
+  const buttons = names.map((name) => {
+    const tab = element(names.length > 1 ? "button" : "span", names.length > 1 ? "cd-tab" : "cd-title", tabs);
+    if (names.length > 1) {
+      tab.type = "button";
+      tab.setAttribute("role", "tab");
+      tab.addEventListener("click", () => choose(name));
+    }
+    return tab;
+  });
+  if (names.length > 1) {
+    tabs.setAttribute("role", "tablist");
+    tabs.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = (names.indexOf(active) + step + names.length) % names.length;
+      choose(names[next]);
+      buttons[next].focus();
+      event.stopPropagation();
+    });
+  }
+
+  const draw = () => {
+    names.forEach((name, i) => {
+      const page = model.get(name);
+      setText(buttons[i], page.count ? `${page.title} ${page.count}` : page.title ?? name);
+      if (names.length > 1) {
+        buttons[i].setAttribute("aria-selected", String(name === active));
+        buttons[i].tabIndex = name === active ? 0 : -1;
+      }
+    });
+    setText(label, model.get("label"));
+    label.dataset.label = model.get("label");
+    const html = model.get(active).html ?? "";
+    if (shown.get("name") !== active || shown.get("html") !== html) {
+      shown.set("name", active).set("html", html);
+      body.innerHTML = html;
+    }
+  };
+  const choose = (name) => {
+    active = name;
+    draw();
+  };
+  const pulse = live({ model, el: root, draw });
+  return pulse.stop;
+}
+
+export default { render };

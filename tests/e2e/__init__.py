@@ -1,0 +1,1 @@
+"""The notebook's surface in a real browser: JupyterLab, Debian's chromium, playwright."""
