@@ -1,13 +1,16 @@
-"""Ready exchanges: a generated one with three perpetuals."""
+"""Ready exchanges: a generated one with three perpetuals, a recorded one with its own symbol."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from contractdesk.errors import ConfigError
+from contractdesk.exchange import captures
 from contractdesk.exchange.core import Exchange
 from contractdesk.exchange.flow import FlowSettings, GeneratedMarket
 from contractdesk.exchange.listings import default_listings
+from contractdesk.exchange.recording import RecordedMarket
 from contractdesk.exchange.terms import Listing
 
 DEFAULT_FLOW: Mapping[str, FlowSettings] = {
@@ -31,3 +34,27 @@ def generated_exchange(
         listing.symbol: GeneratedMarket(listing, flow[listing.symbol], seed, start_ns) for listing in listed
     }
     return Exchange(listed, markets, start_ns, longest_catch_up_ns=longest_catch_up_ns)
+
+
+def recorded_exchange(
+    path: str,
+    start_ns: int,
+    *,
+    speed: Decimal | float = 1,
+    history_s: float = 60,
+    listings: Sequence[Listing] | None = None,
+    longest_catch_up_ns: int | None = None,
+) -> Exchange:
+    """An exchange that lists what ``path`` has recorded: a capture, a pattern or a folder of them.
+
+    The first ``history_s`` seconds are history; then the market opens, at ``start_ns``. ConfigError
+    for a recording that is missing, unreadable or of a symbol without a listing.
+    """
+    paths = captures.find(path)
+    symbol = captures.recorded_symbol(paths[0])
+    known = {one.symbol: one for one in (default_listings() if listings is None else listings)}
+    if symbol not in known:
+        raise ConfigError(f"{paths[0].name} records {symbol}, the exchange lists {', '.join(known)}")
+    listing = known[symbol]
+    market = RecordedMarket(captures.frames(paths, listing), start_ns, speed=speed, history_s=history_s)
+    return Exchange([listing], {symbol: market}, start_ns, longest_catch_up_ns=longest_catch_up_ns)
