@@ -88,6 +88,7 @@ def liquidation_price(
         if price <= 0:
             continue
         notional = abs(units) * price if instrument.kind is ContractKind.LINEAR else abs(units) / price
-        if Fraction(tier.floor) <= notional <= Fraction(tier.cap):
+        last = tier is instrument.tiers[-1]  # its cap limits new positions, not what a price makes of one
+        if Fraction(tier.floor) <= notional and (last or notional <= Fraction(tier.cap)):
             return cash(price)
     return None
