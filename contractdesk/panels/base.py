@@ -66,11 +66,26 @@ class Pulse:
 class Panel(Protocol):
     """A window on the desk's snapshots, refreshed by the pump and by nobody else."""
 
-    desk: DeskFace
-    pulse: Pulse
-    period_ns: int  # between two refreshes
-    cost: int  # messages that one refresh sends, at most
-    acknowledges: bool  # its script answers on the pulse; others of the same pulse rest while it is silent
+    @property
+    def desk(self) -> DeskFace: ...
+
+    @property
+    def pulse(self) -> Pulse: ...
+
+    @property
+    def period_ns(self) -> int:
+        """Between two refreshes."""
+        ...
+
+    @property
+    def cost(self) -> int:
+        """Messages that one refresh sends, at most."""
+        ...
+
+    @property
+    def acknowledges(self) -> bool:
+        """Its script answers on the pulse; others of that pulse rest while the pulse is silent."""
+        ...
 
     @property
     def alive(self) -> bool:

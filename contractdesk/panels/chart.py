@@ -5,6 +5,7 @@ bqplot draws SVG: at 2 Hz it costs a browser what the ladder's canvas costs at 1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -22,44 +23,42 @@ ORANGE: Final = "#e0852b"
 GREY: Final = "#8a8f98"
 RED: Final = "#d8436b"
 
-_MARGIN: Final = {"top": 8, "bottom": 22, "left": 62, "right": 14}
-
 
 class Chart:
-    """A bqplot figure under a header. Subclasses build ``marks`` once and move them in ``redraw``."""
+    """A bqplot figure under a header. Subclasses build marks and axes once, and move them after."""
 
     title = ""
-    height_px = 220
+    height_px = 150
     period_ns = 500 * NS_PER_MS
-    right_px = 14  # room for the labels of a second axis
+    left_px = 62
+    right_px = 26  # half a time label; more for a second axis
 
     def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None) -> None:
         self.desk = desk
         self.header = Header(desk, self.title, pulse=pulse)
         self.pulse = self.header.pulse
         self.acknowledges = bool(self.header.acknowledges)
-        self.marks, axes = self.build()
+        self.marks, self.axes = self.build()
         self.figure = bqplot.Figure(
             marks=list(self.marks),
-            axes=list(axes),
+            axes=list(self.axes),
             animation_duration=0,
             min_aspect_ratio=0.05,
             max_aspect_ratio=50,
-            fig_margin=_MARGIN | {"right": self.right_px},
+            fig_margin={"top": 8, "bottom": 22, "left": self.left_px, "right": self.right_px},
             padding_x=0.0,
-            padding_y=0.03,
+            padding_y=0.0,
             background_style={"fill": "none"},
             layout=ipywidgets.Layout(width="auto", height=f"{self.height_px}px", min_width="0"),
         )
-        self.widget = ipywidgets.VBox(
-            [self.header, self.figure],
-            layout=ipywidgets.Layout(width="100%", min_width="0", overflow="hidden"),
-        )
+        box = ipywidgets.Layout(width="100%", min_width="0", overflow="hidden")
+        self.widget = ipywidgets.VBox([self.header, self.figure], layout=box)
         self.widget.add_class("cd-chart")
 
     @property
     def cost(self) -> int:
-        return 1 + len(self.marks)
+        """The header, the marks, and a scale with its axis for each side."""
+        return 1 + len(self.marks) + 2
 
     @property
     def alive(self) -> bool:
@@ -91,11 +90,47 @@ def move(mark: Any, **arrays: Any) -> None:
             setattr(mark, name, values)
 
 
-def axis(scale: Any, *, vertical: bool = False, tick_format: str = "", side: str = "", ticks: int = 5) -> Any:
-    """A quiet axis: few ticks, no grid but a faint one for values."""
-    options: dict[str, Any] = {"scale": scale, "num_ticks": ticks, "grid_lines": "none"}
-    if tick_format:
-        options["tick_format"] = tick_format
-    if vertical:
-        options |= {"orientation": "vertical", "side": side or "left"}
-    return bqplot.Axis(**options)
+def time_axis() -> Any:
+    return bqplot.Axis(scale=bqplot.DateScale(), tick_format="%H:%M:%S", num_ticks=4, grid_lines="none")
+
+
+class ValueAxis:
+    """A linear axis that spans what it is told to, with few and round ticks."""
+
+    def __init__(self, *, side: str = "left", ticks: int = 4) -> None:
+        self._ticks = ticks
+        self.scale = bqplot.LinearScale()
+        vertical = side in {"left", "right"}
+        self.axis = bqplot.Axis(
+            scale=self.scale,
+            orientation="vertical" if vertical else "horizontal",
+            side=side,
+            grid_lines="none",
+            tick_format=",.2f",
+        )
+
+    def span(self, low: float, high: float, *, exact: bool = False) -> None:
+        """Reach from ``low`` to ``high``, widened to round numbers unless ``exact``.
+
+        Sends one message for the scale and one for the axis, and neither while the span stays.
+        """
+        if not high > low:
+            pad = abs(low) * 1e-4 or 1.0
+            low, high = low - pad, high + pad
+        step = round_step((high - low) / self._ticks)
+        if not exact:
+            low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+        if (self.scale.min, self.scale.max) == (low, high):
+            return
+        with self.scale.hold_sync():
+            self.scale.min, self.scale.max = low, high
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        with self.axis.hold_sync():
+            self.axis.tick_format = f",.{max(0, -math.floor(math.log10(step) + 1e-9))}f"
+            self.axis.tick_values = [step * i for i in range(first, last + 1)]
+
+
+def round_step(rough: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is at least ``rough`` (> 0)."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next((factor * power for factor in (1, 2, 5) if factor * power >= rough * (1 - 1e-9)), 10 * power)

@@ -11,47 +11,52 @@ import bqplot
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.market import unpack_levels
 from contractdesk.domain.views import DeskSnapshot
-from contractdesk.panels import formats
 from contractdesk.panels.base import DeskFace, Pulse
-from contractdesk.panels.chart import BLUE, ORANGE, Chart, axis, move
+from contractdesk.panels.chart import BLUE, ORANGE, Chart, ValueAxis, move
 from contractdesk.panels.focus import Focus
 
 Curve = tuple[list[float], list[float]]
 
 
 class DepthChart(Chart):
-    """Cumulated contracts by price; the axis follows the book."""
+    """Cumulated contracts by price; the axes follow the book."""
 
     title = "Depth"
-    height_px = 170
+    left_px = 44
 
     def __init__(self, desk: DeskFace, focus: Focus | None = None, *, pulse: Pulse | None = None) -> None:
         self._focus = focus or Focus()
+        self._price, self._size = ValueAxis(side="bottom", ticks=2), ValueAxis(ticks=3)
         super().__init__(desk, pulse=pulse)
 
+    @property
+    def cost(self) -> int:
+        return super().cost + 2  # both axes move
+
     def build(self) -> tuple[Sequence[Any], Sequence[Any]]:
-        x, y = bqplot.LinearScale(), bqplot.LinearScale(min=0.0)
+        scales = {"x": self._price.scale, "y": self._size.scale}
         sides = [
             bqplot.Lines(
-                x=[], y=[], scales={"x": x, "y": y}, colors=[color], fill="bottom", fill_opacities=[0.22],
+                x=[], y=[], scales=scales, colors=[color], fill="bottom", fill_opacities=[0.22],
                 interpolation="step-after", stroke_width=1.5,
             )
             for color in (BLUE, ORANGE)
         ]  # fmt: skip
-        self._price_axis = axis(x, tick_format=",.1f", ticks=4)
-        return sides, (self._price_axis, axis(y, vertical=True, tick_format=".3~s", ticks=4))
+        return sides, (self._price.axis, self._size.axis)
 
     def redraw(self, snapshot: DeskSnapshot) -> str:
         view = snapshot.symbols.get(self._focus.on(snapshot))
         if view is None:
             return "no symbol"
-        digits = f",.{formats.decimals_of(view.instrument.tick_size)}f"
-        if self._price_axis.tick_format != digits:
-            self._price_axis.tick_format = digits
         curves = curve(view.instrument, view.bids), curve(view.instrument, view.asks)
-        for mark, (prices, sizes) in zip(self.marks, curves, strict=True):
-            move(mark, x=prices, y=sizes)
-        return f"{view.instrument.symbol}  {_balance(*curves)}"
+        prices = [price for side, _ in curves for price in side]
+        if not prices:
+            return "empty book"
+        self._price.span(min(prices), max(prices), exact=True)
+        self._size.span(0.0, max(sizes[-1] for _, sizes in curves if sizes))
+        for mark, (x, y) in zip(self.marks, curves, strict=True):
+            move(mark, x=x, y=y)
+        return _balance(*curves)
 
 
 def curve(instrument: Instrument, packed: bytes) -> Curve:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from itertools import accumulate
 from typing import Any
 
@@ -12,45 +11,51 @@ import bqplot
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.views import DeskSnapshot, EquityPoint
 from contractdesk.panels import formats
-from contractdesk.panels.chart import BLUE, ORANGE, Chart, axis, move
+from contractdesk.panels.base import DeskFace, Pulse
+from contractdesk.panels.chart import BLUE, ORANGE, Chart, ValueAxis, move, time_axis
 
 MAX_POINTS = 600
+LEAST_FALL = 0.05  # percent that the drawdown's axis spans at least, or noise would fill the chart
 
 
 class EquityChart(Chart):
     """The desk's equity curve (left axis) and the drawdown in percent (right axis, downwards)."""
 
     title = "Equity"
-    height_px = 170
-    right_px = 52
+    right_px = 48
     period_ns = 1_000 * NS_PER_MS
 
+    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None) -> None:
+        self._money, self._percent = ValueAxis(ticks=3), ValueAxis(side="right", ticks=3)
+        super().__init__(desk, pulse=pulse)
+
+    @property
+    def cost(self) -> int:
+        return super().cost + 2  # both axes move
+
     def build(self) -> tuple[Sequence[Any], Sequence[Any]]:
-        time = bqplot.DateScale()
-        money, percent = bqplot.LinearScale(), bqplot.LinearScale(max=0.0)
-        equity = bqplot.Lines(x=[], y=[], scales={"x": time, "y": money}, colors=[BLUE], stroke_width=1.6)
+        time = time_axis()
         drawdown = bqplot.Lines(
-            x=[], y=[], scales={"x": time, "y": percent}, colors=[ORANGE], stroke_width=0.8, fill="top",
-            fill_opacities=[0.18],
+            x=[], y=[], scales={"x": time.scale, "y": self._percent.scale}, colors=[ORANGE],
+            stroke_width=0.8, fill="top", fill_opacities=[0.18],
         )  # fmt: skip
-        axes = (
-            axis(time, tick_format="%H:%M:%S"),
-            axis(money, vertical=True, tick_format=",.2f", ticks=4),
-            axis(percent, vertical=True, tick_format=".2f", side="right", ticks=4),
+        equity = bqplot.Lines(
+            x=[], y=[], scales={"x": time.scale, "y": self._money.scale}, colors=[BLUE], stroke_width=1.6
         )
-        return (drawdown, equity), axes
+        return (drawdown, equity), (time, self._money.axis, self._percent.axis)
 
     def redraw(self, snapshot: DeskSnapshot) -> str:
         points = thinned(snapshot.equity_curve, MAX_POINTS)
         if len(points) < 2:
             return "waiting for the first points"
         times, fall = clock_of([point.ts_ns for point in points]), drawdowns(points)
+        money = [float(point.equity) for point in points]
+        self._money.span(min(money), max(money))
+        self._percent.span(min(*fall, -LEAST_FALL), 0.0)
         move(self.marks[0], x=times, y=fall)
-        move(self.marks[1], x=times, y=[float(point.equity) for point in points])
-        places = formats.cash_places(snapshot.asset)
-        change = snapshot.equity - points[0].equity
-        worst = formats.fixed(Decimal(repr(min(fall))), 2)
-        return f"{formats.signed(change, places)} {snapshot.asset}, max drawdown {worst} %"
+        move(self.marks[1], x=times, y=money)
+        change = formats.signed(snapshot.equity - points[0].equity, formats.cash_places(snapshot.asset))
+        return f"{change} {snapshot.asset} · drawdown {abs(min(fall)):.2f} %"
 
 
 def drawdowns(points: Sequence[EquityPoint]) -> list[float]:
@@ -61,9 +66,10 @@ def drawdowns(points: Sequence[EquityPoint]) -> list[float]:
 
 
 def thinned(points: Sequence[EquityPoint], most: int) -> Sequence[EquityPoint]:
-    """Every n-th point, the last one always: at most ``most`` + 1."""
-    step = -(-len(points) // most) if points else 1
-    return points[::step] if step == 1 or (len(points) - 1) % step == 0 else (*points[::step], points[-1])
+    """Every n-th point and always the last one: at most ``most`` + 1 of them."""
+    step = max(1, -(-len(points) // most))
+    kept = points[::step]
+    return kept if (len(points) - 1) % step == 0 else (*kept, points[-1])
 
 
 def clock_of(times_ns: Sequence[int]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import ipywidgets
 
@@ -21,7 +20,7 @@ from contractdesk.panels.tables import TABLES, Page, Tables
 GAP = "6px"
 
 
-class Console(ipywidgets.VBox):
+class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Status on top, the ladder left, charts and gauges right of it, tables below them.
 
     Boxes wrap where the column is narrow. The status bar alone acknowledges for the whole screen.
@@ -48,8 +47,8 @@ class Console(ipywidgets.VBox):
         return self.comm is not None
 
     def _screen(self) -> ipywidgets.Box:
-        self.risk.layout = ipywidgets.Layout(width="100%", height="256px")
-        self.tables.layout = ipywidgets.Layout(width="100%", height="194px")
+        self.risk.layout = ipywidgets.Layout(width="100%", height="228px")
+        self.tables.layout = ipywidgets.Layout(width="100%", min_height="150px", flex="1 1 150px")
         middle = _column(self.price.widget, self.equity.widget, flex="3 1 440px")
         right = _column(self.risk, self.depth.widget, flex="1 1 250px")
         work = _column(_row(middle, right), self.tables, flex="4 1 560px")
@@ -66,12 +65,7 @@ class Console(ipywidgets.VBox):
 
 def _row(*children: Any) -> ipywidgets.Box:
     layout = ipywidgets.Layout(
-        display="flex",
-        flex_flow="row wrap",
-        align_items="stretch",
-        width="100%",
-        grid_gap=GAP,
-        overflow="visible",
+        display="flex", flex_flow="row wrap", align_items="stretch", width="100%", grid_gap=GAP
     )
     return ipywidgets.Box(children, layout=layout)
 
@@ -80,14 +74,14 @@ def _column(*children: Any, flex: str) -> ipywidgets.VBox:
     return ipywidgets.VBox(children, layout=ipywidgets.Layout(flex=flex, min_width="0", grid_gap=GAP))
 
 
-_CONSOLES: WeakKeyDictionary[DeskFace, Console] = WeakKeyDictionary()
+_CONSOLES: list[Console] = []  # one a desk, as long as it is open
 
 
 def console(desk: DeskFace) -> Console:
     """The desk's screen; running the cell again shows the same one, it does not pile up."""
-    known = _CONSOLES.get(desk)
-    if known is not None and known.alive:
-        return known
-    made = Console(desk)
-    _CONSOLES[desk] = made
-    return made
+    _CONSOLES[:] = [known for known in _CONSOLES if known.alive]
+    for known in _CONSOLES:
+        if known.desk is desk:
+            return known
+    _CONSOLES.append(Console(desk))
+    return _CONSOLES[-1]

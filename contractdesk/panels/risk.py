@@ -57,7 +57,7 @@ def html_gauges(snapshot: DeskSnapshot) -> str:
 
 
 def _html_gauge(gauge: Gauge) -> str:
-    state, sign = ("ok", "\u2713") if gauge.passed else ("blocks", "\u2715 blocks entries")
+    state, sign = ("ok", "\u2713") if gauge.passed else ("blocks", "\u2715")
     bar = ""
     if gauge.share is not None:
         bar = f'<div class="cd-bar"><div style="width:{gauge.share * 100:.0f}%"></div></div>'
@@ -65,9 +65,9 @@ def _html_gauge(gauge: Gauge) -> str:
     if gauge.would_pass and not gauge.passed:
         hint = f'<div class="cd-gauge-hint">passes with: {escape(gauge.would_pass)}</div>'
     return (
-        f'<div class="cd-gauge cd-gauge-{state}">'
-        f'<div class="cd-gauge-top"><span>{escape(gauge.rule.replace("_", " "))}</span>'
-        f'<span class="cd-gauge-sign">{sign}</span></div>'
-        f'<div class="cd-gauge-values"><b>{escape(gauge.found)}</b>'
-        f'<span class="cd-muted">limit {escape(gauge.limit)}</span></div>{bar}{hint}</div>'
+        f'<div class="cd-gauge cd-gauge-{state}"><div class="cd-gauge-line">'
+        f'<span class="cd-gauge-rule">{escape(gauge.rule.replace("_", " "))}</span>'
+        f'<span class="cd-gauge-found"><b>{escape(gauge.found)}</b>'
+        f' <span class="cd-muted">of {escape(gauge.limit)}</span></span>'
+        f'<span class="cd-gauge-sign">{sign}</span></div>{bar}{hint}</div>'
     )

@@ -1,12 +1,13 @@
 // The ladder: levels as rows, best prices around the middle; only integers become text.
-const ROW = 13;
+const ROW = 12;
 const MIDDLE = 26;
-const COLUMNS = 16;
+const LEVEL_BYTES = 16;
+const MAX_PINS = 4; // at each edge
 
 function readLevels(view) {
   const levels = [];
   if (!view || !view.byteLength) return levels;
-  for (let at = 0; at + COLUMNS <= view.byteLength; at += COLUMNS) {
+  for (let at = 0; at + LEVEL_BYTES <= view.byteLength; at += LEVEL_BYTES) {
     levels.push([Number(view.getBigInt64(at, true)), Number(view.getBigInt64(at + 8, true))]);
   }
   return levels;
@@ -86,7 +87,7 @@ class LadderCanvas {
     this.layout(ink, terms, rows);
     rows.forEach((row) => this.drawRow(ink, terms, row));
     this.drawMiddle(ink, model, terms, asks, bids);
-    this.drawMarks(ink, terms, rows, model.get("marks"));
+    this.drawMarks(ink, rows, model.get("marks"));
     this.canvas.dataset.frames = String(Number(this.canvas.dataset.frames || 0) + 1);
   }
 
@@ -135,13 +136,15 @@ class LadderCanvas {
 
   layout(ink, terms, rows) {
     const largest = Math.max(...rows.map((row) => row.lots), 1);
+    const mean = rows.reduce((sum, row) => sum + row.lots, 0) / rows.length;
     this.deepest = Math.max(...rows.map((row) => row.sum), 1);
-    // Shrinks slowly and grows at once: bars that jump with every large level cannot be read.
-    this.scale = Math.max(largest, this.scale * 0.97);
+    // Sizes are heavy-tailed: one wall must not shrink all other bars to nothing, so bars are cut at
+    // four times the mean. The scale grows at once and shrinks slowly, or every bar would jump.
+    this.scale = Math.max(Math.min(largest, 4 * mean), this.scale * 0.97);
     const text = (lots) => fixed(lots * terms.lot, terms.sizeDecimals);
     this.columns = columnsOf(this.width, ink, terms, {
       price: fixed(rows[0].ticks * terms.tick, terms.priceDecimals),
-      size: text(this.scale),
+      size: text(largest),
       sum: text(this.deepest),
     });
   }
@@ -149,13 +152,17 @@ class LadderCanvas {
   drawRow(ink, terms, row) {
     const { colors, columns, width } = this;
     const color = row.ask ? colors.sell : colors.buy;
-    const room = width - columns.priceRight;
+    const left = columns.priceRight + 2;
+    const room = width - left;
+    const top = row.y - ROW / 2;
+    const cut = row.lots > this.scale;
     ink.fillStyle = color;
-    ink.globalAlpha = 0.08;
-    ink.fillRect(width - (room * row.sum) / this.deepest, row.y - ROW / 2, (room * row.sum) / this.deepest, ROW);
+    ink.globalAlpha = 0.09;
+    ink.fillRect(left, top, (room * row.sum) / this.deepest, ROW);
     ink.globalAlpha = 0.3;
-    ink.fillRect(width - (room * row.lots) / this.scale, row.y - ROW / 2 + 1, (room * row.lots) / this.scale, ROW - 2);
+    ink.fillRect(left, top + 1, cut ? room : (room * row.lots) / this.scale, ROW - 2);
     ink.globalAlpha = 1;
+    if (cut) ink.fillRect(width - 2, top + 1, 2, ROW - 2);
     ink.textAlign = "right";
     ink.fillText(fixed(row.ticks * terms.tick, terms.priceDecimals), columns.priceRight - 2, row.y);
     ink.fillStyle = colors.fg;
@@ -195,50 +202,56 @@ class LadderCanvas {
     }
   }
 
-  drawMarks(ink, terms, rows, marks) {
-    const middle = [(this.height - MIDDLE) / 2, (this.height + MIDDLE) / 2];
+  drawMarks(ink, rows, marks) {
+    const edge = [(this.height - MIDDLE) / 2, (this.height + MIDDLE) / 2];
     const place = locator(rows, ROW / 2, this.height - ROW / 2);
+    const placed = marks.map((mark) => ({ ...mark, at: place(mark.ticks) })).filter(({ at }) => at);
     const taken = [];
-    const order = { stop: 0, order: 1, liq: 2, entry: 3, mark: 4 };
-    [...marks].sort((a, b) => order[a.kind] - order[b.kind]).forEach((mark) => {
-      const at = place(mark.ticks);
-      if (!at) return;
+    const rank = { stop: 0, order: 1, liq: 2, entry: 3, mark: 4 };
+    placed
+      .filter(({ at }) => !at.beyond)
       // The mark mostly lies within the spread, where the middle row already names it.
-      if (mark.kind === "mark" && (at.beyond || (at.y > middle[0] - ROW && at.y < middle[1] + ROW))) return;
-      this.drawTag(ink, terms, mark, at, taken, middle);
-    });
+      .filter(({ kind, at }) => kind !== "mark" || at.y < edge[0] - ROW || at.y > edge[1] + ROW)
+      .sort((a, b) => rank[a.kind] - rank[b.kind])
+      .forEach((mark) => this.drawTag(ink, mark, mark.at.y > edge[1] ? -1 : 1, taken));
+    // What lies beyond the book is pinned to its edge, nearest price first; far-off ones stay away.
+    for (const beyond of [-1, 1]) {
+      placed
+        .filter(({ kind, at }) => at.beyond === beyond && kind !== "mark" && kind !== "liq")
+        .sort((a, b) => (b.ticks - a.ticks) * beyond)
+        .slice(0, MAX_PINS)
+        .reverse()
+        .forEach((mark) => this.drawTag(ink, mark, -beyond, taken));
+    }
   }
 
-  drawTag(ink, terms, mark, at, taken, middle) {
+  drawTag(ink, mark, step, taken) {
     const { colors, columns } = this;
+    const { at } = mark;
     const color = { stop: colors.alarm, liq: colors.alarm, entry: colors.fg, mark: colors.dim }[mark.kind]
       ?? (mark.side === "buy" ? colors.buy : colors.sell);
     let y = at.y;
-    const step = at.beyond > 0 || at.y > middle[1] ? -1 : 1;
     while (taken.some((other) => Math.abs(other - y) < ROW - 1)) y += step * (at.beyond ? ROW : 1);
     if (y < 0 || y > this.height) return;
     taken.push(y);
-    ink.globalAlpha = at.beyond ? 0.25 : 0.55;
     ink.fillStyle = color;
-    if (!at.beyond) ink.fillRect(columns.tag, at.y - 0.5, this.width - columns.tag, 1);
+    ink.globalAlpha = 0.6;
+    if (!at.beyond) ink.fillRect(columns.tag - 2, at.y - 0.5, this.width - columns.tag + 2, 1);
     ink.globalAlpha = 1;
-    ink.font = `bold 9.5px ${colors.sans}`;
-    const arrow = at.beyond < 0 ? "▲" : at.beyond > 0 ? "▼" : "";
-    const solid = mark.kind === "order" || mark.kind === "stop";
-    ink.fillStyle = color;
     ink.beginPath();
     ink.roundRect(2, y - ROW / 2 + 0.5, columns.tag - 5, ROW - 1, 2.5);
-    if (solid) {
-      ink.fill();
-    } else {
-      ink.fillStyle = colors.bg;
-      ink.fill();
+    const solid = mark.kind === "order" || mark.kind === "stop";
+    if (!solid) ink.fillStyle = colors.bg;
+    ink.fill();
+    if (!solid) {
       ink.strokeStyle = color;
       ink.lineWidth = 1;
       ink.stroke();
     }
+    ink.font = `bold 9.5px ${colors.sans}`;
     ink.fillStyle = solid ? colors.on : color;
     ink.textAlign = "center";
+    const arrow = at.beyond < 0 ? "▲" : at.beyond > 0 ? "▼" : "";
     const text = columns.tag < 34 ? mark.text.slice(0, 1) : `${arrow}${mark.text}`;
     ink.fillText(text, (columns.tag - 1) / 2, y + 0.5, columns.tag - 8);
     ink.font = `11px ${colors.mono}`;

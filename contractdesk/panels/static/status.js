@@ -12,6 +12,7 @@ function buildStatus(el) {
   const name = element("span", "cd-title", who);
   const state = element("span", "cd-state", root);
   state.setAttribute("role", "status");
+  const reason = element("span", "cd-muted cd-status-reason", root);
   const items = element("div", "cd-status-items", root);
   const clock = element("span", "cd-muted cd-status-clock", root);
   const buttons = element("div", "cd-status-buttons", root);
@@ -24,7 +25,7 @@ function buildStatus(el) {
     return node;
   };
   return {
-    root, label, name, state, items, clock, word,
+    root, label, name, state, reason, items, clock, word,
     resume: button("resume", "Resume"), flatten: button("flatten", "Flatten"), halt: button("halt", "HALT"),
   };
 }
@@ -78,7 +79,7 @@ function render({ model, el }) {
     }
     if (silence) return [`stale: the kernel has been silent for ${(silence / 1000).toFixed(0)} s`, "alarm"];
     if (model.get("outcome")) return [model.get("outcome"), "alarm"];
-    return [model.get("reason"), "muted"];
+    return ["", "muted"];
   };
   const draw = () => {
     const state = model.get("state");
@@ -87,6 +88,8 @@ function render({ model, el }) {
     setText(parts.name, model.get("name"));
     setText(parts.state, state ? `${SIGN[state] ?? ""} ${state}` : "…");
     parts.state.dataset.state = state;
+    setText(parts.reason, model.get("reason"));
+    parts.reason.title = model.get("reason");
     drawItems(parts.items, model.get("items"));
     setText(parts.clock, model.get("clock"));
     const [text, tone] = word();
