@@ -140,6 +140,15 @@ class Exchange:
         listing = self._floor.listing(symbol)
         self._markets[symbol].walk_to(max(1, int(price / listing.instrument.tick_size)), seconds)
 
+    def settle_funding(self, symbol: str, rate: Decimal | None = None) -> list[Event]:
+        """Settle now, ahead of the schedule, at ``rate`` or else at the one in force."""
+        schedule = self._schedules[self._floor.listing(symbol).symbol]
+        in_force = schedule.rate if rate is None else rate
+        schedule.settled.append(self._clearing.settle_funding(symbol, in_force, self.now_ns))
+        self._clearing.review(symbol)
+        self._conclude()
+        return self._floor.drain()
+
     # -- public reads ------------------------------------------------------------------------
 
     def book(self, symbol: str, limit: int | None = None) -> BookView:

@@ -1,0 +1,203 @@
+"""/control/: the truth about the exchange, and the levers that move it. Loopback only, JSON.
+
+===============================  ======================================================================
+``GET state``                    accounts, positions, orders, algo orders, fills, ledger (see ``state``)
+``GET requests?since=SEQ``       the request log after SEQ; ``limit`` bounds it
+``GET sockets``                  the open sockets and what they are subscribed to
+``POST price``                   ``{"symbol", "price", "seconds"}``: the generated market walks there
+``GET | POST | DELETE fault``    see ``faults``; POST answers with the fault's id, DELETE takes ``?id=``
+``POST account``                 ``{"key", "secret", "balance", "scopes", "account"}``: an API key; the
+                                 account is opened when it is new, and named after the key by default
+``POST transfer``                ``{"account", "amount", "asset"}``: deposit (+) or withdraw (-)
+``POST fund``                    ``{"symbol", "rate"}``: settle funding now; ``rate`` is optional
+``POST expire_listen_key``       ``{"account"}``: its listen key is past its hour
+``POST limits``                  a ``Quota``: what the venue grants from now on; forgives what was used
+===============================  ======================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from contractdesk.exchange.faults import Cut, Fault, Freeze, Installed, decode_fault
+from contractdesk.exchange.limits import AddressLimits, Quota
+from contractdesk.exchange.model import Refused, Transfer
+from contractdesk.exchange.server import Server
+from contractdesk.exchange.wire.binance.keys import Credential, Scopes
+
+T = TypeVar("T")
+DEFAULT_ASSET = "USDT"
+ROWS_SHOWN = 10_000
+
+
+class PriceWish(Struct, frozen=True):
+    symbol: str
+    price: Decimal
+    seconds: float = 0.0
+
+
+class KeyWish(Struct, frozen=True):
+    key: str
+    secret: str
+    balance: Decimal = Decimal(10_000)
+    scopes: Scopes = Scopes()
+    account: str = ""  # "": named after the key
+
+
+class TransferWish(Struct, frozen=True):
+    account: str
+    amount: Decimal
+    asset: str = DEFAULT_ASSET
+
+
+class FundWish(Struct, frozen=True):
+    symbol: str
+    rate: Decimal | None = None
+
+
+class AccountWish(Struct, frozen=True):
+    account: str
+
+
+class Control:
+    """The handlers of /control/."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def routes(self) -> list[web.RouteDef]:
+        table: list[tuple[str, str, Callable[[web.Request], Awaitable[object]]]] = [
+            ("GET", "state", self._state),
+            ("GET", "requests", self._requests),
+            ("GET", "sockets", self._sockets),
+            ("POST", "price", self._price),
+            ("GET", "fault", self._faults),
+            ("POST", "fault", self._install),
+            ("DELETE", "fault", self._remove),
+            ("POST", "account", self._account),
+            ("POST", "transfer", self._transfer),
+            ("POST", "fund", self._fund),
+            ("POST", "expire_listen_key", self._expire),
+            ("POST", "limits", self._limits),
+        ]
+        return [web.route(method, f"/control/{name}", self._guarded(act)) for method, name, act in table]
+
+    def _guarded(
+        self, act: Callable[[web.Request], Awaitable[object]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """JSON out; 400 with a sentence for what cannot be done; nothing for web pages."""
+
+        async def handler(request: web.Request) -> web.Response:
+            if "Origin" in request.headers:
+                return web.Response(status=403)
+            self._server.busy_ns = self._server.clock.monotonic_ns()
+            self._server.step()
+            try:
+                answer, status = await act(request), 200
+            except (ValueError, Refused) as problem:  # msgspec's errors are ValueErrors
+                answer, status = {"error": str(problem)}, 400
+            return web.Response(
+                status=status, body=msgspec.json.encode(answer), content_type="application/json"
+            )
+
+        return handler
+
+    # -- truth -------------------------------------------------------------------------------
+
+    async def _state(self, _: web.Request) -> object:
+        return self._server.exchange.state()
+
+    async def _requests(self, request: web.Request) -> object:
+        since = int(request.query.get("since", "0"))
+        limit = int(request.query.get("limit", str(ROWS_SHOWN)))
+        return self._server.trail.since(since)[:limit]
+
+    async def _sockets(self, _: web.Request) -> object:
+        listen_keys = self._server.api.listen_keys
+        return [
+            {
+                "path": session.path.value,
+                "combined": session.combined,
+                "frozen": not session.thawed.is_set(),
+                "streams": [listen_keys.hidden(name) for name in session.subscriptions],
+            }
+            for session in self._server.hub.sessions
+        ]
+
+    # -- levers ------------------------------------------------------------------------------
+
+    async def _price(self, request: web.Request) -> object:
+        wish = await _body(request, PriceWish)
+        self._server.exchange.walk_to(wish.symbol, wish.price, wish.seconds)
+        return {}
+
+    async def _account(self, request: web.Request) -> object:
+        wish = await _body(request, KeyWish)
+        account = wish.account or wish.key
+        self._server.add_key(Credential(wish.key, wish.secret, account, wish.scopes), wish.balance)
+        return {"account": account}
+
+    async def _transfer(self, request: web.Request) -> object:
+        wish = await _body(request, TransferWish)
+        ask = Transfer(account=wish.account, asset=wish.asset, amount=wish.amount)
+        result = self._server.exchange.handle(ask, self._server.clock.now_ns())
+        self._server.publish(result.events)
+        return result.response
+
+    async def _fund(self, request: web.Request) -> object:
+        wish = await _body(request, FundWish)
+        self._server.publish(self._server.exchange.settle_funding(wish.symbol, wish.rate))
+        return {}
+
+    async def _expire(self, request: web.Request) -> object:
+        wish = await _body(request, AccountWish)
+        listen_key = self._server.api.listen_keys.close(wish.account)
+        if listen_key is None:
+            raise ValueError(f"account {wish.account!r} has no listen key")
+        self._server.hub.end_listen_key(listen_key, self._server.clock.now_ns())
+        return {}
+
+    async def _limits(self, request: web.Request) -> object:
+        self._server.api.limits = AddressLimits(await _body(request, Quota))
+        return {}
+
+    # -- faults ------------------------------------------------------------------------------
+
+    async def _faults(self, _: web.Request) -> object:
+        return self._server.faults.all
+
+    async def _install(self, request: web.Request) -> object:
+        fault = decode_fault(await request.read())
+        installed = self._server.faults.install(fault, self._server.clock.monotonic_ns())
+        self._strike(installed)
+        return {"id": installed.id}
+
+    async def _remove(self, request: web.Request) -> object:
+        stated = request.query.get("id")
+        removed = self._server.faults.remove(None if stated is None else int(stated))
+        self._server.face.shift_ns = self._server.faults.shift_ns
+        for row in removed:
+            if isinstance(row.fault, Freeze):
+                self._server.hub.thaw()
+        return removed
+
+    def _strike(self, row: Installed) -> None:
+        """What a fault does the moment it is installed."""
+        fault: Fault = row.fault
+        match fault:
+            case Cut():
+                row.injected = self._server.hub.cut(fault.concerns)
+            case Freeze(seconds=seconds):
+                row.injected = self._server.hub.freeze(fault.concerns, seconds)
+            case _:
+                self._server.face.shift_ns = self._server.faults.shift_ns
+
+
+async def _body(request: web.Request, kind: type[T]) -> T:
+    return msgspec.json.decode(await request.read(), type=kind)

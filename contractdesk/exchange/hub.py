@@ -1,0 +1,178 @@
+"""Who listens to what: subscriptions of sessions, and the way of each event to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from contractdesk.exchange.core import Exchange
+from contractdesk.exchange.faults import DelayEvent, DropEvent, DuplicateEvent, FaultBoard
+from contractdesk.exchange.model import (
+    AccountChanged,
+    AlgoChanged,
+    ConfigChanged,
+    Event,
+    ExecutionKind,
+    MarginCall,
+    OrderChanged,
+    UserEvent,
+)
+from contractdesk.exchange.session import Session
+from contractdesk.exchange.wire.binance import user
+from contractdesk.exchange.wire.binance.feed import Feed
+from contractdesk.exchange.wire.binance.keys import ListenKeys
+from contractdesk.exchange.wire.binance.streams import Kind, Path, Stream, parse_stream
+from contractdesk.exchange.wire.binance.text import Face, Json
+
+EXPIRED = "listenKeyExpired"
+Later = Callable[[float, Callable[[], None]], object]  # seconds, what then
+
+
+class Hub:
+    """The streams' side of the server. Everything is synchronous; sessions have their own writers."""
+
+    def __init__(
+        self, exchange: Exchange, face: Face, listen_keys: ListenKeys, faults: FaultBoard, later: Later
+    ) -> None:
+        self.sessions: set[Session] = set()
+        self._exchange = exchange
+        self._face = face
+        self._listen_keys = listen_keys
+        self._faults = faults
+        self._later = later
+        self._streams: dict[str, Stream] = {}
+        self._listeners: dict[str, set[Session]] = {}  # by stream name or listen key
+        self._feed = Feed(exchange, face, self._streams)
+
+    # -- subscriptions -----------------------------------------------------------------------
+
+    def known(self, session: Session, name: str) -> bool:
+        """True for what the session may subscribe to: a stream, or on the private path a listen key."""
+        if session.path is Path.PRIVATE:
+            return name.isalnum()
+        return parse_stream(name, self._exchange.listings) is not None
+
+    def subscribe(self, session: Session, names: Iterable[str]) -> None:
+        for name in names:
+            session.subscriptions[name] = None
+            stream = parse_stream(name, self._exchange.listings)
+            if stream is None or stream.on(session.path):
+                self._listeners.setdefault(name, set()).add(session)
+                if stream is not None:
+                    self._streams[name] = stream
+
+    def unsubscribe(self, session: Session, names: Iterable[str]) -> None:
+        for name in list(names):
+            session.subscriptions.pop(name, None)
+            listeners = self._listeners.get(name, set())
+            listeners.discard(session)
+            if not listeners:
+                self._listeners.pop(name, None)
+                self._streams.pop(name, None)
+
+    def leave(self, session: Session) -> None:
+        """The session is over."""
+        self.unsubscribe(session, session.subscriptions)
+        self.sessions.discard(session)
+
+    # -- events ------------------------------------------------------------------------------
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Send what follows from ``events``, in their order."""
+        for event in events:
+            if isinstance(event, UserEvent):
+                self._tell(event)
+            else:
+                for name, payload in self._feed.take(event):
+                    self._send(name, payload)
+
+    def tick(self, now_ns: int) -> None:
+        """Send what is due, and end the listen keys that nobody prolonged."""
+        for name, payload in self._feed.tick(now_ns):
+            stream = self._streams[name]
+            if stream.kind is not Kind.DEPTH or not self._faults.gap(stream.symbol, name):
+                self._send(name, payload)
+        for _, listen_key in self._listen_keys.expire(now_ns):
+            self.end_listen_key(listen_key, now_ns)
+
+    def end_listen_key(self, listen_key: str, now_ns: int) -> None:
+        """Tell its listeners; nothing more will come over it."""
+        self._send(listen_key, user.expired_frame(listen_key, now_ns, self._face))
+
+    # -- faults ------------------------------------------------------------------------------
+
+    def cut(self, concerns: Callable[[str], bool]) -> int:
+        """Break the sessions of the paths concerned, without a close frame; returns how many."""
+        broken = [session for session in self.sessions if concerns(session.path.value)]
+        for session in broken:
+            session.cut()
+        return len(broken)
+
+    def freeze(self, concerns: Callable[[str], bool], seconds: float) -> int:
+        """Silence the sessions of the paths concerned, for ``seconds`` (0: until thawed)."""
+        frozen = [session for session in self.sessions if concerns(session.path.value)]
+        for session in frozen:
+            session.thawed.clear()
+            if seconds:
+                self._later(seconds, session.thawed.set)
+        return len(frozen)
+
+    def thaw(self) -> None:
+        for session in self.sessions:
+            session.thawed.set()
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _tell(self, event: UserEvent) -> None:
+        account = event.account if not isinstance(event, OrderChanged | AlgoChanged) else _owner(event)
+        listen_key = self._listen_keys.of(account)
+        if listen_key is None:
+            return
+        for execution, symbol, frame in self._frames(event):
+            self._send_faulty(listen_key, str(frame["e"]), execution, symbol, frame)
+
+    def _frames(self, event: UserEvent) -> Iterable[tuple[str, str, Json]]:
+        """(execution, symbol, frame): what faults match, and what is sent."""
+        match event:
+            case OrderChanged(order=order, kind=kind, fill=fill):
+                terms = self._exchange.listings[order.symbol].instrument
+                if fill is not None and kind is ExecutionKind.TRADE:
+                    yield kind.value, order.symbol, user.trade_lite(event, fill, terms, self._face)
+                yield kind.value, order.symbol, user.order_frame(event, terms, self._face)
+            case AlgoChanged(algo=algo):
+                terms = self._exchange.listings[algo.symbol].instrument
+                yield algo.status.value, algo.symbol, user.algo_frame(event, terms, self._face)
+            case AccountChanged(reason=reason):
+                yield reason.value, "", user.account_frame(event, self._face)
+            case ConfigChanged(config=config):
+                yield "", config.symbol, user.config_frame(event, self._face)
+            case MarginCall():
+                yield "", "", user.margin_call_frame(event, self._face)
+
+    def _send_faulty(self, key: str, event: str, execution: str, symbol: str, frame: Json) -> None:
+        match self._faults.next_event(event, execution, symbol):
+            case DropEvent():
+                return
+            case DuplicateEvent():
+                self._send(key, frame)
+                self._send(key, frame)
+            case DelayEvent(ms=ms):
+                self._later(ms / 1_000, lambda: self._send(key, frame))
+            case None:
+                self._send(key, frame)
+
+    def _send(self, name: str, payload: object) -> None:
+        sessions = self._listeners.get(name)
+        if not sessions:
+            return
+        raw = msgspec.json.encode(payload)
+        combined = b'{"stream":"' + name.encode() + b'","data":' + raw + b"}"
+        event = payload.get("e") if isinstance(payload, dict) else None
+        for session in list(sessions):
+            if not session.events or event in session.events or event == EXPIRED:
+                session.put(combined if session.combined else raw)
+
+
+def _owner(event: OrderChanged | AlgoChanged) -> str:
+    return event.order.account if isinstance(event, OrderChanged) else event.algo.account

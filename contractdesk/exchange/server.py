@@ -1,0 +1,169 @@
+"""The exchange on loopback: HTTP, WebSocket and the control API over one core.
+
+Everything that changes the core runs synchronously on the loop: the market is advanced to now, then
+a request is handled, then its events are queued to the sessions, then its answer is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from aiohttp import web
+
+from contractdesk.clock import NS_PER_S, Clock
+from contractdesk.exchange.core import Exchange
+from contractdesk.exchange.faults import Answer, Delay, DropRequest, FaultBoard, RequestFault, When
+from contractdesk.exchange.hub import Hub
+from contractdesk.exchange.limits import Quota
+from contractdesk.exchange.model import Event
+from contractdesk.exchange.sockets import Sockets
+from contractdesk.exchange.trail import RequestRow, Trail, facts_of
+from contractdesk.exchange.wire.binance.api import Api, Ask, Reply
+from contractdesk.exchange.wire.binance.keys import Credential
+from contractdesk.exchange.wire.binance.private import PRIVATE
+from contractdesk.exchange.wire.binance.public import PUBLIC
+from contractdesk.exchange.wire.binance.text import Face
+from contractdesk.exchange.wire.binance.trade import TRADE
+
+STEP_S = 0.01  # the market moves at least this often while something is due
+MAX_BODY = 1 << 20
+ASSET = "USDT"
+
+
+class Server:
+    """One exchange and everything that serves it; bind it with ``contractdesk.exchange.launch``."""
+
+    def __init__(self, exchange: Exchange, clock: Clock, quota: Quota | None = None) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.face = Face()
+        self.faults = FaultBoard()
+        self.trail = Trail()
+        self.api = Api(exchange, self.face, {**PUBLIC, **TRADE, **PRIVATE}, quota)
+        self.hub = Hub(exchange, self.face, self.api.listen_keys, self.faults, _later)
+        self.sockets = Sockets(self.hub, self.faults, clock)
+        self._accounts: set[str] = set()
+        self.busy_ns = clock.monotonic_ns()  # when somebody was last here
+
+    def app(self) -> web.Application:
+        """The aiohttp application of the venue's own paths."""
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_route("*", "/{path:(fapi|sapi|futures)/.*}", self._rest)
+        app.router.add_get("/{path:(public/|market/|private/)?(ws|stream)(/.*)?}", self._socket)
+        return app
+
+    def add_key(self, credential: Credential, balance: Decimal) -> None:
+        """A key to its account, which is opened with ``balance`` USDT when it is new."""
+        if credential.account not in self._accounts:
+            self.exchange.open_account(credential.account, {ASSET: balance}, self.clock.now_ns())
+            self._accounts.add(credential.account)
+        self.api.credentials[credential.key] = credential
+
+    # -- time --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Drive the exchange in real time until cancelled."""
+        while True:
+            now_ns = self.step()
+            wait_s = (self.exchange.next_due_ns - now_ns) / NS_PER_S
+            await asyncio.sleep(min(max(wait_s, 0.001), STEP_S))
+
+    def step(self) -> int:
+        """Advance everything to now; returns that instant."""
+        now_ns = self.clock.now_ns()
+        self.publish(self.exchange.advance(now_ns))
+        self.publish(self.api.tick(now_ns))
+        self.hub.tick(now_ns)
+        return now_ns
+
+    def publish(self, events: Iterable[Event]) -> None:
+        self.hub.publish(events)
+
+    def idle_s(self) -> float:
+        """For how long nobody has been connected or asked for anything."""
+        if self.hub.sessions:
+            self.busy_ns = self.clock.monotonic_ns()
+        return (self.clock.monotonic_ns() - self.busy_ns) / NS_PER_S
+
+    # -- requests ----------------------------------------------------------------------------
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        self.busy_ns = self.clock.monotonic_ns()
+        return await self.sockets.serve(request)
+
+    async def _rest(self, request: web.Request) -> web.StreamResponse:
+        self.busy_ns = self.clock.monotonic_ns()
+        ask = await _ask_of(request)
+        params = ask.params()
+        facts = facts_of(ask, params)
+        row = self.trail.note(facts, params, self.clock.now_ns())
+        fault = self.faults.next_request(facts)
+        if fault is not None:
+            row.fault = str(fault.__struct_config__.tag)
+        return await self._serve(request, ask, row, fault)
+
+    async def _serve(
+        self, request: web.Request, ask: Ask, row: RequestRow, fault: RequestFault | None
+    ) -> web.StreamResponse:
+        match fault:
+            case DropRequest(when=when):
+                if when is When.AFTER:
+                    self._execute(ask, row)
+                row.status = 0
+                return _hang_up(request)
+            case Answer(execute=execute):
+                if execute:
+                    self._execute(ask, row)
+                row.status, row.code = fault.status, fault.code or 0
+                return _made_up(fault)
+            case Delay(ms=ms):
+                reply = self._execute(ask, row)
+                await asyncio.sleep(ms / 1_000)
+                return _response(reply)
+            case None:
+                return _response(self._execute(ask, row))
+
+    def _execute(self, ask: Ask, row: RequestRow) -> Reply:
+        """Bring the market up to now, handle the request, send out what followed from it."""
+        now_ns = self.step()
+        reply = self.api.answer(ask, now_ns)
+        self.publish(reply.events)
+        row.status, row.weight, row.code = reply.status, reply.weight, reply.code
+        return reply
+
+
+def _later(seconds: float, then: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(seconds, then)
+
+
+async def _ask_of(request: web.Request) -> Ask:
+    path, _, query = request.raw_path.partition("?")
+    return Ask(
+        method=request.method,
+        path=path,
+        query=query,
+        body=await request.text() if request.body_exists else "",
+        key=request.headers.get("X-MBX-APIKEY", ""),
+    )
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(
+        status=reply.status, body=reply.body, headers=reply.headers, content_type="application/json"
+    )
+
+
+def _made_up(fault: Answer) -> web.Response:
+    headers = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+    if fault.code is None:
+        return web.Response(status=fault.status, text=fault.msg, headers=headers)
+    return web.json_response({"code": fault.code, "msg": fault.msg}, status=fault.status, headers=headers)
+
+
+def _hang_up(request: web.Request) -> web.Response:
+    """Break the connection: whatever is returned now reaches nobody."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

@@ -1,0 +1,1 @@
+"""Binance USDⓈ-M futures as the exchange speaks it: field names, codes, limits and streams."""

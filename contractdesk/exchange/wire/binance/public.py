@@ -1,0 +1,194 @@
+"""Endpoints of the public market."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from contractdesk.exchange.wire.binance import market
+from contractdesk.exchange.wire.binance.api import Call, Endpoint, Endpoints
+from contractdesk.exchange.wire.binance.errors import ApiError
+from contractdesk.exchange.wire.binance.params import Params
+from contractdesk.exchange.wire.binance.streams import INTERVALS_S
+from contractdesk.exchange.wire.binance.text import Json, money, price, size
+
+DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
+DAY_NS = 86_400 * 1_000_000_000
+HISTORY_PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
+
+
+def ping(_: Call) -> Json:
+    return {}
+
+
+def time(call: Call) -> Json:
+    return {"serverTime": call.face.ms(call.now_ns)}
+
+
+def exchange_info(call: Call) -> Json:
+    listings = call.exchange.listings.values()
+    return market.exchange_info(listings, call.api.limits.quota, call.face.ms(call.now_ns))
+
+
+def depth(call: Call) -> Json:
+    listing = call.listing()
+    limit = call.params.integer("limit") or 500
+    if limit not in DEPTH_LIMITS:
+        raise ApiError(-4021, f"Limit {limit} is not valid.")
+    book = call.exchange.book(listing.symbol, limit)
+    return market.depth(book, listing.instrument, call.now_ns, call.face)
+
+
+def depth_weight(params: Params) -> int:
+    limit = params.integer("limit") or 500
+    return 2 if limit <= 50 else 5 if limit <= 100 else 10 if limit <= 500 else 20
+
+
+def trades(call: Call) -> list[Json]:
+    listing = call.listing()
+    rows = call.exchange.trades(listing.symbol, call.params.limit(500, 1_000))
+    return [market.trade_row(row, listing.instrument, call.face) for row in rows]
+
+
+def agg_trades(call: Call) -> list[Json]:
+    listing = call.listing()
+    rows = call.exchange.agg_trades(
+        listing.symbol,
+        from_id=call.params.integer("fromId"),
+        start_ns=call.since_ns(),
+        end_ns=call.until_ns(),
+        limit=call.params.limit(500, 1_000),
+    )
+    return [market.agg_row(row, listing.instrument, call.face) for row in rows]
+
+
+def klines(call: Call) -> list[list[object]]:
+    listing = call.listing()
+    interval = call.params.need("interval")
+    if interval not in INTERVALS_S:
+        raise ApiError(-1120)
+    end_ns = min(call.until_ns() or call.now_ns, call.now_ns)
+    limit = call.params.limit(500, 1_500)
+    bars = call.exchange.klines(
+        listing.symbol, interval, start_ns=call.since_ns(), end_ns=end_ns, limit=limit
+    )
+    return [market.kline_row(bar, listing.instrument, call.face) for bar in bars]
+
+
+def klines_weight(params: Params) -> int:
+    limit = params.limit(500, 1_500)
+    return 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1_000 else 10
+
+
+def premium_index(call: Call) -> object:
+    return _each(call, lambda symbol: market.premium_index(call.exchange.mark(symbol), call.face))
+
+
+def funding_rate(call: Call) -> list[Json]:
+    listing = call.optional_listing()
+    symbols = [listing.symbol] if listing else list(call.exchange.listings)
+    start_ns, limit = call.since_ns(), call.params.limit(100, 1_000)
+    rows = [
+        row
+        for symbol in symbols
+        for row in call.exchange.funding_rates(symbol, start_ns=start_ns, end_ns=call.until_ns(), limit=limit)
+    ]
+    rows.sort(key=lambda row: row.ts_ns)
+    rows = rows[-limit:] if start_ns is None else rows[:limit]
+    return [market.funding_row(row, call.face) for row in rows]
+
+
+def funding_info(call: Call) -> list[Json]:
+    return [market.funding_info(symbol) for symbol in call.exchange.listings]
+
+
+def open_interest(call: Call) -> Json:
+    listing = call.listing()
+    amount = call.exchange.open_interest(listing.symbol)
+    return {
+        "symbol": listing.symbol,
+        "openInterest": size(listing.instrument, amount),
+        "time": call.face.ms(call.now_ns),
+    }
+
+
+def open_interest_history(call: Call) -> list[Json]:
+    """The present amount alone: what the exchange did not see it does not make up."""
+    listing = call.listing()
+    if call.params.need("period") not in HISTORY_PERIODS:
+        raise ApiError(-1130, "Data sent for parameter 'period' is not valid.")
+    amount = call.exchange.open_interest(listing.symbol)
+    mark = call.exchange.mark(listing.symbol)
+    return [
+        {
+            "symbol": listing.symbol,
+            "sumOpenInterest": money(amount),
+            "sumOpenInterestValue": money(amount * mark.mark_price),
+            "timestamp": call.face.ms(call.now_ns),
+        }
+    ]
+
+
+def ticker_24h(call: Call) -> object:
+    def row(symbol: str) -> Json | None:
+        last = call.exchange.trades(symbol, 1)
+        bars = call.exchange.klines(symbol, "1m", start_ns=call.now_ns - DAY_NS, limit=1_441)
+        if not last or not bars:
+            return None
+        day = market.day_of(symbol, bars, last[-1], call.now_ns)
+        return market.ticker_24h(day, call.exchange.listings[symbol].instrument, call.face)
+
+    return _each(call, row)
+
+
+def book_ticker(call: Call) -> object:
+    def row(symbol: str) -> Json:
+        terms = call.exchange.listings[symbol].instrument
+        return market.book_ticker(call.exchange.book(symbol, 1), terms, call.face)
+
+    return _each(call, row)
+
+
+def ticker_price(call: Call) -> object:
+    def row(symbol: str) -> Json | None:
+        last = call.exchange.trades(symbol, 1)
+        if not last:
+            return None
+        terms = call.exchange.listings[symbol].instrument
+        return {"symbol": symbol, "price": price(terms, last[-1].price), "time": call.face.ms(last[-1].ts_ns)}
+
+    return _each(call, row)
+
+
+def _each(call: Call, row: Callable[[str], Json | None]) -> object:
+    """One object for a named symbol, a list of all without one."""
+    listing = call.optional_listing()
+    if listing is not None:
+        found = row(listing.symbol)
+        if found is None:
+            raise ApiError(-1000, f"{listing.symbol} has not traded yet.")
+        return found
+    return [found for symbol in call.exchange.listings if (found := row(symbol)) is not None]
+
+
+def _by_symbol(one: int, everything: int) -> Callable[[Params], int]:
+    return lambda params: one if params.text("symbol") else everything
+
+
+PUBLIC: Endpoints = {
+    ("GET", "/fapi/v1/ping"): Endpoint(ping),
+    ("GET", "/fapi/v1/time"): Endpoint(time),
+    ("GET", "/fapi/v1/exchangeInfo"): Endpoint(exchange_info),
+    ("GET", "/fapi/v1/depth"): Endpoint(depth, depth_weight),
+    ("GET", "/fapi/v1/trades"): Endpoint(trades, 5),
+    ("GET", "/fapi/v1/aggTrades"): Endpoint(agg_trades, 20),
+    ("GET", "/fapi/v1/klines"): Endpoint(klines, klines_weight),
+    ("GET", "/fapi/v1/premiumIndex"): Endpoint(premium_index, _by_symbol(1, 10)),
+    ("GET", "/fapi/v1/fundingRate"): Endpoint(funding_rate, 0),
+    ("GET", "/fapi/v1/fundingInfo"): Endpoint(funding_info, 0),
+    ("GET", "/fapi/v1/openInterest"): Endpoint(open_interest),
+    ("GET", "/futures/data/openInterestHist"): Endpoint(open_interest_history, 0),
+    ("GET", "/fapi/v1/ticker/24hr"): Endpoint(ticker_24h, _by_symbol(1, 40)),
+    ("GET", "/fapi/v1/ticker/bookTicker"): Endpoint(book_ticker, _by_symbol(2, 5)),
+    ("GET", "/fapi/v1/ticker/price"): Endpoint(ticker_price, _by_symbol(1, 2)),
+    ("GET", "/fapi/v2/ticker/price"): Endpoint(ticker_price, _by_symbol(1, 2)),
+}
