@@ -92,6 +92,6 @@ class Panel(Protocol):
         """False once it was closed; it is then forgotten."""
         ...
 
-    def refresh(self, snapshot: DeskSnapshot) -> None:
-        """Show ``snapshot``; runs in the pump's thread."""
+    def refresh(self, snapshot: DeskSnapshot) -> int:
+        """Show ``snapshot``; returns how many messages that took. Runs in the pump's thread."""
         ...

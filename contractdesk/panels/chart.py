@@ -57,22 +57,23 @@ class Chart:
 
     @property
     def cost(self) -> int:
-        """The header, the marks, and a scale with its axis for each side."""
-        return 1 + len(self.marks) + 2
+        """The header, the marks, and for every axis its scale too."""
+        return 1 + len(self.marks) + 2 * len(self.axes)
 
     @property
     def alive(self) -> bool:
         return self.header.alive
 
-    def refresh(self, snapshot: DeskSnapshot) -> None:
-        self.header.say(self.redraw(snapshot))
+    def refresh(self, snapshot: DeskSnapshot) -> int:
+        note, messages = self.redraw(snapshot)
+        return messages + self.header.say(note)
 
     def build(self) -> tuple[Sequence[Any], Sequence[Any]]:
         """The marks and the axes, made once."""
         raise NotImplementedError
 
-    def redraw(self, snapshot: DeskSnapshot) -> str:
-        """Move the marks; returns what the header says."""
+    def redraw(self, snapshot: DeskSnapshot) -> tuple[str, int]:
+        """Move the marks; returns what the header says, and the messages that were sent."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -83,11 +84,12 @@ class Chart:
         return bundle_of(self.desk, self.widget._repr_mimebundle_(**options))
 
 
-def move(mark: Any, **arrays: Any) -> None:
-    """Give a mark new arrays in one message."""
+def move(mark: Any, **arrays: Any) -> int:
+    """Give a mark new arrays in one message, which is what it returns."""
     with mark.hold_sync():
         for name, values in arrays.items():
             setattr(mark, name, values)
+    return 1
 
 
 def time_axis() -> Any:
@@ -109,10 +111,10 @@ class ValueAxis:
             tick_format=",.2f",
         )
 
-    def span(self, low: float, high: float, *, exact: bool = False) -> None:
+    def span(self, low: float, high: float, *, exact: bool = False) -> int:
         """Reach from ``low`` to ``high``, widened to round numbers unless ``exact``.
 
-        Sends one message for the scale and one for the axis, and neither while the span stays.
+        Sends a message for the scale and one for the axis, and none while the span stays: 2 or 0.
         """
         if not high > low:
             pad = abs(low) * 1e-4 or 1.0
@@ -121,13 +123,14 @@ class ValueAxis:
         if not exact:
             low, high = math.floor(low / step) * step, math.ceil(high / step) * step
         if (self.scale.min, self.scale.max) == (low, high):
-            return
+            return 0
         with self.scale.hold_sync():
             self.scale.min, self.scale.max = low, high
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         with self.axis.hold_sync():
             self.axis.tick_format = f",.{max(0, -math.floor(math.log10(step) + 1e-9))}f"
             self.axis.tick_values = [step * i for i in range(first, last + 1)]
+        return 2
 
 
 def round_step(rough: float) -> float:

@@ -29,10 +29,6 @@ class DepthChart(Chart):
         self._price, self._size = ValueAxis(side="bottom", ticks=2), ValueAxis(ticks=3)
         super().__init__(desk, pulse=pulse)
 
-    @property
-    def cost(self) -> int:
-        return super().cost + 2  # both axes move
-
     def build(self) -> tuple[Sequence[Any], Sequence[Any]]:
         scales = {"x": self._price.scale, "y": self._size.scale}
         sides = [
@@ -44,19 +40,18 @@ class DepthChart(Chart):
         ]  # fmt: skip
         return sides, (self._price.axis, self._size.axis)
 
-    def redraw(self, snapshot: DeskSnapshot) -> str:
+    def redraw(self, snapshot: DeskSnapshot) -> tuple[str, int]:
         view = snapshot.symbols.get(self._focus.on(snapshot))
         if view is None:
-            return "no symbol"
+            return "no symbol", 0
         curves = curve(view.instrument, view.bids), curve(view.instrument, view.asks)
         prices = [price for side, _ in curves for price in side]
         if not prices:
-            return "empty book"
-        self._price.span(min(prices), max(prices), exact=True)
-        self._size.span(0.0, max(sizes[-1] for _, sizes in curves if sizes))
-        for mark, (x, y) in zip(self.marks, curves, strict=True):
-            move(mark, x=x, y=y)
-        return _balance(*curves)
+            return "empty book", 0
+        sent = self._price.span(min(prices), max(prices), exact=True)
+        sent += self._size.span(0.0, max(sizes[-1] for _, sizes in curves if sizes))
+        sent += sum(move(mark, x=x, y=y) for mark, (x, y) in zip(self.marks, curves, strict=True))
+        return _balance(*curves), sent
 
 
 def curve(instrument: Instrument, packed: bytes) -> Curve:

@@ -29,10 +29,6 @@ class EquityChart(Chart):
         self._money, self._percent = ValueAxis(ticks=3), ValueAxis(side="right", ticks=3)
         super().__init__(desk, pulse=pulse)
 
-    @property
-    def cost(self) -> int:
-        return super().cost + 2  # both axes move
-
     def build(self) -> tuple[Sequence[Any], Sequence[Any]]:
         time = time_axis()
         drawdown = bqplot.Lines(
@@ -44,18 +40,17 @@ class EquityChart(Chart):
         )
         return (drawdown, equity), (time, self._money.axis, self._percent.axis)
 
-    def redraw(self, snapshot: DeskSnapshot) -> str:
+    def redraw(self, snapshot: DeskSnapshot) -> tuple[str, int]:
         points = thinned(snapshot.equity_curve, MAX_POINTS)
         if len(points) < 2:
-            return "waiting for the first points"
+            return "waiting for the first points", 0
         times, fall = clock_of([point.ts_ns for point in points]), drawdowns(points)
         money = [float(point.equity) for point in points]
-        self._money.span(min(money), max(money))
-        self._percent.span(min(*fall, -LEAST_FALL), 0.0)
-        move(self.marks[0], x=times, y=fall)
-        move(self.marks[1], x=times, y=money)
+        sent = self._money.span(min(money), max(money))
+        sent += self._percent.span(min(*fall, -LEAST_FALL), 0.0)
+        sent += move(self.marks[0], x=times, y=fall) + move(self.marks[1], x=times, y=money)
         change = formats.signed(snapshot.equity - points[0].equity, formats.cash_places(snapshot.asset))
-        return f"{change} {snapshot.asset} · drawdown {abs(min(fall)):.2f} %"
+        return f"{change} {snapshot.asset} · drawdown {abs(min(fall)):.2f} %", sent
 
 
 def drawdowns(points: Sequence[EquityPoint]) -> list[float]:

@@ -53,12 +53,13 @@ class LiveWidget(anywidget.AnyWidget):
     def alive(self) -> bool:
         return self.comm is not None
 
-    def refresh(self, snapshot: DeskSnapshot) -> None:
+    def refresh(self, snapshot: DeskSnapshot) -> int:
         """Send what ``values`` makes of the snapshot, as one message."""
         with self.hold_sync():
             for name, value in self.values(snapshot).items():
                 setattr(self, name, value)
             self.seq += 1
+        return self.cost
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         """The traits that show ``snapshot``; unchanged ones are not sent again."""

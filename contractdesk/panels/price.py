@@ -52,19 +52,19 @@ class PriceChart(Chart):
         ]
         return (last, stop, *fills), (time, self._price.axis)
 
-    def redraw(self, snapshot: DeskSnapshot) -> str:
+    def redraw(self, snapshot: DeskSnapshot) -> tuple[str, int]:
         symbol = self._focus.on(snapshot)
         if symbol != self._symbol:
             self._trail.clear()
             self._symbol = symbol
         self._sample(snapshot)
         if not self._trail:
-            return "no price yet"
+            return "no price yet", 0
         fills = [fill for fill in snapshot.fills if fill.symbol == symbol and fill.ts_ns >= self._trail[0][0]]
-        self._draw(fills)
+        sent = self._draw(fills)
         view = snapshot.symbols[symbol]
         funding = formats.signed_percent(view.funding_rate, 4)
-        return f"{formats.price(view.instrument, view.last)} · funding {funding}"
+        return f"{formats.price(view.instrument, view.last)} · funding {funding}", sent
 
     def _sample(self, snapshot: DeskSnapshot) -> None:
         """Remember where the price and the stop are, once for each moment."""
@@ -76,15 +76,14 @@ class PriceChart(Chart):
         if not self._trail or snapshot.ts_ns > self._trail[-1][0]:
             self._trail.append((snapshot.ts_ns, float(view.last), stop))
 
-    def _draw(self, fills: Sequence[Fill]) -> None:
+    def _draw(self, fills: Sequence[Fill]) -> int:
         last, stop, bought, sold = self.marks
         times = clock_of([moment for moment, _, _ in self._trail])
         prices, stops = [row[1] for row in self._trail], [row[2] for row in self._trail]
-        self._price.span(*reach([*prices, *(float(fill.price) for fill in fills)], stops))
-        move(last, x=times, y=prices)
-        move(stop, x=times, y=stops)
-        _put(bought, [fill for fill in fills if fill.signed_size > 0])
-        _put(sold, [fill for fill in fills if fill.signed_size < 0])
+        sent = self._price.span(*reach([*prices, *(float(fill.price) for fill in fills)], stops))
+        sent += move(last, x=times, y=prices) + move(stop, x=times, y=stops)
+        sent += _put(bought, [fill for fill in fills if fill.signed_size > 0])
+        return sent + _put(sold, [fill for fill in fills if fill.signed_size < 0])
 
 
 def reach(prices: Sequence[float], stops: Iterable[float]) -> tuple[float, float]:
@@ -95,7 +94,9 @@ def reach(prices: Sequence[float], stops: Iterable[float]) -> tuple[float, float
     return min([low, *near]), max([high, *near])
 
 
-def _put(mark: Any, fills: Sequence[Fill]) -> None:
-    """Show the fills, and send nothing when there are as many as before."""
-    if len(fills) != len(mark.x) or (len(fills) and float(fills[-1].price) != mark.y[-1]):
-        move(mark, x=clock_of([fill.ts_ns for fill in fills]), y=[float(fill.price) for fill in fills])
+def _put(mark: Any, fills: Sequence[Fill]) -> int:
+    """Show the fills, and send nothing while they are the same."""
+    prices = [float(fill.price) for fill in fills]
+    if list(mark.y) == prices:
+        return 0
+    return move(mark, x=clock_of([fill.ts_ns for fill in fills]), y=prices)

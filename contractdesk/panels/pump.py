@@ -11,6 +11,7 @@ import logging
 import threading
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
+from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels.base import Panel
 
 _LOG = logging.getLogger("contractdesk.panels")
@@ -18,6 +19,7 @@ _LOG.addHandler(logging.NullHandler())  # a notebook's cells are no place for a 
 
 TICK_NS = 50 * NS_PER_MS  # half a ladder's period, so that due times are met closely
 PROBE_NS = 5 * NS_PER_S
+HEARTBEAT_NS = 1 * NS_PER_S  # a picture that has not changed is sent again so often, as a sign of life
 MESSAGES_PER_S = 38.0  # refill + burst stay below 50 in any second, acknowledgements included
 BURST = 8.0
 MAX_PANELS = 64
@@ -34,7 +36,7 @@ class Budget:
         self._at_ns: int | None = None
 
     def take(self, count: int, now_ns: int) -> bool:
-        """True, and ``count`` tokens fewer, when there are so many; a full bucket always suffices."""
+        """True, and ``count`` tokens fewer, when there are so many; a full bucket suffices for any count."""
         if self._at_ns is not None:
             self._tokens = min(self._burst, self._tokens + (now_ns - self._at_ns) * self._per_ns)
         self._at_ns = now_ns
@@ -43,14 +45,20 @@ class Budget:
         self._tokens -= count
         return True
 
+    def give_back(self, count: int) -> None:
+        """Return what was taken and not used."""
+        self._tokens = min(self._burst, self._tokens + count)
+
 
 class _Entry:
-    __slots__ = ("due_ns", "failures", "panel", "slow")
+    __slots__ = ("due_ns", "failures", "panel", "shown", "shown_ns", "slow")
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
         self.due_ns = 0
         self.failures = 0
+        self.shown: DeskSnapshot | None = None
+        self.shown_ns = 0
         self.slow = False
 
 
@@ -87,12 +95,14 @@ class Pump:
         with self._writing:
             for entry in self._living():
                 if self._due(entry, now_ns) and self._budget.take(entry.panel.cost, now_ns):
-                    self._refresh(entry, now_ns)
+                    sent = self._refresh(entry, now_ns)
+                    self._budget.give_back(entry.panel.cost - sent)
 
     def flush(self) -> None:
         """Show the latest snapshot everywhere now: the last word of a headless notebook."""
         with self._writing:
             for entry in self._living():
+                entry.shown = None
                 self._refresh(entry, self._clock.monotonic_ns())
 
     def _living(self) -> list[_Entry]:
@@ -109,19 +119,24 @@ class Pump:
             entry.slow, entry.due_ns = True, now_ns + PROBE_NS
         return entry.panel.acknowledges and now_ns >= entry.due_ns
 
-    def _refresh(self, entry: _Entry, now_ns: int) -> None:
+    def _refresh(self, entry: _Entry, now_ns: int) -> int:
+        """Show the latest snapshot; returns the messages sent, none for one that is already shown."""
         panel = entry.panel
         period_ns = PROBE_NS if entry.slow else panel.period_ns
         late = now_ns - entry.due_ns >= period_ns
         entry.due_ns = now_ns + period_ns if late else entry.due_ns + period_ns
         try:
-            panel.refresh(panel.desk.snapshot)
+            snapshot = panel.desk.snapshot
+            if snapshot is entry.shown and now_ns - entry.shown_ns < HEARTBEAT_NS:
+                return 0
+            sent = panel.refresh(snapshot)
         except Exception:
             self._failed(entry)
-            return
-        entry.failures = 0
+            return panel.cost
+        entry.failures, entry.shown, entry.shown_ns = 0, snapshot, now_ns
         if panel.acknowledges:
             panel.pulse.sent(now_ns)
+        return sent
 
     def _failed(self, entry: _Entry) -> None:
         entry.failures += 1

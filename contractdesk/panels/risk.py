@@ -31,9 +31,9 @@ def gauges(snapshot: DeskSnapshot) -> tuple[Gauge, ...]:
 
 
 def share_of(finding: Finding) -> float | None:
-    """How much of its limit a finding uses, cut to 0..1; None where that has no meaning."""
+    """How much of its limit a finding uses, cut to 0..1; None for prices and words."""
     found, limit = _quantity(finding.found), _quantity(finding.limit)
-    if found is None or limit is None or found[1] != limit[1] or limit[0] <= 0:
+    if found is None or limit is None or not found[1] or found[1] != limit[1] or limit[0] <= 0:
         return None
     return float(min(max(found[0] / limit[0], Decimal(0)), Decimal(1)))
 

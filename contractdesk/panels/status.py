@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import traitlets
 
-from contractdesk.clock import NS_PER_MS
+from contractdesk.clock import NS_PER_MS, Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats, gist
-from contractdesk.panels.base import DeskFace, Pulse
+from contractdesk.panels.base import SILENT_NS, DeskFace, Pulse
 from contractdesk.panels.live import LiveWidget, script, style
 
 
@@ -74,8 +74,10 @@ class Status(LiveWidget):
 
     period_ns = 200 * NS_PER_MS
 
-    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None) -> None:
+    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None, clock: Clock | None = None) -> None:
         self._caller = Caller(desk)
+        self._clock = clock or SystemClock()
+        self._last: tuple[int, int] = (-1, 0)  # the newest snapshot's time, and when it was first seen
         super().__init__(desk, pulse=pulse)
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
@@ -84,13 +86,23 @@ class Status(LiveWidget):
             "name": self.desk.name,
             "state": snapshot.state.value,
             "reason": snapshot.state_reason,
-            "outcome": self._caller.outcome,
+            "outcome": self._caller.outcome or self._silence(snapshot),
             "clock": f"{formats.utc_time(snapshot.ts_ns)} UTC",
             "items": [
                 {"key": item.key, "name": item.name, "text": item.text, "tone": item.tone.value}
                 for item in gist.items(snapshot)
             ],
         }
+
+    def _silence(self, snapshot: DeskSnapshot) -> str:
+        """Says so when the kernel lives but the desk's thread makes no new pictures."""
+        now_ns = self._clock.monotonic_ns()
+        if snapshot.ts_ns != self._last[0]:
+            self._last = (snapshot.ts_ns, now_ns)
+        silent_ns = now_ns - self._last[1]
+        if silent_ns < SILENT_NS:
+            return ""
+        return f"the desk has been silent for {formats.duration(silent_ns / NS_PER_MS)}"
 
     def clicked(self, content: Mapping[str, Any]) -> None:
         try:

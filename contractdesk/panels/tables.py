@@ -71,7 +71,8 @@ def _content(page: Page, snapshot: DeskSnapshot) -> dict[str, Any]:
     """Title, count for the tab, and HTML."""
     if page is Page.RISK:
         blocking = sum(not finding.passed for finding in snapshot.risk)
-        return {"title": "Risk", "count": blocking, "html": html_gauges(snapshot)}
+        title = f"Risk: {blocking} blocking" if blocking else "Risk"
+        return {"title": title, "count": 0, "html": html_gauges(snapshot)}
     grid = _GRIDS[page](snapshot)
     return {"title": grid.title, "count": _count(page, grid, snapshot), "html": html_grid(grid)}
 
