@@ -14,6 +14,7 @@ class DeskFace(Protocol):
     """The part of a desk that panels may touch: one picture to read, three verbs to call.
 
     The verbs may block and may raise ``ContractdeskError``; panels call them off the widgets' thread.
+    What they return is shown only where it is false: not all came true in time.
     """
 
     @property

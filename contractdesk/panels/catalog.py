@@ -34,11 +34,11 @@ class Panels:
         names = [name for name in vars(type(self)) if not name.startswith("_") and name != "flush"]
         return f"panels of {self._desk.name!r}: " + ", ".join(f"{name}()" for name in names)
 
-    def console(self) -> Console:
-        """The whole screen."""
+    def console(self, symbol: str | None = None) -> Console:
+        """The whole screen; ``symbol`` turns its ladder and charts to another one."""
         from contractdesk.panels.layout import console
 
-        return console(self._desk)
+        return console(self._desk, symbol)
 
     def status(self) -> Status:
         """State, equity, margin, protection, feed and lag, with Halt, Resume and Flatten."""

@@ -26,9 +26,9 @@ class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     Boxes wrap where the column is narrow. The status bar alone acknowledges for the whole screen.
     """
 
-    def __init__(self, desk: DeskFace, focus: Focus | None = None) -> None:
-        focus = focus or Focus()
+    def __init__(self, desk: DeskFace) -> None:
         self.desk = desk
+        self.focus = focus = Focus()
         self.status = Status(desk)
         pulse = self.status.pulse
         self.ladder = Ladder(desk, focus, pulse=pulse)
@@ -77,11 +77,13 @@ def _column(*children: Any, flex: str) -> ipywidgets.VBox:
 _CONSOLES: list[Console] = []  # one a desk, as long as it is open
 
 
-def console(desk: DeskFace) -> Console:
+def console(desk: DeskFace, symbol: str | None = None) -> Console:
     """The desk's screen; running the cell again shows the same one, it does not pile up."""
     _CONSOLES[:] = [known for known in _CONSOLES if known.alive]
-    for known in _CONSOLES:
-        if known.desk is desk:
-            return known
-    _CONSOLES.append(Console(desk))
-    return _CONSOLES[-1]
+    screen = next((known for known in _CONSOLES if known.desk is desk), None)
+    if screen is None:
+        screen = Console(desk)
+        _CONSOLES.append(screen)
+    if symbol is not None:
+        screen.focus.choose(symbol)
+    return screen

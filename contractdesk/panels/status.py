@@ -35,7 +35,7 @@ class Caller:
         }
         self._running: set[Verb] = set()
         self._lock = threading.Lock()
-        self.outcome = ""  # of the last call that failed; "" after one that worked
+        self.outcome = ""  # of the last call, where it failed or did not come true in time; else ""
 
     def call(self, verb: Verb) -> None:
         """Start the verb in a thread of its own; nothing happens while the same one still runs."""
@@ -49,8 +49,8 @@ class Caller:
 
     def _run(self, verb: Verb) -> None:
         try:
-            self._calls[verb]()
-            self.outcome = ""
+            receipt = self._calls[verb]()
+            self.outcome = "" if receipt is None or receipt else f"{receipt}".partition("\n")[0]
         except Exception as error:
             self.outcome = f"{verb.value} failed: {error}"
         finally:
