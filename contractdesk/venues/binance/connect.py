@@ -1,0 +1,62 @@
+"""Puts the REST side together: ccxt's ``binanceusdm`` as signer and sender, the queue, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from contractdesk.clock import Clock
+from contractdesk.domain.events import VenueSilenced
+from contractdesk.venues.backoff import Backoff
+from contractdesk.venues.base import Emit
+from contractdesk.venues.binance.api import BinanceApi
+from contractdesk.venues.binance.dialect import BinanceDialect
+from contractdesk.venues.binance.endpoints import Endpoints
+from contractdesk.venues.credentials import Credentials
+from contractdesk.venues.limits import Limiter, Quota, RequestQueue
+from contractdesk.venues.rest import RestClient, prepare_client
+from contractdesk.venues.server_clock import ServerClock
+
+REQUEST_TIMEOUT_S = 5.0
+RETRY_BASE_S, RETRY_CAP_S, RETRIES = 0.1, 2.0, 4
+Unify = Callable[[object], str]  # a raw exchangeInfo row -> ccxt's unified symbol
+
+
+async def connect(
+    where: Endpoints,
+    credentials: Credentials | None,
+    clock: Clock,
+    emit: Emit,
+    random: Callable[[], float],
+    quota: Quota | None = None,
+) -> tuple[BinanceApi, Unify]:
+    """The account's API, nothing sent yet; close its ``client`` when done."""
+    ccxt: Any = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # 0.8 s of CPU
+    exchange = ccxt.binanceusdm()
+    _point(exchange.urls["api"], where)
+    server_clock = ServerClock(clock, emit)
+    prepare_client(exchange, BinanceDialect(), credentials, server_clock.now_ms, REQUEST_TIMEOUT_S)
+    exchange.aiohttp_trust_env = not where.local
+
+    def silenced(status: int, until_ns: int) -> None:
+        emit(VenueSilenced(ts_ns=clock.now_ns(), status=status, until_ns=until_ns))
+
+    queue = RequestQueue(Limiter(quota or Quota()), clock, server_clock.now_ns, silenced)
+    retries = Backoff(base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, random=random, attempts=RETRIES)
+    client = RestClient(exchange, BinanceDialect(), queue, clock, retries)
+
+    def unify(row: object) -> str:
+        return str(exchange.parse_market(row)["symbol"])
+
+    return BinanceApi(client, server_clock), unify
+
+
+def _point(urls: dict[str, Any], where: Endpoints) -> None:
+    """Replace the hosts of ccxt's URL table, keeping its paths."""
+    for name, url in list(urls.items()):
+        if isinstance(url, str):
+            base = where.wallet_url if name.startswith("sapi") else where.rest_url
+            urls[name] = base + urlsplit(url).path

@@ -1,0 +1,103 @@
+"""What Binance's status lines, headers and error codes mean.
+
+https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info and /error-code
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import msgspec
+from msgspec import Struct
+
+from contractdesk.errors import OutcomeLost, RateLimited, VenueError, VenueRejected, VenueUnreachable
+from contractdesk.venues.limits import Usage
+
+DEFAULT_SILENCE_S = {418: 120.0, 429: 10.0}  # where Retry-After is missing
+UNKNOWN_EXECUTION = "Unknown error"  # of a 503: "please check your request or try again later"
+
+
+class Code(IntEnum):
+    """Error codes that something here depends on."""
+
+    UNKNOWN = -1000
+    DISCONNECTED = -1001
+    UNEXPECTED_RESPONSE = -1006  # execution status unknown
+    TIMEOUT = -1007  # execution status unknown
+    OVERLOADED = -1008  # throttled, not executed; reduce-only orders and cancels are exempt
+    BAD_TIMESTAMP = -1021
+    LISTEN_KEY_GONE = -1125
+    CANCEL_REJECTED = -2011
+    NO_SUCH_ORDER = -2013
+    NO_NEED_TO_CHANGE_MARGIN_TYPE = -4046
+    NO_NEED_TO_CHANGE_POSITION_SIDE = -4059
+    DUPLICATE_CLIENT_ID = -4116
+
+
+AMBIGUOUS = frozenset({Code.UNKNOWN, Code.DISCONNECTED, Code.UNEXPECTED_RESPONSE, Code.TIMEOUT})
+ABSENT = frozenset({Code.NO_SUCH_ORDER, Code.CANCEL_REJECTED})
+
+
+class _Problem(Struct):
+    code: int = 0
+    msg: str = ""
+
+
+_problem = msgspec.json.Decoder(_Problem, strict=False)
+
+
+class BinanceDialect:
+    """The venue's words as the caller's duties."""
+
+    def classify(self, status: int, headers: Mapping[str, str], body: str) -> VenueError | None:
+        """See ``rest.Dialect``."""
+        if status < 400:
+            return None
+        if status in DEFAULT_SILENCE_S:
+            return RateLimited(status, _retry_after_s(status, headers))
+        problem = _read(body)
+        if problem is None:
+            return _bare(status, body)
+        if problem.code in AMBIGUOUS or (status == 503 and UNKNOWN_EXECUTION in problem.msg):
+            return OutcomeLost(f"{status} {problem.code}: {problem.msg}")
+        if status >= 500 and problem.code != Code.OVERLOADED:
+            return _bare(status, problem.msg)
+        return VenueRejected(problem.code, problem.msg)
+
+    def usage(self, headers: Mapping[str, str]) -> Usage:
+        """The venue's counters; see ``limits.Usage``."""
+        return Usage(
+            weight_1m=_count(headers, "x-mbx-used-weight-1m"),
+            orders_10s=_count(headers, "x-mbx-order-count-10s"),
+            orders_1m=_count(headers, "x-mbx-order-count-1m"),
+        )
+
+
+def _bare(status: int, text: str) -> VenueError:
+    """An answer without a code of the venue's: of its gateway, or of something in between."""
+    if status == 503 and UNKNOWN_EXECUTION not in text:
+        return VenueUnreachable(f"HTTP 503: {text[:80]}")  # "Service Unavailable": not executed
+    if status >= 500 or status == 408:
+        return OutcomeLost(f"HTTP {status}")
+    return VenueRejected(-status, f"HTTP {status}")
+
+
+def _read(body: str) -> _Problem | None:
+    try:
+        problem = _problem.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return problem if problem.code else None
+
+
+def _retry_after_s(status: int, headers: Mapping[str, str]) -> float:
+    try:
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return DEFAULT_SILENCE_S[status]
+
+
+def _count(headers: Mapping[str, str], name: str) -> int | None:
+    value = headers.get(name, "")
+    return int(value) if value.isdecimal() else None

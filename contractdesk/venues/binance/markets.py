@@ -1,0 +1,85 @@
+"""exchangeInfo and leverage brackets to Instruments, under the names that ccxt gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from contractdesk.domain.instrument import ContractKind, Instrument, MarginTier
+from contractdesk.errors import VenueProtocolError
+from contractdesk.venues.binance import rows
+
+MAKER_FEE, TAKER_FEE = Decimal("0.0002"), Decimal("0.0005")  # regular user; replaced by the account's own
+PERCENT = Decimal(100)
+NO_CAP = Decimal(10) ** 15
+
+_info = msgspec.json.Decoder(rows.ExchangeInfo, strict=False)
+_row = msgspec.json.Decoder(rows.SymbolRow, strict=False)
+
+
+def read_instruments(
+    body: bytes, brackets: Mapping[str, rows.BracketRow], unified: Callable[[object], str]
+) -> dict[str, Instrument]:
+    """Every contract that trades, by unified symbol.
+
+    ``unified`` names a raw row (ccxt's ``parse_market``). Raises VenueProtocolError.
+    """
+    instruments = {}
+    try:
+        for raw in _info.decode(body).symbols:
+            row = _row.decode(raw)
+            if row.status == "TRADING" and row.contract_type:
+                symbol = unified(msgspec.json.decode(raw))
+                instruments[symbol] = _instrument(row, symbol, brackets.get(row.symbol))
+    except (msgspec.DecodeError, KeyError, StopIteration) as unfit:
+        raise VenueProtocolError("binance", body) from unfit
+    return instruments
+
+
+def _instrument(row: rows.SymbolRow, symbol: str, brackets: rows.BracketRow | None) -> Instrument:
+    filters = {each.filter_type: each for each in row.filters}
+    lot, market_lot = filters["LOT_SIZE"], filters["MARKET_LOT_SIZE"]
+    return Instrument(
+        symbol=symbol,
+        venue="binance",
+        venue_symbol=row.symbol,
+        kind=ContractKind.LINEAR,
+        base=row.base_asset,
+        quote=row.quote_asset,
+        settle=row.margin_asset,
+        contract_size=Decimal(1),
+        tick_size=filters["PRICE_FILTER"].tick_size,
+        lot_size=lot.step_size,
+        min_size=lot.min_qty,
+        max_size=lot.max_qty,
+        max_market_size=market_lot.max_qty,
+        min_notional=filters["MIN_NOTIONAL"].notional,
+        maker_fee=MAKER_FEE,
+        taker_fee=TAKER_FEE,
+        tiers=_tiers(brackets.brackets) if brackets else (_widest(row),),
+    )
+
+
+def _tiers(brackets: Iterable[rows.Bracket]) -> tuple[MarginTier, ...]:
+    return tuple(
+        MarginTier(
+            floor=bracket.notional_floor,
+            cap=bracket.notional_cap,
+            max_leverage=bracket.initial_leverage,
+            maintenance_rate=bracket.maint_margin_ratio,
+            maintenance_amount=bracket.cum,
+        )
+        for bracket in sorted(brackets, key=lambda bracket: bracket.notional_floor)
+    )
+
+
+def _widest(row: rows.SymbolRow) -> MarginTier:
+    """One careful tier for who has no key: the brackets are shown to accounts only."""
+    return MarginTier(
+        floor=rows.ZERO,
+        cap=NO_CAP,
+        max_leverage=PERCENT / row.required_margin_percent,
+        maintenance_rate=row.maint_margin_percent / PERCENT,
+    )

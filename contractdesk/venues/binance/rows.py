@@ -1,0 +1,192 @@
+"""The REST answers that we read, typed by their documentation; only the fields that we use.
+
+https://developers.binance.com/docs/derivatives/usds-margined-futures
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Raw, Struct
+
+ZERO = Decimal(0)
+
+
+class ServerTime(Struct, rename="camel"):
+    server_time: int
+
+
+class Filter(Struct, rename="camel"):
+    filter_type: str
+    tick_size: Decimal = ZERO
+    step_size: Decimal = ZERO
+    min_qty: Decimal = ZERO
+    max_qty: Decimal = ZERO
+    notional: Decimal = ZERO
+
+
+class SymbolRow(Struct, rename="camel"):
+    symbol: str
+    contract_type: str
+    status: str
+    base_asset: str
+    quote_asset: str
+    margin_asset: str
+    filters: list[Filter]
+    maint_margin_percent: Decimal = Decimal(5)
+    required_margin_percent: Decimal = Decimal(10)
+
+
+class ExchangeInfo(Struct):
+    symbols: list[Raw]  # typed one by one: ccxt reads the same rows
+
+
+class Bracket(Struct, rename="camel"):
+    initial_leverage: Decimal
+    notional_cap: Decimal
+    notional_floor: Decimal
+    maint_margin_ratio: Decimal
+    cum: Decimal
+
+
+class BracketRow(Struct):
+    symbol: str
+    brackets: list[Bracket]
+
+
+class CommissionRow(Struct, rename="camel"):
+    maker_commission_rate: Decimal
+    taker_commission_rate: Decimal
+
+
+Kline = tuple[int, Decimal, Decimal, Decimal, Decimal, Decimal, int, Any, Any, Any, Any, Any]
+# open ms, open, high, low, close, volume, close ms
+
+
+class AggTradeRow(Struct):
+    a: int  # id
+    p: Decimal
+    q: Decimal
+    T: int
+    m: bool  # the buyer was the maker
+
+
+class FundingRow(Struct, rename="camel"):
+    funding_rate: Decimal
+    funding_time: int
+
+
+class PremiumRow(Struct, rename="camel"):
+    time: int
+
+
+class DepthHead(Struct, rename="camel"):
+    last_update_id: int
+
+
+class AssetRow(Struct, rename="camel"):
+    asset: str
+    wallet_balance: Decimal
+    unrealized_profit: Decimal
+    initial_margin: Decimal
+    maint_margin: Decimal
+    available_balance: Decimal
+    update_time: int = 0
+
+
+class AccountRow(Struct):
+    assets: list[AssetRow]
+
+
+class PositionRow(Struct, rename="camel"):
+    symbol: str
+    position_side: str
+    position_amt: Decimal
+    entry_price: Decimal
+    un_realized_profit: Decimal
+    liquidation_price: Decimal
+    isolated_margin: Decimal = ZERO
+
+
+class SymbolConfigRow(Struct, rename="camel"):
+    symbol: str
+    margin_type: str
+    leverage: Decimal
+
+
+class AccountConfigRow(Struct, rename="camel"):
+    can_trade: bool
+    dual_side_position: bool
+    multi_assets_margin: bool
+
+
+class ScopesRow(Struct, rename="camel"):
+    enable_reading: bool
+    enable_futures: bool
+    enable_withdrawals: bool
+    enable_internal_transfer: bool = False
+    permits_universal_transfer: bool = False
+    enable_spot_and_margin_trading: bool = False
+    ip_restrict: bool = False
+
+
+class OrderRow(Struct, rename="camel"):
+    symbol: str
+    order_id: int
+    client_order_id: str
+    side: str
+    type: str
+    status: str
+    orig_qty: Decimal
+    executed_qty: Decimal
+    price: Decimal = ZERO
+    stop_price: Decimal = ZERO
+    reduce_only: bool = False
+    time: int = 0
+    update_time: int = 0
+
+
+class AlgoRow(Struct, rename="camel"):
+    symbol: str
+    algo_id: int
+    client_algo_id: str
+    side: str
+    order_type: str
+    algo_status: str
+    quantity: Decimal = ZERO
+    price: Decimal = ZERO
+    trigger_price: Decimal = ZERO
+    reduce_only: bool = False
+    actual_order_id: str | int = ""
+    create_time: int = 0
+
+    @property
+    def child(self) -> str:
+        """Venue id of the regular order that it became; "" while there is none."""
+        return "" if self.actual_order_id in ("", "0", 0) else str(self.actual_order_id)
+
+
+class UserTradeRow(Struct, rename="camel"):
+    symbol: str
+    id: int
+    order_id: int
+    side: str
+    price: Decimal
+    qty: Decimal
+    commission: Decimal
+    commission_asset: str
+    time: int
+    maker: bool
+
+
+class IncomeRow(Struct, rename="camel"):
+    symbol: str
+    income: Decimal
+    asset: str
+    time: int
+    tran_id: int | str = 0
+
+
+class ListenKeyRow(Struct, rename="camel"):
+    listen_key: str = ""
