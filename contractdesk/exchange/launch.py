@@ -88,11 +88,14 @@ class Running(Struct, frozen=True):
         return f"ws://{HOST}:{self.port}"
 
 
-def build(options: ExchangeOptions, clock: Clock) -> Server:
-    """The exchange and its server, not bound yet; ConfigError for what cannot be."""
+def build(options: ExchangeOptions, clock: Clock, exchange: Exchange | None = None) -> Server:
+    """The exchange and its server, not bound yet; ConfigError for what cannot be.
+
+    ``exchange`` stands in for the one that the options describe.
+    """
     if options.venue not in VENUES:
         raise ConfigError(f"no venue {options.venue!r}: the exchange speaks {', '.join(VENUES)}")
-    server = Server(_exchange(options, clock.now_ns()), clock, options.quota)
+    server = Server(exchange or _exchange(options, clock.now_ns()), clock, options.quota)
     for option in options.accounts:
         credential = Credential(option.key, option.secret, option.key, option.scopes)
         server.add_key(credential, option.balance)
@@ -115,11 +118,13 @@ def _exchange(options: ExchangeOptions, now_ns: int) -> Exchange:
 
 @asynccontextmanager
 async def running(
-    options: ExchangeOptions | None = None, clock: Clock | None = None
+    options: ExchangeOptions | None = None,
+    clock: Clock | None = None,
+    exchange: Exchange | None = None,
 ) -> AsyncIterator[Running]:
     """Serve on this loop for the duration of the context; it ends with every socket closed."""
     options = options or ExchangeOptions()
-    server = build(options, clock or SystemClock())
+    server = build(options, clock or SystemClock(), exchange)
     app = server.app()
     app.add_routes(Control(server).routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
