@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.views import DeskView
-from contractdesk.risk.proposal import Proposal
+from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.words import failed, judged, seconds
 
 NS_PER_S = 1_000_000_000
@@ -41,7 +41,7 @@ class MarkFresh(Struct, frozen=True):
     def review(self, proposal: Proposal, view: DeskView) -> Finding:
         item = view.symbols[proposal.intent.symbol]
         limit = f"at most {self.max_age_ns / NS_PER_S:g} s old"
-        if item.mark is None or not item.mark.is_finite() or item.mark <= 0:
+        if mark_of(item) is None:
             return failed("freshness_mark", "no mark price", limit, "a mark price")
         age_ns = max(0, view.now_ns - item.mark_ns)
         ok = age_ns <= self.max_age_ns

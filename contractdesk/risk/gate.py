@@ -121,7 +121,7 @@ class RiskGate:
         The size is the smallest that a limit allows (``binding`` names it). The equity's age does
         not count: it is read again before an entry. Raises ConfigError for a risk outside (0, 1].
         """
-        if risk is not None and not 0 < risk <= 1:
+        if risk is not None and not (risk.is_finite() and 0 < risk <= 1):
             raise ConfigError(f"risk={risk} is not permitted: a fraction of equity above 0, at most 1")
         item = view.symbols.get(intent.symbol)
         if item is None:

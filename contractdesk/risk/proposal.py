@@ -61,11 +61,17 @@ class Proposal(Struct, frozen=True, kw_only=True):
 # -- prices -------------------------------------------------------------------------------------
 
 
+def mark_of(item: SymbolView) -> Decimal | None:
+    """The mark price, where there is one to reckon with."""
+    mark = item.mark
+    return mark if mark is not None and mark.is_finite() and mark > 0 else None
+
+
 def far_touch(item: SymbolView, side: Side) -> Decimal | None:
     """The best price that an order of ``side`` could take; the mark where the book is not valid."""
     ticks = item.book.best_ask if side is Side.BUY else item.book.best_bid
     if not item.book.valid or ticks is None:
-        return item.mark
+        return mark_of(item)
     return item.instrument.from_ticks(ticks)
 
 
@@ -79,11 +85,11 @@ def adverse_price(item: SymbolView, side: Side, limit: Decimal | None, collar: D
 
 def worst_price(item: SymbolView, side: Side, limit: Decimal | None, collar: Decimal) -> Decimal | None:
     """The worse, for the notional, of the mark and the worst execution; None without a mark."""
-    execution = adverse_price(item, side, limit, collar)
-    if item.mark is None or execution is None:
+    mark, execution = mark_of(item), adverse_price(item, side, limit, collar)
+    if mark is None or execution is None:
         return None
     worse = max if item.instrument.kind is ContractKind.LINEAR else min
-    return worse(item.mark, execution)
+    return worse(mark, execution)
 
 
 def worst_of_order(item: SymbolView, order: Order, collar: Decimal) -> Decimal | None:

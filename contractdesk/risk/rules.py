@@ -18,7 +18,7 @@ from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import OrderType, Side
 from contractdesk.domain.views import DeskView, SymbolView, TradingState
-from contractdesk.risk.proposal import Proposal
+from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.sizing import (
     cap_share,
     exposure,
@@ -78,6 +78,8 @@ class SizeCap(Struct, frozen=True):
         limit = f"<= {number(self.cap * 100)} % of equity"
         if account is None or account.equity <= 0:
             return failed("size_cap", "equity unknown or not positive", limit, "an account with equity")
+        if item.instrument.settle != account.asset:
+            return _foreign("size_cap", item.instrument, account, limit)
         held, worst = exposure(view, item, proposal.side, self.collar), proposal.worst_price
         if held is None or worst is None:
             return failed("size_cap", "no mark price to measure with", limit, "a valid mark price")
@@ -92,10 +94,10 @@ class SizeCap(Struct, frozen=True):
 
     def room(self, view: DeskView, item: SymbolView, side: Side) -> Fraction | None:
         """What is left under the cap, settle currency; None where it cannot be known."""
-        held = exposure(view, item, side, self.collar)
-        if held is None or view.account is None:
+        held, account = exposure(view, item, side, self.collar), view.account
+        if held is None or account is None or item.instrument.settle != account.asset:
             return None
-        return max(Fraction(0), Fraction(view.account.equity) * Fraction(self.cap) - held)
+        return max(Fraction(0), Fraction(account.equity) * Fraction(self.cap) - held)
 
 
 class MarginRule(Struct, frozen=True):
@@ -112,8 +114,7 @@ class MarginRule(Struct, frozen=True):
             return failed("margin", "account unknown", "<= available", "an account that can be read")
         limit = f"<= {money(account.available, account.asset, up=False)} available"
         if item.instrument.settle != account.asset:
-            found = f"{item.instrument.settle} needed, account in {account.asset}"
-            return failed("margin", found, limit, f"a contract that settles in {account.asset}")
+            return _foreign("margin", item.instrument, account, limit)
         need = self.need(proposal, view, account)
         if need is None:
             return failed("margin", "mark or leverage unknown", limit, "a valid mark and a leverage")
@@ -159,14 +160,15 @@ class HardStop(Struct, frozen=True):
             return failed("hard_stop", found, "one stop a position", "exit_position() first")
         if stop is None:
             return self._without(proposal)
-        if item.mark is None or proposal.entry_price is None or account is None:
+        mark = mark_of(item)
+        if mark is None or proposal.entry_price is None or account is None:
             return failed("hard_stop", f"stop {number(stop)}", "a known mark and account", "a valid mark")
         liquidation = liquidation_after(view, account, item, proposal, self.collar)
         if proposal.side is Side.BUY:
             low = None if liquidation is None else liquidation * (1 + self.buffer)
-            high: Decimal | None = min(item.mark, proposal.entry_price)
+            high: Decimal | None = min(mark, proposal.entry_price)
         else:
-            low = max(item.mark, proposal.entry_price)
+            low = max(mark, proposal.entry_price)
             high = None if liquidation is None else liquidation * (1 - self.buffer)
         return _between(stop, low, high, item.instrument)
 
@@ -188,9 +190,7 @@ class SlippageRule(Struct, frozen=True):
         item, edge = view.symbols[proposal.intent.symbol], proposal.adverse_price
         if proposal.price is not None or not proposal.size:
             return passed("slippage", "nothing to slip", "the collar")
-        limit = (
-            "the collar" if edge is None else f"{number(_short(edge))} (collar {number(self.collar * 100)} %)"
-        )
+        limit = f"within {number(self.collar * 100)} % of the touch"
         buy = proposal.side is Side.BUY
         tick = item.book.worst_tick(buy, item.instrument.to_lots(proposal.size)) if item.book.valid else None
         if tick is None or edge is None:
@@ -209,7 +209,7 @@ class TermsRule(Struct, frozen=True):
         item, terms = view.symbols[proposal.intent.symbol], proposal.instrument
         at_market = proposal.request().type is OrderType.MARKET
         most = min(terms.max_size, terms.max_market_size) if at_market else terms.max_size
-        price = proposal.price or item.mark
+        price = proposal.price or mark_of(item)
         found = f"size {number(proposal.size)}"
         limit = f"{number(terms.min_size)} to {number(most)}"
         if not terms.min_size <= proposal.size <= most or not proposal.size:
@@ -224,6 +224,11 @@ class TermsRule(Struct, frozen=True):
             limit = f"{word} the entry at {number(entry)}"
             return failed("venue_terms", f"take-profit {number(profit)}", limit, f"a take-profit {limit}")
         return passed("venue_terms", found, limit)
+
+
+def _foreign(rule: str, instrument: Instrument, account: Account, limit: str) -> Finding:
+    found = f"settles in {instrument.settle}, the account is in {account.asset}"
+    return failed(rule, found, limit, f"a contract that settles in {account.asset}")
 
 
 def _smaller(instrument: Instrument, held: Fraction, allowed: Fraction, worst: Decimal) -> str:

@@ -32,7 +32,8 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
-            if not Decimal(low) <= Decimal(value) <= Decimal(high):  # false for NaN, too
+            given = Decimal(value)
+            if not given.is_finite() or not Decimal(low) <= given <= Decimal(high):
                 raise ConfigError(f"{name}={value} is not permitted: it must be from {low} to {high}")
         if self.flatten_deadline_s < self.stop_deadline_s:
             raise ConfigError("flatten_deadline_s must be at least stop_deadline_s")

@@ -14,7 +14,7 @@ from contractdesk.domain.account import Account, VenuePosition, liquidation_pric
 from contractdesk.domain.instrument import ZERO, ContractKind, Instrument, Rounding, cash
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus, Side
 from contractdesk.domain.views import DeskView, SymbolView
-from contractdesk.risk.proposal import Proposal, adverse_price, worst_of_order
+from contractdesk.risk.proposal import Proposal, adverse_price, mark_of, worst_of_order
 
 UNANSWERED = frozenset({OrderStatus.IN_FLIGHT, OrderStatus.UNKNOWN})
 
@@ -37,9 +37,10 @@ def net_size(item: SymbolView) -> Decimal:
 
 def exposure(view: DeskView, item: SymbolView, side: Side, collar: Decimal) -> Fraction | None:
     """Position at mark plus same-direction entries at their worst; None where a price is unknown."""
-    if item.mark is None:
+    mark = mark_of(item)
+    if mark is None:
         return None
-    total = abs(item.instrument.cost(net_size(item), item.mark))
+    total = abs(item.instrument.cost(net_size(item), mark))
     for order in entries(view, item.instrument.symbol, side):
         worst = worst_of_order(item, order, collar)
         if worst is None:
@@ -118,9 +119,10 @@ def unseen_margin(view: DeskView, account: Account, collar: Decimal) -> Fraction
                 total += opening_fee(item.instrument, order.remaining, worst, taker=True)
         grown = abs(net_size(item)) - abs(venue_position_size(account, symbol))
         if grown > 0:
-            if item.mark is None or item.leverage <= 0:
+            mark = mark_of(item)
+            if mark is None or item.leverage <= 0:
                 return None
-            total += order_margin(item, grown, item.mark, Fraction(0))
+            total += order_margin(item, grown, mark, Fraction(0))
     return total
 
 
@@ -141,7 +143,7 @@ def held_cost(account: Account, item: SymbolView) -> Fraction:
     if not item.external_size:
         return item.position.cost
     position = venue_position(account, item.instrument.symbol)
-    price = position.entry_price if position is not None and position.entry_price > 0 else item.mark
+    price = position.entry_price if position is not None and position.entry_price > 0 else mark_of(item)
     if price is None:
         return item.position.cost
     return item.position.cost + item.instrument.cost(item.external_size, price)
@@ -152,19 +154,20 @@ def liquidation_after(
 ) -> Decimal | None:
     """Liquidation price once this entry and all others of its side have filled at their worst."""
     instrument, side = item.instrument, proposal.side
-    if proposal.adverse_price is None or item.mark is None:
+    mark = mark_of(item)
+    if proposal.adverse_price is None or mark is None:
         return None
     size, cost = net_size(item), held_cost(account, item)
     added = [(proposal.size, proposal.adverse_price)]
     for order in entries(view, instrument.symbol, side):
         price = adverse_price(item, side, order.request.price, collar)
-        added.append((order.remaining, item.mark if price is None else price))
+        added.append((order.remaining, mark if price is None else price))
     fees = Fraction(0)
     for contracts, price in added:
         size += side.sign * contracts
         cost += instrument.cost(side.sign * contracts, price)
         fees += opening_fee(instrument, contracts, price, taker=True)
-    maintenance, unrealized = _others(account, item, item.mark)
+    maintenance, unrealized = _others(account, item, mark)
     wallet = account.wallet_balance - cash(fees)
     return liquidation_price(
         instrument, size, cost, wallet, other_maintenance=maintenance, other_unrealized=unrealized
