@@ -56,7 +56,7 @@ class MarketOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seed: int = 7
     recording: str = ""
     speed: float = 1.0
-    start: str = ""  # UTC time in the recording at which it begins, "" = its beginning
+    start: float = 60.0  # seconds of the recording that are history when the market opens
     balance: Decimal = Decimal(10_000)
     idle_limit_s: float = 600.0
     fresh: bool = False  # end the exchange that runs, with all its accounts, and begin anew

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from contractdesk.console.nested import nested
+from contractdesk.console.story import StoryView
 from contractdesk.console.tables import Table
 from contractdesk.desk.session import Session
 from contractdesk.domain.account import Account
@@ -15,9 +15,6 @@ from contractdesk.ops.metrics import Histogram
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.strategy import intents
 from contractdesk.venues.base import Check
-
-if TYPE_CHECKING:
-    from contractdesk.engine.stories import Story
 
 LAG_P99_MS = 250.0
 _SIDES = {"buy": intents.enter_long, "sell": intents.enter_short}
@@ -39,7 +36,7 @@ class Inquiries:
 
     async def risk_settings(self) -> RiskSettings:
         """The limits that the gate works with now."""
-        return self._session.engine.risk
+        return self._session.state.risk
 
     async def size(
         self,
@@ -62,12 +59,12 @@ class Inquiries:
         share = None if risk is None else Decimal(str(risk))
         return self._session.engine.preview(wish, risk=share)
 
-    async def why(self, id: str) -> Story:  # noqa: A002  # the reader's word: an id of any kind
+    async def why(self, id: str | int) -> StoryView:  # noqa: A002  # the reader's word: an id of any kind
         """The story of an order (our id or the venue's) or a refusal: signal, rules, order, fills, stop."""
         story = self._session.engine.why(str(id))
         if story is None:
             raise UserError(f"nothing known of {id!r}; desk.orders and desk.refusals list ids")
-        return story
+        return StoryView(story)
 
     async def why_not(self, symbol: str) -> Table:
         """Every rule for an entry in the symbol now: what it found, its limit, what would pass."""

@@ -80,7 +80,7 @@ class StrategyVerbs:
     async def tune(self, strategy_id: str, changes: dict[str, Any]) -> Receipt:
         """Change parameters from the next event on; ConfigError names the range."""
         row = self.row(strategy_id)
-        cls = self._session.classes[self._session.engine.source_hash(strategy_id)]
+        cls = self._session.classes[self._session.state.strategies[strategy_id].source_hash]
         tuned = cls(
             list(row.symbols), row.timeframe, **(row.params | changes)
         )  # refuses before it is journaled

@@ -23,6 +23,7 @@ from contractdesk.domain.intents import Intent, IntentKind, StopSpec
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus
 from contractdesk.domain.views import DeskSnapshot, TradingState
 from contractdesk.errors import UserError, VenueError
+from contractdesk.risk.settings import tuned
 from contractdesk.strategy import intents
 
 Number = intents.Number
@@ -68,11 +69,9 @@ class Verbs:
 
     async def tune_risk(self, **changes: Any) -> Receipt:
         """Change risk settings within their ranges, e.g. ``size_cap="0.02"``; ConfigError names a range."""
-        from contractdesk.risk.gate import tuned  # the gate needs the heavier core
-
         before = self._picture()
         plain = {name: str(value) if isinstance(value, Decimal) else value for name, value in changes.items()}
-        tuned(self._session.engine.risk, plain)
+        tuned(self._session.state.risk, plain)
         await self._host.ask(RiskTuned(ts_ns=self._now(), who=PERSON, settings=plain))
         said = ", ".join(f"{name}={value}" for name, value in plain.items())
         return self._receipt("risk.tune", before, said, done=True)
@@ -138,7 +137,7 @@ class Verbs:
         wanted = wish.stop.price if wish.stop is not None and hasattr(wish.stop, "price") else None
 
         def moved() -> bool | None:
-            item = self._session.engine.view.symbols[target]
+            item = self._session.state.symbols[target]
             return True if item.stop_price == wanted and item.guarded == abs(item.position.size) else None
 
         done = await self._host.until(moved, CONFIRM_S)
@@ -196,7 +195,7 @@ class Verbs:
     async def _wish(self, verb: str, wish: Intent) -> Receipt:
         before = self._picture()
         await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
-        intent_id = self._session.engine.last_intent_id
+        intent_id = self._session.state.intents
         order = await self._host.until(lambda: self._answered(intent_id), CONFIRM_S)
         if isinstance(order, str):
             return self._receipt(verb, before, f"refused: {order}", done=False, intent_id=intent_id)
@@ -213,11 +212,11 @@ class Verbs:
 
     def _answered(self, intent_id: int) -> Order | str | None:
         """The order of an intent once the venue has answered, or the reason of its refusal."""
-        decision = self._session.engine.decision(intent_id)
+        decision = self._session.state.decisions.get(intent_id)
         if decision is None:
             return None
-        if decision.refusal:
-            return decision.refusal
+        if not decision.client_id:
+            return decision.refusal or "; ".join(finding.found for finding in decision.findings)
         order = self._order(decision.client_id)
         return order if order is not None and order.status is not OrderStatus.IN_FLIGHT else None
 
@@ -226,11 +225,12 @@ class Verbs:
         return True if order is None or not order.status.open else None
 
     def _guarded(self, symbol: str) -> bool | None:
-        item = self._session.engine.view.symbols[symbol]
+        item = self._session.state.symbols[symbol]
         return True if item.guarded >= abs(item.position.size) else None
 
     def _order(self, client_id: str) -> Order | None:
-        return self._session.engine.order(client_id)
+        tracked = self._session.state.orders_by_id.get(client_id)
+        return tracked.order if tracked else None
 
     def _find_order(self, order_id: str, picture: DeskSnapshot) -> Order:
         for order in picture.orders:
@@ -239,23 +239,18 @@ class Verbs:
         raise UserError(f"no order {order_id!r} on this desk; desk.orders lists their ids")
 
     def _need_position(self, symbol: str) -> None:
-        item = self._session.engine.view.symbols.get(symbol)
+        item = self._session.state.symbols.get(symbol)
         if item is None or item.position.flat:
             raise UserError(f"no position of this desk in {symbol}")
 
     def _entries(self) -> bool:
-        view = self._session.engine.view
-        return any(
-            order.request.role is OrderRole.ENTRY for symbol in view.symbols for order in view.orders(symbol)
-        )
+        state = self._session.state
+        return any(state.tracked(market, OrderRole.ENTRY) for market in state.symbols.values())
 
     def _flat(self, target: str | None) -> bool:
-        view = self._session.engine.view
-        symbols = [target] if target else list(view.symbols)
-        return all(
-            view.symbols[symbol].position.flat and not any(True for _ in view.orders(symbol))
-            for symbol in symbols
-        )
+        markets = self._session.state.symbols
+        chosen = [markets[target]] if target else list(markets.values())
+        return not any(market.position.size or market.open_ids for market in chosen)
 
     def _last_refusal(self, before: DeskSnapshot) -> str:
         refusals = self._picture().refusals

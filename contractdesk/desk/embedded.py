@@ -113,8 +113,8 @@ def command(market: MarketOptions) -> list[str]:
     words = [sys.executable, "-m", _MODULE, "--port", "0", "--idle-limit", f"{market.idle_limit_s:g}"]
     if not market.recording:
         return [*words, "--seed", str(market.seed)]
-    words += ["--recording", str(Path(market.recording).resolve()), "--speed", f"{market.speed:g}"]
-    return [*words, "--start", market.start] if market.start else words
+    recording = str(Path(market.recording).resolve())
+    return [*words, "--recording", recording, "--speed", f"{market.speed:g}", "--start", f"{market.start:g}"]
 
 
 def _start(folder: Path, market: MarketOptions, clock: Clock) -> Running:
@@ -196,4 +196,4 @@ def _market(market: MarketOptions) -> tuple[object, ...]:
 def _words(market: MarketOptions) -> str:
     if not market.recording:
         return f"seed={market.seed}"
-    return f"recording={market.recording!r}, speed={market.speed:g}, start={market.start!r}"
+    return f"recording={market.recording!r}, speed={market.speed:g}, start={market.start:g}"

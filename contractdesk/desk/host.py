@@ -29,6 +29,7 @@ from contractdesk.domain.commands import Command, Severity
 from contractdesk.domain.events import Event, HaltAsked, LoopLagged, MarketEvent, TimePassed, VenueStateRead
 from contractdesk.domain.views import DeskSnapshot, Notice, TradingState
 from contractdesk.engine.engine import Engine
+from contractdesk.engine.state import Desk
 from contractdesk.ops.metrics import Metrics
 from contractdesk.venues.base import Venue
 
@@ -98,6 +99,13 @@ class DeskHost:
         self._timer_ns: int | None = None
         self._conditions: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
         self._notices: deque[Notice] = deque(maxlen=NOTICES_KEPT)
+
+    @property
+    def state(self) -> Desk:
+        """All that the engine remembers; to be read on the desk's loop, never written."""
+        view = self.engine.view
+        assert isinstance(view, Desk)  # noqa: S101  # the engine's view is its state; this narrows it
+        return view
 
     # -- life ------------------------------------------------------------------------------
 

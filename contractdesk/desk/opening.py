@@ -22,8 +22,7 @@ from contractdesk.engine.engine import Engine
 from contractdesk.errors import UserError, VenueError
 from contractdesk.ops.logging import DeskLog
 from contractdesk.ops.metrics import Metrics
-from contractdesk.risk.gate import tuned
-from contractdesk.risk.settings import RiskSettings
+from contractdesk.risk.settings import RiskSettings, tuned
 from contractdesk.strategy.base import Strategy
 from contractdesk.venues.base import Venue
 from contractdesk.venues.credentials import redact

@@ -16,6 +16,7 @@ from contractdesk.domain.events import ClosingAsked
 from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.engine.engine import Engine
+from contractdesk.engine.state import Desk
 from contractdesk.ops.metrics import Metrics
 from contractdesk.strategy.base import Strategy
 
@@ -55,8 +56,13 @@ class Session:
 
     @property
     def engine(self) -> Engine:
-        """Read it on the desk's own thread only."""
+        """Ask it on the desk's own thread only."""
         return self.host.engine
+
+    @property
+    def state(self) -> Desk:
+        """What the engine remembers; read it on the desk's own thread only."""
+        return self.host.state
 
     @property
     def snapshot(self) -> DeskSnapshot:
@@ -79,11 +85,11 @@ class Session:
         return bool(confirmed)
 
     def _settled(self, *, flatten: bool) -> bool:
-        view = self.engine.view
-        for symbol, item in view.symbols.items():
-            if flatten and (not item.position.flat or any(True for _ in view.orders(symbol))):
+        state = self.state
+        for market in state.symbols.values():
+            if flatten and (market.position.size or market.open_ids):
                 return False
-            if any(order.request.role is OrderRole.ENTRY for order in view.orders(symbol)):
+            if state.tracked(market, OrderRole.ENTRY):
                 return False
         return True
 

@@ -101,8 +101,7 @@ class LoopThread:
         if left:
             self._loop.run_until_complete(asyncio.wait(left, timeout=1.0))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor(timeout=1.0))
-        self._loop.close()
+        self._loop.close()  # also lets the executor's threads end, without waiting for them
 
 
 def _settle(task: asyncio.Task[T], future: Future[T]) -> None:

@@ -1,0 +1,94 @@
+"""The command line: ``contractdesk exchange | run | demo | lab | doctor``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from contractdesk.errors import ConfigError, ContractdeskError
+
+commands = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A Jupyter-resident console for crypto contract trading.",
+)
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "console.ipynb"
+
+
+@commands.command(context_settings=_PASSED_ON)
+def exchange(context: typer.Context) -> None:
+    """Serve a contract exchange on loopback, until interrupted; --help lists its options."""
+    from contractdesk.exchange.__main__ import main
+
+    raise typer.Exit(main(context.args))
+
+
+@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    notebook: Annotated[Path, typer.Argument(help="Followed by any number of: -p NAME VALUE")],
+    output: Annotated[Path | None, typer.Option("-o", help="The executed notebook.")] = None,
+) -> None:
+    """Run a notebook headless. Exit code 0: well; 1: a cell failed; 3: halted; 4: ended unprotected."""
+    from contractdesk.console.headless import execute
+
+    target = output or notebook.with_name(f"{notebook.stem}.out.ipynb")
+    outcome = execute(notebook, target, parameters(context.args))
+    for line in outcome.lines:
+        typer.echo(line)
+    raise typer.Exit(int(outcome.ending))
+
+
+@commands.command()
+def lab(
+    notebook: Annotated[Path, typer.Argument(help="What to open.")] = NOTEBOOK,
+    port: Annotated[int, typer.Option(help="0 lets JupyterLab choose.")] = 0,
+) -> None:
+    """Open the console notebook in JupyterLab."""
+    words = [sys.executable, "-m", "jupyterlab", str(notebook)]
+    os.execv(sys.executable, [*words, f"--port={port}"] if port else words)  # noqa: S606  # our interpreter
+
+
+@commands.command()
+def doctor() -> None:
+    """Check this installation; exit code 1 when something is missing."""
+    from contractdesk.console.doctor import diagnose
+
+    findings = diagnose()
+    typer.echo(repr(findings))
+    raise typer.Exit(0 if all(findings.column("passed")) else 1)
+
+
+def parameters(words: list[str]) -> dict[str, Any]:
+    """``-p NAME VALUE`` pairs; a value is JSON where it reads as such, text otherwise."""
+    found: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        if rest[0] != "-p" or len(rest) < 3:
+            raise ConfigError(f"{' '.join(rest)}: a notebook's parameter is given as -p NAME VALUE")
+        found[rest[1]] = plain(rest[2])
+        rest = rest[3:]
+    return found
+
+
+def plain(text: str) -> Any:
+    """JSON where it reads as such, text otherwise."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def app() -> None:
+    """Entry point: our errors end as one line, not as a traceback."""
+    try:
+        commands()
+    except ContractdeskError as error:
+        typer.echo(f"contractdesk: {error}", err=True)
+        sys.exit(2)

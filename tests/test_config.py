@@ -1,0 +1,80 @@
+"""Settings are typed, and every error names what is wrong and what there is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from contractdesk.config import MarketOptions, Mode, Profile, Settings, VenueKind, load_settings, profile_of
+from contractdesk.errors import ConfigError
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_profile_is_typed(tmp_path: Path) -> None:
+    settings = load_settings(
+        written(
+            tmp_path,
+            'display_tz = "Europe/Berlin"\n[profiles.main]\nvenue = "binance"\nmode = "testnet"\n'
+            'risk = { size_cap = "0.02" }\n[profiles.main.endpoints]\nrest = "http://a"\nstream = "ws://a"\n',
+        )
+    )
+    profile = profile_of("main", "x", "paper", settings)
+    assert (profile.venue, profile.mode, profile.label) == (VenueKind.BINANCE, Mode.TESTNET, "TESTNET")
+    assert profile.endpoints is not None
+    assert profile.risk == {"size_cap": "0.02"}
+    assert settings.display_tz == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('[profiles.main]\nvenu = "binance"', "venu"),
+        ('[profiles.main]\nmode = "real"', "real"),
+        ("not toml", "config.toml"),
+        ("[profiles.main.market]\nspeed = 0", "speed"),
+        ('[profiles.main]\nsecret = "x"', "secret"),
+    ],
+)
+def test_a_wrong_entry_is_named(tmp_path: Path, text: str, word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        load_settings(written(tmp_path, text))
+
+
+def test_no_file_is_no_error_unless_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONTRACTDESK_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert load_settings() == Settings()
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_settings(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("venue", "mode", "word"), [("kraken", "paper", "binance"), ("binance", "real", "live")]
+)
+def test_an_unknown_venue_or_mode_lists_what_there_is(venue: str, mode: str, word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        profile_of(venue, "main", mode, Settings())
+
+
+def test_the_label_says_how_real_the_money_is() -> None:
+    assert Profile().label == "EMBEDDED"
+    assert [Profile(venue=VenueKind.BINANCE, mode=mode).label for mode in Mode] == [
+        "PAPER",
+        "TESTNET",
+        "LIVE",
+    ]
+
+
+@pytest.mark.parametrize(
+    "options", [{"speed": 0}, {"balance": Decimal(0)}, {"idle_limit_s": 1}, {"recording": "/nowhere"}]
+)
+def test_market_options_have_ranges(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        MarketOptions(**options)  # type: ignore[arg-type]
