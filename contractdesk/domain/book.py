@@ -7,6 +7,7 @@ what is inside, and an invalid book is empty.
 
 from __future__ import annotations
 
+import mmap
 import struct
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Book:
     be compiled first): make one before time matters. A book takes 1 MB.
     """
 
-    __slots__ = ("_collect", "_kernels", "_ladder", "_moves", "_numbers", "_out", "_out_bytes", "_out_depth",
+    __slots__ = ("_collect", "_kernels", "_ladder", "_memory", "_moves", "_numbers", "_out", "_out_depth",
                  "_write", "update_id", "valid")  # fmt: skip
 
     def __init__(self) -> None:
@@ -112,11 +113,8 @@ class Book:
         if depth > self._out_depth:
             self._reserve(depth)
         bids, asks = self._collect(self._ladder, depth, self._out)
-        out, middle = self._out_bytes, depth * LEVEL_BYTES
-        return (
-            out[: bids * LEVEL_BYTES].tobytes(),
-            out[middle : middle + asks * LEVEL_BYTES].tobytes(),
-        )
+        middle = depth * LEVEL_BYTES
+        return self._memory[: bids * LEVEL_BYTES], self._memory[middle : middle + asks * LEVEL_BYTES]
 
     def pack(self) -> tuple[bytes, bytes]:
         """The whole book as packed levels, best first: what ``apply_snapshot`` takes back."""
@@ -158,5 +156,5 @@ class Book:
     def _reserve(self, depth: int) -> None:
         """Room for so many levels a side to be read at once."""
         self._out_depth = depth
-        self._out = self._moves.empty_levels(2 * depth)
-        self._out_bytes = self._out.data.cast("B")
+        self._memory = mmap.mmap(-1, 2 * depth * LEVEL_BYTES)  # its slices are ``bytes``, made in one step
+        self._out = self._moves.level_rows(self._memory)

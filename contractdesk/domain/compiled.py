@@ -33,7 +33,8 @@ def kernel(signature: object) -> Callable[[F], F]:
     """Compile for exactly this signature when the module is imported; later, read it from the cache.
 
     What is returned is the compiled entry itself: numba's dispatcher would spend 0.3 us a call to
-    find the only signature there is. Wrong types of arguments are a TypeError.
+    find the only signature there is. Wrong types of arguments are a TypeError. The cache looks at
+    the file of the kernel alone: after a change here, delete ``__pycache__/*.nb?``.
     """
 
     def compiled(function: F) -> F:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mmap import mmap
+
 import numpy as np
 
 from contractdesk.domain.compiled import Ints
@@ -18,9 +20,9 @@ def empty_ladder(room: int = LEAST_ROOM) -> Ints:
     return ladder
 
 
-def empty_levels(count: int) -> Ints:
-    """Room for so many (ticks, lots)."""
-    return np.zeros((count, 2), np.int64)
+def level_rows(memory: mmap) -> Ints:
+    """A view of the memory as rows of (ticks, lots)."""
+    return np.frombuffer(memory, np.int64).reshape(-1, 2)
 
 
 def count(ladder: Ints, side: int) -> int:

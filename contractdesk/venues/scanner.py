@@ -6,14 +6,17 @@ asks the venue's ordinary codec, which decodes it or says what is wrong with it.
 
 from __future__ import annotations
 
+import mmap
+import struct
 from decimal import Decimal
 from enum import Enum
 
 from msgspec import Struct
 
-LEVEL_BYTES = 16
+INT_BYTES = 8
 SHORTEST_LEVEL = 10  # bytes of ["1","1"], in a frame
-LARGEST_FRAME = 1 << 24  # bytes
+USUAL_FRAME, LARGEST_FRAME = 1 << 14, 1 << 24  # bytes
+_results = struct.Struct("<10q").unpack_from
 
 
 class DepthDialect(Enum):
@@ -57,46 +60,47 @@ class DepthScanner:
         lot_size: Decimal,
         dialect: DepthDialect = DepthDialect.BINANCE,
     ) -> None:
-        import numpy as np
-
         from contractdesk.venues import scanning
 
+        symbol = venue_symbol.encode()
+        if len(symbol) > scanning.LONGEST_SYMBOL:
+            raise ValueError(f"the symbol {venue_symbol!r} is longer than {scanning.LONGEST_SYMBOL} bytes")
+        self._kernels = scanning
         self._scan = scanning.scan
-        self._symbol = venue_symbol.encode()
         self._expected = sum(1 << getattr(scanning, name) for name in dialect.value)
-        grids = (*_grid(tick_size), *_grid(lot_size))
-        self._terms = np.array([*grids, dialect.row_fields], np.int64)
-        self._head = np.zeros(scanning.HEAD_SIZE, np.int64)
-        self._reserve(1 << 14)
+        self._terms = (*_grid(tick_size), *_grid(lot_size), dialect.row_fields, len(symbol), *symbol)
+        self._reserve(USUAL_FRAME)
 
     def scan(self, raw: bytes) -> DepthFrame | None:
         """The frame; None when it is not exactly a depth frame of this instrument, on its grids."""
-        if len(raw) > self._longest and not self._reserve(len(raw)):
+        if len(raw) > self._longest:
+            if len(raw) > LARGEST_FRAME:
+                return None
+            self._reserve(len(raw))
+        if self._scan(raw, self._memo) != self._expected:
             return None
-        if self._scan(raw, self._terms, self._head, self._out) != self._expected:
-            return None
-        (kind, symbol, first_id, last_id, prev_id, event_ms, match_ms, bids, asks,
-         symbol_end, bids_end, asks_end) = self._head.tolist()  # fmt: skip
-        if raw[symbol:symbol_end] != self._symbol:
-            return None
-        packed = self._packed
+        memory = self._memory
+        kind, first_id, last_id, prev_id, event_ms, match_ms, bids, asks, bids_end, asks_end = _results(
+            memory
+        )
         return DepthFrame(
             first_id, last_id, prev_id, event_ms, match_ms,
-            packed[bids * LEVEL_BYTES : bids_end * LEVEL_BYTES].tobytes(),
-            packed[asks * LEVEL_BYTES : asks_end * LEVEL_BYTES].tobytes(),
+            memory[bids * INT_BYTES : bids_end * INT_BYTES],
+            memory[asks * INT_BYTES : asks_end * INT_BYTES],
             kind == 1,
         )  # fmt: skip
 
-    def _reserve(self, length: int) -> bool:
-        """Room for the levels of a frame of ``length`` bytes; False where that is beyond reason."""
-        if length > LARGEST_FRAME:
-            return False
+    def _reserve(self, length: int) -> None:
+        """Room for the levels of a frame of ``length`` bytes."""
         import numpy as np
 
+        first = self._kernels.LEVELS
+        places = first + 2 * (length // SHORTEST_LEVEL + 1)
         self._longest = length
-        self._out = np.zeros((length // SHORTEST_LEVEL + 1, 2), np.int64)
-        self._packed = self._out.data.cast("B")
-        return True
+        self._memory = mmap.mmap(-1, places * INT_BYTES)  # its slices are ``bytes``, made in one step
+        self._memo = np.frombuffer(self._memory, np.int64)
+        terms = self._kernels.PRICE_DECIMALS
+        self._memo[terms : terms + len(self._terms)] = self._terms
 
 
 def _grid(step: Decimal) -> tuple[int, int]:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from contractdesk.domain.compiled import BYTES, GRID, INT, ROW, Ints, kernel, part
+from contractdesk.domain.compiled import BYTES, INT, ROW, Ints, kernel, part
 
-# Bits of what was seen; its number is also the place of the value in ``head``.
-KIND, SYMBOL, FIRST_ID, LAST_ID, PREV_ID, EVENT_MS, MATCH_MS, BIDS, ASKS = range(9)
-# Places in ``head`` behind those: where symbol, bids and asks end (bids and asks in rows of ``out``).
-SYMBOL_END, BIDS_END, ASKS_END, HEAD_SIZE = 9, 10, 11, 12
-# Places in ``terms``: decimals kept of prices and sizes, tick and lot in units of them, fields of a row.
-PRICE_DECIMALS, TICK, SIZE_DECIMALS, LOT, FIELDS, TERMS_SIZE = range(6)
+# Bits of what was seen, and the places of the values in ``memo``:
+KIND, FIRST_ID, LAST_ID, PREV_ID, EVENT_MS, MATCH_MS, BIDS, ASKS, SYMBOL = range(9)
+# Bids and asks are places of ``memo`` themselves, where their levels begin; here is where they end:
+BIDS_END, ASKS_END = 8, 9
+RESULTS = 10
+# What the caller has put into ``memo``: decimals kept of prices and sizes, tick and lot in units of
+# them, fields of a level, and the symbol: its length and its bytes.
+PRICE_DECIMALS, TICK, SIZE_DECIMALS, LOT, FIELDS, SYMBOL_LENGTH, SYMBOL_BYTES = range(10, 17)
+LEVELS = 64  # levels are written from here on, two places each
+LONGEST_SYMBOL = LEVELS - SYMBOL_BYTES
 
 BAD = -1
 MOST_DIGITS = 18  # what surely fits an int64
@@ -129,38 +133,50 @@ def _on_grid(value: int, step: int) -> int:
 
 
 @part
-def _level(raw: bytes, i: int, terms: Ints) -> tuple[int, int, int]:
+def _level(raw: bytes, i: int, memo: Ints) -> tuple[int, int, int]:
     """One level from behind its bracket: ticks, lots, and the place behind the closing one or BAD."""
-    price, i = _quoted_decimal(raw, i, terms[PRICE_DECIMALS])
+    price, i = _quoted_decimal(raw, i, memo[PRICE_DECIMALS])
     if i == BAD or raw[i] != COMMA:
         return 0, 0, BAD
-    size, i = _quoted_decimal(raw, i + 1, terms[SIZE_DECIMALS])
-    for _ in range(2, terms[FIELDS]):
+    size, i = _quoted_decimal(raw, i + 1, memo[SIZE_DECIMALS])
+    for _ in range(2, memo[FIELDS]):
         if i == BAD or raw[i] != COMMA or raw[i + 1] != QUOTE:
             return 0, 0, BAD
         i = _behind_text(raw, i + 2)
-    ticks, lots = _on_grid(price, terms[TICK]), _on_grid(size, terms[LOT])
+    ticks, lots = _on_grid(price, memo[TICK]), _on_grid(size, memo[LOT])
     if i == BAD or raw[i] != CLOSE_LIST or ticks == BAD or lots == BAD:
         return 0, 0, BAD
     return ticks, lots, i + 1
 
 
 @part
-def _levels(raw: bytes, i: int, terms: Ints, out: Ints, row: int) -> tuple[int, int]:
-    """A list of levels, written to ``out`` from ``row`` on; the next row, and the place behind it or BAD."""
+def _levels(raw: bytes, i: int, memo: Ints, free: int) -> tuple[int, int]:
+    """A list of levels, written from ``free`` on; the next free place, and that behind the list or BAD."""
     if raw[i] == OPEN_LIST and raw[i + 1] == CLOSE_LIST:
-        return row, i + 2
+        return free, i + 2
     separator = OPEN_LIST
     while raw[i] == separator:
         if raw[i + 1] != OPEN_LIST:
-            return row, BAD
-        ticks, lots, i = _level(raw, i + 2, terms)
+            return free, BAD
+        memo[free], memo[free + 1], i = _level(raw, i + 2, memo)
         if i == BAD:
-            return row, BAD
-        out[row, 0], out[row, 1] = ticks, lots
-        row += 1
+            return free, BAD
+        free += 2
         separator = COMMA
-    return row, i + 1 if raw[i] == CLOSE_LIST else BAD
+    return free, i + 1 if raw[i] == CLOSE_LIST else BAD
+
+
+@part
+def _symbol(raw: bytes, i: int, memo: Ints) -> int:
+    """The place behind the quoted symbol that is expected, or BAD."""
+    if raw[i] != QUOTE:
+        return BAD
+    i += 1
+    for k in range(SYMBOL_BYTES, SYMBOL_BYTES + memo[SYMBOL_LENGTH]):
+        if raw[i] != memo[k]:
+            return BAD
+        i += 1
+    return i + 1 if raw[i] == QUOTE else BAD
 
 
 @part
@@ -194,20 +210,18 @@ def _key(raw: bytes, i: int) -> tuple[int, int]:
 
 
 @part
-def _value(raw: bytes, i: int, slot: int, terms: Ints, head: Ints, out: Ints, row: int) -> tuple[int, int]:
-    """Read the value of ``slot`` into ``head`` and ``out``; the next row, and the place behind it or BAD."""
+def _value(raw: bytes, i: int, slot: int, memo: Ints, free: int) -> tuple[int, int]:
+    """Read the value of ``slot``; the next free place for levels, and the place behind it or BAD."""
     if slot == UNKNOWN:
-        return row, _skip(raw, i)
+        return free, _skip(raw, i)
     if slot in (BIDS, ASKS):
-        end, behind = _levels(raw, i, terms, out, row)
-        head[slot], head[slot + BIDS_END - BIDS] = row, end
+        end, behind = _levels(raw, i, memo, free)
+        memo[slot], memo[slot + BIDS_END - BIDS] = free, end
         return end, behind
     if slot == SYMBOL:
-        behind = _skip(raw, i)
-        head[SYMBOL], head[SYMBOL_END] = i + 1, behind - 1
-        return row, behind if raw[i] == QUOTE else BAD
-    head[slot], behind = _kind(raw, i) if slot == KIND else _integer(raw, i)
-    return row, behind
+        return free, _symbol(raw, i, memo)
+    memo[slot], behind = _kind(raw, i) if slot == KIND else _integer(raw, i)
+    return free, behind
 
 
 @part
@@ -226,16 +240,14 @@ def _leave(raw: bytes, i: int, in_list: bool) -> int:  # noqa: FBT001  (what ``_
     return i + 2 if raw[i + 1] == CLOSE_LIST else BAD
 
 
-@kernel(INT(BYTES, ROW, ROW, GRID))
-def scan(raw: bytes, terms: Ints, head: Ints, out: Ints) -> int:
+@kernel(INT(BYTES, ROW))
+def scan(raw: bytes, memo: Ints) -> int:
     """Read one frame; returns the bits of what was seen, or BAD when it is not understood.
 
-    Levels go to ``out`` as (ticks, lots), bids and asks one behind the other in the order of the
-    frame: rows ``head[BIDS] .. head[BIDS_END]`` and ``head[ASKS] .. head[ASKS_END]``. ``out`` needs
-    one row for every 10 bytes of ``raw``.
+    ``memo`` has two places behind ``LEVELS`` for every 10 bytes of ``raw``.
     """
-    head[:] = 0
-    seen, row, inside, in_list, i = 0, 0, False, False, 1
+    memo[:RESULTS] = 0
+    seen, free, inside, in_list, i = 0, LEVELS, False, False, 1
     if raw[0] != OPEN_OBJECT:
         return BAD
     while i != BAD:
@@ -248,7 +260,7 @@ def scan(raw: bytes, terms: Ints, head: Ints, out: Ints) -> int:
             continue
         if slot >= 0:
             seen |= 1 << slot
-        row, i = _value(raw, i, slot, terms, head, out, row)
+        free, i = _value(raw, i, slot, memo, free)
         if i != BAD and inside and raw[i] == CLOSE_OBJECT:
             inside = False
             i = _leave(raw, i, in_list)
