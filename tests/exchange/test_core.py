@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from exchange.quiet import BTC, NS_PER_S, START_NS, Pit
 
 from contractdesk.exchange.algos import MAX_OPEN_ALGOS
 from contractdesk.exchange.markets import generated_exchange
@@ -39,10 +38,11 @@ from contractdesk.exchange.model import (
     WorkingType,
 )
 from contractdesk.exchange.trading import MAX_AMENDMENTS
+from exchange.quiet import BTC, NS_PER_S, START_NS, Pit
 
 D = Decimal
 BIDS = [(599_990, 50), (599_980, 100)]
-ASKS = [(600_010, 50), (600_020, 100)]
+ASKS = [(600_010, 49), (600_020, 100)]
 
 
 def order(**more: Any) -> NewOrder:
@@ -151,7 +151,7 @@ ROWS: list[Row] = [
     (Reason.REDUCE_ONLY_REJECTED, nothing, order(reduce_only=True)),
     (Reason.REDUCE_ONLY_REJECTED, holds, order(reduce_only=True)),  # a buy does not reduce a long
     (Reason.POST_ONLY_WOULD_TAKE, nothing, order(price=D("60001"), time_in_force=TimeInForce.GTX)),
-    (Reason.FOK_NOT_FILLED, nothing, order(price=D("60001"), quantity=D("0.051"), time_in_force=TimeInForce.FOK)),
+    (Reason.FOK_NOT_FILLED, nothing, order(price=D(60001), quantity=D("0.05"), time_in_force=TimeInForce.FOK)),
     (Reason.TOO_MANY_ORDERS, many_orders, order()),
     (Reason.WOULD_TRIGGER, nothing, algo(trigger_price=D("60000"))),
     (Reason.WOULD_TRIGGER, nothing, algo(type=AlgoType.TAKE_PROFIT_MARKET, trigger_price=D("60000"))),
@@ -186,9 +186,7 @@ ROWS: list[Row] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("reason", "prepare", "request_"), ROWS, ids=lambda value: getattr(value, "name", "")
-)
+@pytest.mark.parametrize(("reason", "prepare", "request_"), ROWS, ids=lambda one: getattr(one, "name", ""))
 def test_a_refusal_says_why_and_changes_nothing(
     reason: Reason, prepare: Callable[[Pit], None], request_: Any
 ) -> None:
