@@ -1,0 +1,120 @@
+"""The engine's whole state as bytes, and back: the state is structs, so this names what is not.
+
+A checkpoint belongs to the version of the code that made it; another one is refused, and the
+journal tells the story again.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from contractdesk.domain.book import Book
+from contractdesk.domain.market import Bar
+from contractdesk.engine.state import Desk, Hosted, HostStatus
+from contractdesk.errors import StorageError
+from contractdesk.strategy.bars import BarBuilder, BarSeries, SeriesState
+
+VERSION = 1
+
+
+class Checkpoint(Struct, frozen=True):
+    version: int
+    desk: Desk
+
+
+class BookState(Struct, frozen=True):
+    valid: bool
+    update_id: int
+    bids: bytes
+    asks: bytes
+
+
+class BuilderState(Struct, frozen=True, kw_only=True):
+    """The memory of a BarBuilder."""
+
+    timeframe: str
+    late: int
+    step_ns: int
+    since_ns: int | None
+    last_id: int
+    next_ns: int | None
+    close: Decimal | None
+    open_bar: Bar | None
+    whole: bool
+
+    @classmethod
+    def of(cls, builder: BarBuilder) -> Self:
+        memory = {name.lstrip("_"): value for name, value in vars(builder).items()}
+        return cls(**memory)
+
+    def build(self) -> BarBuilder:
+        builder = BarBuilder(self.timeframe)
+        public = ("timeframe", "late")
+        memory = msgspec.structs.asdict(self)
+        vars(builder).update({name if name in public else f"_{name}": memory[name] for name in memory})
+        return builder
+
+
+def encode_desk(desk: Desk) -> bytes:
+    """The state as msgpack; equal states give equal bytes."""
+    strategies = {key: _plain(hosted) for key, hosted in desk.strategies.items()}
+    desk = replace(desk, strategies=strategies, handling=False)
+    return msgspec.msgpack.Encoder(enc_hook=_encode, order="deterministic").encode(Checkpoint(VERSION, desk))
+
+
+def decode_desk(data: bytes) -> Desk:
+    """The state from a checkpoint; StorageError when it cannot be one of this version."""
+    try:
+        return msgspec.msgpack.decode(data, type=Checkpoint, dec_hook=_decode).desk
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as exc:
+        raise StorageError(f"not a checkpoint of this version of contractdesk: {exc}") from exc
+
+
+def _plain(hosted: Hosted) -> Hosted:
+    """A strategy whose state is not plain values cannot go on elsewhere; the desk can."""
+    try:
+        memory = msgspec.msgpack.decode(msgspec.msgpack.encode(hosted.memory))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as exc:
+        why = f"its state cannot be kept: {exc}"
+        return replace(hosted, memory={}, status=HostStatus.DISABLED, why=why)
+    return replace(hosted, memory=memory)
+
+
+def _encode(value: Any) -> Any:
+    match value:
+        case Fraction():
+            return [str(value.numerator), str(value.denominator)]
+        case Book():
+            bids, asks = value.pack()
+            return BookState(value.valid, value.update_id, bids, asks)
+        case BarSeries():
+            return value.dump()
+        case BarBuilder():
+            return BuilderState.of(value)
+        case _:
+            raise NotImplementedError(f"{type(value).__name__} is no part of a checkpoint")
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Fraction:
+        return Fraction(int(value[0]), int(value[1]))
+    if kind is Book:
+        return _book(msgspec.convert(value, BookState))
+    if kind is BarSeries:
+        return BarSeries.load(msgspec.convert(value, SeriesState))
+    if kind is BarBuilder:
+        return msgspec.convert(value, BuilderState).build()
+    raise NotImplementedError(f"{kind.__name__} is no part of a checkpoint")
+
+
+def _book(state: BookState) -> Book:
+    book = Book()
+    if state.valid:
+        book.apply_snapshot(state.bids, state.asks, state.update_id)
+    return book

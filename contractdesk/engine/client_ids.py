@@ -1,0 +1,81 @@
+"""Client order ids: ``cd`` + bot(4) + epoch(3) + sequence(7) + role(1) + attempt(1) + check(1).
+
+19 lower-case alphanumeric characters, which every venue accepts; a sequence number is never used
+twice in an epoch, so that an id names one order for ever.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from contractdesk.domain.orders import OrderRole
+
+PREFIX = "cd"
+DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32: no i, l, o, u
+LENGTH = 19
+_EPOCH_DIGITS, _SEQUENCE_DIGITS = 3, 7
+
+
+class ClientId(Struct, frozen=True, kw_only=True):
+    """The parts of one of our ids."""
+
+    bot: str
+    epoch: int
+    sequence: int
+    role: OrderRole
+    attempt: int
+
+
+def make(bot: str, epoch: int, sequence: int, role: OrderRole, attempt: int = 0) -> str:
+    """The id of one order; ``ValueError`` when a part does not fit its place."""
+    if len(bot) != 4 or not bot.isascii() or not bot.isalnum():
+        raise ValueError(f"bot {bot!r} must be 4 letters or digits")
+    body = (
+        PREFIX
+        + bot
+        + _encode(epoch, _EPOCH_DIGITS)
+        + _encode(sequence, _SEQUENCE_DIGITS)
+        + role.value
+        + _encode(attempt, 1)
+    )
+    return body + _check(body)
+
+
+def parse(client_id: str) -> ClientId | None:
+    """The parts of an id of this scheme; None for anybody else's."""
+    body, check = client_id[:-1], client_id[-1:]
+    if len(client_id) != LENGTH or not body.startswith(PREFIX) or _check(body) != check:
+        return None
+    try:
+        return ClientId(
+            bot=body[2:6],
+            epoch=_decode(body[6:9]),
+            sequence=_decode(body[9:16]),
+            role=OrderRole(body[16]),
+            attempt=_decode(body[17]),
+        )
+    except ValueError:
+        return None
+
+
+def is_own(client_id: str, bot: str) -> bool:
+    """True when the id begins as every id of this bot does."""
+    return client_id.startswith(PREFIX + bot)
+
+
+def _encode(number: int, digits: int) -> str:
+    if not 0 <= number < 32**digits:
+        raise ValueError(f"{number} does not fit {digits} base32 digits")
+    return "".join(DIGITS[number >> 5 * place & 31] for place in reversed(range(digits)))
+
+
+def _decode(text: str) -> int:
+    number = 0
+    for letter in text:
+        number = number << 5 | DIGITS.index(letter)
+    return number
+
+
+def _check(body: str) -> str:
+    """One character that a typing error or a swap of neighbours changes."""
+    return DIGITS[sum(place * ord(letter) for place, letter in enumerate(body, 1)) % 31]

@@ -1,0 +1,19 @@
+"""What an engine is told once, at its start."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from contractdesk.risk.settings import RiskSettings
+
+
+class EngineConfig(Struct, frozen=True, kw_only=True):
+    """Fixed for the life of an engine, except ``risk``, which can be tuned by ``RiskTuned``."""
+
+    desk: str
+    bot: str  # 4 characters of base32; stands in every client id
+    epoch: int  # of the writer's lease; stands in every client id
+    asset: str = "USDT"  # settle currency of the account
+    amend_stop: bool = False  # a stop can be amended in place; a safe replace works everywhere
+    native_timeframes: frozenset[str] = frozenset()  # bars the venue closes itself; others are built
+    risk: RiskSettings = RiskSettings()

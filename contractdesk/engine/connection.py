@@ -1,0 +1,97 @@
+"""The account's terms and the health of the connection: what entries depend on."""
+
+from __future__ import annotations
+
+from contractdesk.domain.account import PositionMode
+from contractdesk.domain.commands import Severity
+from contractdesk.domain.events import (
+    ClockMeasured,
+    InstrumentListed,
+    LeverageChanged,
+    LoopLagged,
+    MarginCalled,
+    ModesRead,
+    VenueSilenced,
+)
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.position import Position
+from contractdesk.engine.core import Core
+from contractdesk.engine.state import Market
+
+TermsReport = InstrumentListed | ModesRead | LeverageChanged | MarginCalled
+HealthReport = ClockMeasured | VenueSilenced | LoopLagged
+
+
+class Connection:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._desk = core.desk
+
+    def on_terms(self, event: TermsReport) -> None:
+        match event:
+            case InstrumentListed():
+                self._on_listed(event.instrument)
+            case ModesRead():
+                self._on_modes(event)
+            case LeverageChanged():
+                self._on_leverage(event)
+            case MarginCalled():
+                symbols = ", ".join(event.symbols)
+                self._core.notify(Severity.ALARM, "margin_call", f"the venue calls for margin: {symbols}")
+
+    def on_health(self, event: HealthReport) -> None:
+        match event:
+            case ClockMeasured():
+                self._on_clock(event)
+            case VenueSilenced():
+                self._desk.silent_until_ns = max(self._desk.silent_until_ns, event.until_ns)
+                text = f"the venue demands silence (HTTP {event.status})"
+                self._core.notify(Severity.WARNING, "venue_silenced", text)
+            case LoopLagged():
+                self._desk.loop_lag_ms, self._desk.lagged_ns = event.lag_ms, event.ts_ns
+
+    def on_private_lost(self, reason: str) -> None:
+        """No entry until the stream is back and everything has been compared."""
+        self._desk.stream_up = self._desk.private_stream_ready = False
+        self._core.notify(Severity.WARNING, "private_stream_lost", f"entries wait: {reason}")
+
+    def on_private_restored(self) -> None:
+        self._desk.stream_up, self._desk.restored_ns = True, self._desk.now_ns
+        if self._desk.started:
+            self._desk.state_read = None  # a picture asked for before is too old
+            self._core.reconcile_within(0)
+
+    def _on_listed(self, instrument: Instrument) -> None:
+        """New terms; a book in other ticks or lots is not to be used."""
+        market = self._core.market(instrument.symbol)
+        if market is None:
+            position = Position(symbol=instrument.symbol)
+            self._desk.symbols[instrument.symbol] = Market(instrument=instrument, position=position)
+            return
+        before, market.instrument = market.instrument, instrument
+        if (before.tick_size, before.lot_size) != (instrument.tick_size, instrument.lot_size):
+            market.book.invalidate()
+
+    def _on_modes(self, event: ModesRead) -> None:
+        for symbol, leverage in event.leverages.items():
+            market = self._core.market(symbol)
+            if market is not None and leverage > 0:
+                market.leverage = leverage
+        self._desk.hedged = event.position_mode is PositionMode.HEDGE
+        if self._desk.hedged:
+            self._core.halt("the account is in hedge mode, which this desk does not trade")
+
+    def _on_leverage(self, event: LeverageChanged) -> None:
+        market = self._core.market(event.symbol)
+        if market is None or event.leverage <= 0:
+            return
+        market.leverage = event.leverage
+        self._core.notify(Severity.INFO, "leverage_changed", f"leverage is {event.leverage}", event.symbol)
+
+    def _on_clock(self, event: ClockMeasured) -> None:
+        limit = self._desk.risk.max_clock_offset_ms
+        was_off = abs(self._desk.clock_offset_ms) > limit
+        self._desk.clock_offset_ms = event.offset_ms
+        if abs(event.offset_ms) > limit and not was_off:
+            text = f"the venue's clock is {event.offset_ms:+.0f} ms off ours: entries are refused"
+            self._core.notify(Severity.ALARM, "clock_offset", text)

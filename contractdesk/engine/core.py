@@ -1,0 +1,136 @@
+"""What the engine's parts share while they handle one event: the state, and what came of it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from contractdesk.domain.commands import Command, Notify, ReadAccount, ReadVenueState, Severity
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.intents import Intent, Refused
+from contractdesk.domain.orders import OrderRole, OrderStatus
+from contractdesk.domain.views import Notice, TradingState
+from contractdesk.engine import client_ids
+from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Read, Tracked
+
+READ_TIMEOUT_NS = 10 * NS_PER_S
+SOON_NS = NS_PER_S // 2  # for a reconciliation that should come at once, but not in a loop
+OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the newest one
+
+
+class Change(Struct):
+    """An order has moved: what protection, and then its strategy, is told of."""
+
+    tracked: Tracked
+    before: OrderStatus
+
+
+class Booking(Struct):
+    """A fill that has been booked on our own position."""
+
+    fill: Fill
+    tracked: Tracked | None  # None: an execution that was not ours
+
+
+class Wished(Struct):
+    """An intent on its way to the gate."""
+
+    intent: Intent
+    strategy_id: str  # "" = by hand
+    signal: str
+    signal_ns: int
+    timeframe: str
+
+
+class Core:
+    """The state and the outboxes; the latter are empty between two events."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.out: list[Command] = []
+        self.changes: list[Change] = []
+        self.bookings: list[Booking] = []
+        self.wishes: list[Wished] = []
+        self.refused: list[Refused] = []
+        self.touched: dict[str, None] = {}  # symbols whose protection must be looked at
+        self.moved: list[Tracked] = []  # orders whose strategies are to hear of it
+
+    @property
+    def busy(self) -> bool:
+        """True while something that has happened has consequences to come."""
+        return bool(
+            self.changes or self.touched or self.bookings or self.moved or self.refused or self.wishes
+        )
+
+    def emit(self, command: Command) -> None:
+        self.out.append(command)
+
+    def touch(self, symbol: str) -> None:
+        self.touched[symbol] = None
+
+    def notify(self, severity: Severity, code: str, message: str, symbol: str = "") -> None:
+        self.emit(Notify(severity=severity, code=code, message=message, symbol=symbol))
+        notice = Notice(ts_ns=self.desk.now_ns, severity=severity, code=code, message=message, symbol=symbol)
+        self.desk.notices.append(notice)
+        del self.desk.notices[: -Limits.NOTICES]
+
+    def client_id(self, role: OrderRole) -> str:
+        """A client id that has never been used."""
+        desk = self.desk
+        desk.sequence += 1
+        return client_ids.make(desk.config.bot, desk.config.epoch, desk.sequence, role)
+
+    def request_id(self) -> int:
+        self.desk.requests += 1
+        return self.desk.requests
+
+    # -- trading state ---------------------------------------------------------------------
+
+    def enter_state(self, state: TradingState, reason: str) -> None:
+        self.desk.state, self.desk.state_reason, self.desk.starting = state, reason, False
+
+    def halt(self, reason: str) -> None:
+        """HALTED by the engine itself: only a person resumes."""
+        if self.desk.state is TradingState.HALTED:
+            return
+        self.enter_state(TradingState.HALTED, reason)
+        self.notify(Severity.ALARM, "halted", f"halted: {reason}; resume() when it is understood")
+        for market in self.desk.symbols.values():
+            self.touch(market.instrument.symbol)
+
+    # -- reads -----------------------------------------------------------------------------
+
+    def read_account(self) -> None:
+        """Ask for the account, unless a question is under way whose answer will be fresh enough."""
+        desk, reads = self.desk, self.desk.account_reads
+        newest_ns = next(reversed(reads.values()), 0)
+        if newest_ns and desk.now_ns < newest_ns + int(desk.risk.account_max_age_s * NS_PER_S):
+            return
+        request_id = self.request_id()
+        reads[request_id] = desk.now_ns
+        while len(reads) > Limits.READS:
+            del reads[next(iter(reads))]
+        self.emit(ReadAccount(request_id=request_id))
+
+    def read_state(self) -> None:
+        """Ask for everything that reconciliation compares."""
+        desk = self.desk
+        desk.state_read = Read(self.request_id(), desk.now_ns)
+        since = max(0, desk.last_fill_ns - OVERLAP_NS)
+        self.emit(ReadVenueState(request_id=desk.state_read.request_id, fills_since_ns=since))
+
+    def reconcile_within(self, delay_ns: int) -> None:
+        """Let the next reconciliation be no later than ``delay_ns`` from now."""
+        due = self.desk.now_ns + delay_ns
+        if not self.desk.reconcile_due_ns or due < self.desk.reconcile_due_ns:
+            self.desk.reconcile_due_ns = due
+
+    # -- lookups ---------------------------------------------------------------------------
+
+    def market(self, symbol: str) -> Market | None:
+        return self.desk.symbols.get(symbol)
+
+
+def bounded(seen: dict[str, None], limit: int) -> None:
+    """Forget the oldest keys beyond ``limit``."""
+    while len(seen) > limit:
+        del seen[next(iter(seen))]

@@ -1,0 +1,281 @@
+"""The core: ``handle(event) -> commands``, synchronous and deterministic.
+
+All state lives here, time comes in with the events, and what is to be done goes out. Two drivers
+feed it, the live desk and the replay runner, and neither is known to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Self, assert_never
+
+from contractdesk.domain.commands import Command
+from contractdesk.domain.events import (
+    AccountRead,
+    BookChanged,
+    ClockMeasured,
+    Event,
+    FundingPaid,
+    InstrumentListed,
+    LeverageChanged,
+    LoopLagged,
+    MarginCalled,
+    MarketEvent,
+    ModesRead,
+    OrderEvent,
+    OrderFilled,
+    PersonEvent,
+    PositionReported,
+    ReadFailed,
+    StreamLost,
+    StreamName,
+    StreamRestored,
+    TimePassed,
+    TradePrinted,
+    VenueSilenced,
+    VenueStateRead,
+    WalletChanged,
+)
+from contractdesk.domain.intents import Finding, Intent, SizePreview
+from contractdesk.domain.views import DeskSnapshot, DeskView
+from contractdesk.engine.checkpoint import decode_desk, encode_desk
+from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.connection import Connection
+from contractdesk.engine.core import Core
+from contractdesk.engine.executions import Executions
+from contractdesk.engine.intents import Intents
+from contractdesk.engine.invariants import validate_state
+from contractdesk.engine.ledger import Ledger
+from contractdesk.engine.market_feed import MarketFeed
+from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.person import BY_HAND_TIMEFRAME, Person
+from contractdesk.engine.protection import Protection
+from contractdesk.engine.reconcile import WITNESS_NS, Reconciliation
+from contractdesk.engine.snapshot import snapshot_of
+from contractdesk.engine.state import NS_PER_MS, Desk
+from contractdesk.engine.story import Story, story_of
+from contractdesk.engine.strategies import Host
+from contractdesk.engine.timers import Timers
+from contractdesk.errors import EngineFault
+from contractdesk.strategy.base import Strategy
+
+__all__ = ["Engine", "EngineConfig", "Story"]
+
+MAX_ROUNDS = 10_000  # of one event; strategies' wishes are limited long before
+NEVER = 1 << 63
+
+
+class Engine:
+    """One desk's core. Start-up: InstrumentListed*, ModesRead, ClockMeasured, StreamRestored(PRIVATE),
+    then VenueStateRead with ``request_id=0``; from then on it is reconciled, and ACTIVE.
+
+    After ``restore`` in a new process, feed StreamLost(PRIVATE) before that sequence.
+    """
+
+    def __init__(self, config: EngineConfig, classes: Mapping[str, type[Strategy]]) -> None:
+        """``classes`` by source hash; the driver adds to it before it feeds what names the hash."""
+        self._assemble(Desk(config=config, risk=config.risk), classes)
+
+    def _assemble(self, desk: Desk, classes: Mapping[str, type[Strategy]]) -> None:
+        self._desk = desk
+        self._core = core = Core(desk)
+        self._orders = orders = OrderTracker(core)
+        self._ledger = ledger = Ledger(core)
+        self._protection = protection = Protection(core, orders)
+        self._executions = executions = Executions(core, orders, ledger, protection)
+        self._intents = intents = Intents(core, orders, protection.flattening)
+        self._reconciliation = reconciliation = Reconciliation(core, orders, ledger, executions)
+        self._host = host = Host(core, orders, classes)
+        self._feed = feed = MarketFeed(core, host)
+        self._connection = Connection(core)
+        self._person = Person(core, orders, protection.flattening, intents, host, feed)
+        self._timers = Timers(core, orders, protection, intents, reconciliation, feed)
+        self._deadline = self._timers.deadline_ns() or NEVER
+
+    # -- events ----------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> list[Command]:
+        """Take in one fact; returns what is to be done, in order."""
+        desk, core = self._desk, self._core
+        if event.ts_ns > desk.now_ns:
+            desk.now_ns = event.ts_ns
+        desk.events_handled += 1
+        desk.handling = True
+        try:
+            quick = self._quick(event)
+            if not quick:
+                self._take(event)
+            due = desk.now_ns >= self._deadline
+            if due:
+                self._timers.run()
+            if not quick or due or core.busy:
+                self._settle()
+                self._deadline = self._timers.deadline_ns() or NEVER
+        finally:
+            desk.handling = False
+        if not core.out:
+            return []
+        commands, core.out = core.out, []
+        return commands
+
+    def _quick(self, event: Event) -> bool:
+        """The two events that come by the thousand; they set no timers."""
+        if isinstance(event, BookChanged):
+            market = self._desk.symbols.get(event.symbol)
+            if market is not None:
+                self._feed.on_book_changed(market, event)
+            return True
+        if isinstance(event, TradePrinted):
+            market = self._desk.symbols.get(event.symbol)
+            if market is not None:
+                self._feed.on_trade(market, event)
+            return True
+        return False
+
+    def _take(self, event: Event) -> None:  # noqa: C901  (a flat dispatch, a case each)
+        match event:
+            case MarketEvent():
+                self._feed.take(event)
+            case OrderFilled():
+                self._executions.apply(event.fill)
+            case OrderEvent():
+                self._orders.on_report(event)
+            case PersonEvent():
+                self._person.ask(event)
+            case AccountRead():
+                self._on_account_read(event)
+            case VenueStateRead():
+                if self._reconciliation.on_read(event):
+                    self._intents.on_account()
+            case ReadFailed():
+                self._on_read_failed(event)
+            case WalletChanged():
+                self._ledger.on_wallet(event)
+            case FundingPaid():
+                if self._ledger.on_funding(event):
+                    self._host.on_funding(event.symbol, event)
+            case PositionReported():
+                self._on_position_reported(event)
+            case StreamLost() | StreamRestored():
+                self._on_stream(event)
+            case InstrumentListed() | ModesRead() | LeverageChanged() | MarginCalled():
+                self._connection.on_terms(event)
+            case ClockMeasured() | VenueSilenced() | LoopLagged():
+                self._connection.on_health(event)
+            case TimePassed():
+                pass
+            case _:
+                assert_never(event)
+
+    def _on_account_read(self, event: AccountRead) -> None:
+        asked_ns = self._desk.account_reads.pop(event.request_id, 0)
+        if asked_ns < self._desk.account_ns or not asked_ns:
+            return  # overtaken by a newer one, or given up: how old it is, nobody knows
+        self._ledger.on_account(event.account, asked_ns)
+        self._intents.on_account()
+
+    def _on_read_failed(self, event: ReadFailed) -> None:
+        """A failed read changes nothing but when it is asked again."""
+        desk = self._desk
+        if desk.account_reads.pop(event.request_id, 0):
+            if not desk.account_reads:
+                self._intents.on_account_unreadable(event.reason)
+        elif desk.state_read and desk.state_read.request_id == event.request_id:
+            self._reconciliation.on_failed()
+        else:
+            self._orders.on_read_failed(event.request_id)
+
+    def _on_position_reported(self, event: PositionReported) -> None:
+        """A witness: where it disagrees, the whole picture is read."""
+        market = self._core.market(event.symbol)
+        if market is not None and event.size != market.position.size + market.external_size:
+            self._core.reconcile_within(WITNESS_NS)
+
+    def _on_stream(self, event: StreamLost | StreamRestored) -> None:
+        if event.stream is not StreamName.PRIVATE:
+            return  # the public ones speak through SymbolNotReady and SymbolReady
+        match event:
+            case StreamLost():
+                self._connection.on_private_lost(event.reason)
+            case StreamRestored():
+                self._connection.on_private_restored()
+            case _:
+                assert_never(event)
+
+    # -- consequences ----------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Let every consequence have its own, protection before strategies, until all is quiet."""
+        core = self._core
+        for _ in range(MAX_ROUNDS):
+            self._protect()
+            if core.bookings:
+                self._host.on_booking(core.bookings.pop(0))
+            elif core.moved:
+                self._host.on_order(core.moved.pop(0))
+            elif core.refused:
+                self._host.on_refused(core.refused.pop(0))
+            elif core.wishes:
+                self._intents.wish(core.wishes.pop(0))
+            elif not core.busy:
+                return
+        raise EngineFault("one event has more consequences than can be")
+
+    def _protect(self) -> None:
+        core = self._core
+        while core.changes:
+            change = core.changes.pop(0)
+            self._protection.on_change(change)
+            core.moved.append(change.tracked)
+        while core.touched:
+            touched, core.touched = core.touched, {}
+            for symbol in touched:
+                self._protection.ensure(self._desk.symbols[symbol])
+
+    # -- looking in ------------------------------------------------------------------------
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When the driver must feed TimePassed at the latest; None: only when something happens."""
+        if self._deadline == NEVER:
+            return None
+        return max(self._deadline, self._desk.now_ns + NS_PER_MS)
+
+    @property
+    def view(self) -> DeskView:
+        """The current face of the desk: live and read-only, not to be kept."""
+        return self._desk
+
+    def snapshot(self, depth: int = 40) -> DeskSnapshot:
+        """The frozen picture, with ``depth`` levels a side of each book."""
+        return snapshot_of(self._desk, self._protection, self._intents.gate, depth)
+
+    def why(self, id: str) -> Story | None:  # noqa: A002  (the name the design gives it)
+        """The chain behind a client, venue, trade or intent id; None for one that is not known."""
+        return story_of(self._desk, id)
+
+    def why_not(self, symbol: str) -> tuple[Finding, ...]:
+        """What would refuse an entry in the symbol now; empty when nothing would."""
+        return self._intents.gate.blockers(symbol, self._desk)
+
+    def preview(self, intent: Intent, *, risk: Decimal | None = None) -> SizePreview:
+        """What an entry by hand would be now."""
+        return self._intents.gate.preview(intent, self._desk, timeframe=BY_HAND_TIMEFRAME, risk=risk)
+
+    def validate_state(self) -> None:
+        """Check every invariant of the state; EngineFault where one is broken."""
+        validate_state(self._core)
+
+    # -- checkpoints -----------------------------------------------------------------------
+
+    def checkpoint(self) -> bytes:
+        """Everything the engine remembers; between two events only."""
+        return encode_desk(self._desk)
+
+    @classmethod
+    def restore(cls, data: bytes, classes: Mapping[str, type[Strategy]]) -> Self:
+        """An engine that goes on as the one that was checkpointed would have."""
+        engine = cls.__new__(cls)
+        engine._assemble(decode_desk(data), classes)  # noqa: SLF001  (this class's own)
+        return engine

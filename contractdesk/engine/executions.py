@@ -1,0 +1,65 @@
+"""Fills, from whichever side they come: the private stream, a query, or a picture of the account.
+
+Each is booked once, on the order it belongs to and on the position; protection hears of it before
+anything else does.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from contractdesk.domain.commands import Severity
+from contractdesk.domain.fills import Fill
+from contractdesk.engine import client_ids
+from contractdesk.engine.core import Core
+from contractdesk.engine.ledger import Ledger
+from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.protection import Protection
+
+
+class Executions:
+    def __init__(self, core: Core, orders: OrderTracker, ledger: Ledger, protection: Protection) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._orders = orders
+        self._ledger = ledger
+        self._protection = protection
+
+    def apply(self, fill: Fill) -> None:
+        """Book a fill, unless it is known; where it belongs follows from its ids."""
+        if not fill.trade_id:
+            fill = replace(fill, trade_id=_identity(fill))
+        if not self._ledger.is_new(fill):
+            return
+        tracked = self._orders.find(fill.client_id, fill.venue_order_id)
+        market = self._desk.symbols[fill.symbol]
+        market.filled_ns = self._desk.now_ns
+        if tracked is not None and tracked.order.request.symbol == fill.symbol:
+            self._orders.on_fill(tracked, fill)
+            self._protection.on_booking(self._ledger.book(fill, tracked), market)
+        elif client_ids.is_own(fill.client_id, self._desk.config.bot):
+            self._untracked(fill)
+        else:
+            self._ledger.book_foreign(fill)
+
+    def apply_read(self, fill: Fill) -> None:
+        """A fill from a read: what was executed before this ledger began is not booked."""
+        ours = self._orders.find(fill.client_id, fill.venue_order_id) is not None
+        market = self._core.market(fill.symbol)
+        if market is None or ours or fill.venue_ns > self._desk.since_ns:
+            self.apply(fill)
+        else:
+            market.trade_ids[fill.trade_id or _identity(fill)] = None
+
+    def _untracked(self, fill: Fill) -> None:
+        """An order of our own making that no journal remembers: ours, and without a stop price."""
+        self._core.notify(
+            Severity.ALARM, "untracked_fill", f"{fill.client_id} filled and is not known here", fill.symbol
+        )
+        booking = self._ledger.book(fill, None)
+        self._protection.on_booking(booking, self._desk.symbols[fill.symbol])
+
+
+def _identity(fill: Fill) -> str:
+    """An id for a fill that came without: the same one for every repeat."""
+    return f"~{fill.venue_order_id}:{fill.venue_ns}:{fill.signed_size}:{fill.price}"

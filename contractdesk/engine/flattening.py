@@ -1,0 +1,163 @@
+"""Closing a position with reduce-only market orders, in chunks, until it is flat.
+
+Never more is sent than is left to close; the venue's reduce-only rule forbids a flip besides. Failed
+orders are repeated with backoff and alarms for as long as there is a position. Stops go last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from contractdesk.domain.commands import ReduceOrder, Severity
+from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType, TimeInForce
+from contractdesk.engine.core import SOON_NS, Core
+from contractdesk.engine.order_tracker import ABSENT_ANSWERS, OrderTracker
+from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Market, Tracked
+
+MAX_CHUNKS = 10  # market orders sent at once
+FIRST_RETRY_NS = 250 * NS_PER_MS
+LONGEST_RETRY_NS = 10 * NS_PER_S
+ALARM_EVERY = 3  # failures in a row
+TRIGGER_PATIENCE_NS = 2 * NS_PER_S  # a triggered stop's market order is done by then
+
+
+class Flattening:
+    def __init__(self, core: Core, orders: OrderTracker) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._orders = orders
+
+    def begin(self, market: Market, reason: str) -> None:
+        """From now on until it is flat: entries are cancelled and the position is closed."""
+        guard = market.guard
+        guard.flatten_reason, guard.flatten_tries, guard.flatten_ns = reason, 0, 0
+        self._core.touch(market.instrument.symbol)
+
+    def drive(self, market: Market) -> None:
+        """Close what is not being closed yet; entries, take-profits and resting exits make way."""
+        self._orders.cancel_entries(market)
+        for tracked in self._desk.tracked(market, OrderRole.TAKE_PROFIT, OrderRole.EXIT):
+            if tracked.order.request.type is not OrderType.MARKET:
+                self._orders.cancel(tracked)
+        if self._desk.now_ns < market.guard.flatten_ns:
+            return
+        self.close(market, abs(market.position.size) - self.under_way(market), OrderRole.FLATTEN)
+
+    def deadline_ns(self, market: Market) -> int:
+        """When ``drive`` must be called though nothing happens; 0 = never."""
+        now = self._desk.now_ns
+        if market.guard.flatten_ns > now:
+            return market.guard.flatten_ns
+        ends = [_patience_ends(tracked) for tracked in self._triggered(market)]
+        return min((end for end in ends if end > now), default=0)
+
+    def under_way(self, market: Market) -> Decimal:
+        """Contracts that reduce orders are about to close; what is probably lost does not count."""
+        reducing = self._desk.tracked(market, OrderRole.EXIT, OrderRole.FLATTEN)
+        side = market.position.closing_side
+        total = sum(
+            (
+                tracked.order.remaining
+                for tracked in reducing
+                if tracked.order.request.side is side and self._alive(tracked)
+            ),
+            ZERO,
+        )
+        closing = [t for t in self._triggered(market) if self._desk.now_ns < _patience_ends(t)]
+        return total + sum((tracked.order.remaining for tracked in closing), ZERO)
+
+    def close(
+        self,
+        market: Market,
+        size: Decimal,
+        role: OrderRole,
+        *,
+        price: Decimal | None = None,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        strategy_id: str = "",
+        signal_ns: int = 0,
+        intent_id: int = 0,
+    ) -> list[str]:
+        """Send reduce-only orders for ``size`` contracts in all; returns their client ids."""
+        most = market.instrument.max_size if price else market.instrument.max_market_size
+        sent = []
+        for chunk in _chunks(size, most):
+            request = OrderRequest(
+                client_id=self._core.client_id(role),
+                symbol=market.instrument.symbol,
+                side=market.position.closing_side,
+                type=OrderType.LIMIT if price else OrderType.MARKET,
+                size=chunk,
+                role=role,
+                price=price,
+                time_in_force=time_in_force,
+                reduce_only=True,
+                strategy_id=strategy_id or market.guard.strategy_id,
+                intent_id=intent_id,
+            )
+            tracked = self._orders.add(request)
+            tracked.signal_ns = signal_ns
+            self._core.emit(_command(request, signal_ns))
+            sent.append(request.client_id)
+        return sent
+
+    def on_failed(self, market: Market, tracked: Tracked) -> None:
+        """A reduce order has ended before it closed its size: try again, later each time."""
+        guard, symbol = market.guard, market.instrument.symbol
+        self._core.reconcile_within(SOON_NS)  # it may be that there is nothing left to close
+        if not guard.flatten_reason:
+            return
+        guard.flatten_tries += 1
+        wait = min(FIRST_RETRY_NS << min(guard.flatten_tries - 1, 8), LONGEST_RETRY_NS)
+        guard.flatten_ns = self._desk.now_ns + wait
+        alarming = guard.flatten_tries % ALARM_EVERY == 0
+        self._core.notify(
+            Severity.ALARM if alarming else Severity.WARNING,
+            "flatten_failed",
+            f"{tracked.id} ended {tracked.order.status.value} ({tracked.order.reason}); "
+            f"try {guard.flatten_tries + 1} in {wait / NS_PER_S:g} s",
+            symbol,
+        )
+
+    def _alive(self, tracked: Tracked) -> bool:
+        """It may still reduce: not probably lost, and not cancelled long since."""
+        if tracked.order.status is OrderStatus.UNKNOWN and tracked.absent >= ABSENT_ANSWERS:
+            return False
+        return not tracked.cancelling or self._desk.now_ns < tracked.cancel_ns
+
+    def _triggered(self, market: Market) -> list[Tracked]:
+        """Conditional orders that have fired: market orders on their way."""
+        conditional = self._desk.tracked(market, OrderRole.STOP, OrderRole.TAKE_PROFIT)
+        side = market.position.closing_side
+        return [
+            tracked for tracked in conditional if tracked.triggered_ns and tracked.order.request.side is side
+        ]
+
+
+def _patience_ends(tracked: Tracked) -> int:
+    return tracked.triggered_ns + TRIGGER_PATIENCE_NS
+
+
+def _chunks(size: Decimal, most: Decimal) -> Iterator[Decimal]:
+    for _ in range(MAX_CHUNKS):
+        if size <= 0:
+            return
+        chunk = min(size, most)
+        yield chunk
+        size -= chunk
+
+
+def _command(request: OrderRequest, signal_ns: int) -> ReduceOrder:
+    return ReduceOrder(
+        client_id=request.client_id,
+        symbol=request.symbol,
+        side=request.side,
+        size=request.size,
+        role=request.role,
+        price=request.price,
+        time_in_force=request.time_in_force,
+        strategy_id=request.strategy_id,
+        signal_ns=signal_ns,
+    )

@@ -1,0 +1,314 @@
+"""From a wish to an order, or to a refusal with its reason.
+
+An entry needs an account that was just read: one that is too old makes it wait for a read, after
+which every rule is checked again, or until it expires. Exits are never refused, only moot.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from contractdesk.domain.commands import Approved, SubmitOrder
+from contractdesk.domain.instrument import Rounding
+from contractdesk.domain.intents import AtrStop, Finding, FixedStop, Intent, IntentKind, Refused
+from contractdesk.domain.orders import OrderRole, Side
+from contractdesk.domain.views import Decision, TradingState
+from contractdesk.engine.core import Core, Wished
+from contractdesk.engine.flattening import Flattening
+from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.state import NS_PER_S, HostStatus, Limits, Market, Pending
+from contractdesk.risk.gate import RiskGate
+
+
+class Intents:
+    def __init__(self, core: Core, orders: OrderTracker, flattening: Flattening) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._orders = orders
+        self._flattening = flattening
+        self.gate = RiskGate(core.desk.risk)
+
+    def wish(self, wished: Wished) -> None:
+        """Take up one intent; whatever comes of it is a decision that can be asked for."""
+        self._desk.intents += 1
+        pending = Pending(
+            intent=wished.intent,
+            intent_id=self._desk.intents,
+            strategy_id=wished.strategy_id,
+            signal=wished.signal,
+            signal_ns=wished.signal_ns,
+            timeframe=wished.timeframe,
+            expires_ns=self._desk.now_ns + int(self._desk.risk.intent_expiry_s * NS_PER_S),
+        )
+        market = self._core.market(wished.intent.symbol)
+        objection = self._objection(pending, market)
+        if objection is not None or market is None:
+            self._refuse(pending, objection or _unknown_symbol(pending.intent))
+            return
+        match wished.intent.kind:
+            case IntentKind.ENTER:
+                self._enter(pending, market)
+            case IntentKind.EXIT:
+                self._exit(pending, market)
+            case IntentKind.MOVE_STOP:
+                self._move_stop(pending, market)
+            case IntentKind.CANCEL:
+                count = self._orders.cancel_entries(market)
+                self._decide(pending, (_noted("cancel", f"{count} own entries"),))
+
+    # -- entries ---------------------------------------------------------------------------
+
+    def on_account(self) -> None:
+        """The account has been read: whoever waited for it is reviewed, every rule again."""
+        waiting, self._desk.pending = self._desk.pending, []
+        for pending in waiting:
+            market = self._desk.symbols[pending.intent.symbol]
+            objection = self._objection(pending, market)
+            if objection is None:
+                self._review_or_wait(pending, market)
+            else:
+                self._refuse(pending, objection)
+
+    def on_account_unreadable(self, reason: str) -> None:
+        """No account, no entry."""
+        waiting, self._desk.pending = self._desk.pending, []
+        limit = f"read at most {self._desk.risk.account_max_age_s:g} s ago"
+        for pending in waiting:
+            self._refuse(
+                pending, _failed("equity", f"unreadable: {reason}", limit, "an account that can be read")
+            )
+
+    def on_time(self) -> None:
+        """Refuse what has waited too long."""
+        now = self._desk.now_ns
+        late = [pending for pending in self._desk.pending if now >= pending.expires_ns]
+        if not late:
+            return
+        self._desk.pending = [pending for pending in self._desk.pending if now < pending.expires_ns]
+        for pending in late:
+            limit = f"{self._desk.risk.intent_expiry_s:g} s"
+            self._refuse(
+                pending, _failed("intent_expiry", "the account was not read", limit, "a faster venue")
+            )
+
+    def _enter(self, pending: Pending, market: Market) -> None:
+        for tracked in self._desk.tracked(market, OrderRole.ENTRY):
+            if tracked.order.request.side is not pending.intent.side:
+                self._orders.cancel(tracked)
+        self._review_or_wait(pending, market)
+
+    def _review_or_wait(self, pending: Pending, market: Market) -> None:
+        desk = self._desk
+        age_ns = desk.now_ns - desk.account_ns
+        if desk.account is not None and age_ns <= desk.risk.account_max_age_s * NS_PER_S:
+            self._review(pending, market)
+        elif len(desk.pending) >= Limits.PENDING:
+            self._refuse(
+                pending, _failed("equity", "too many entries wait", str(Limits.PENDING), "fewer wishes")
+            )
+        else:
+            desk.pending.append(pending)
+            self._core.read_account()
+
+    def _review(self, pending: Pending, market: Market) -> None:
+        verdict, findings = self.gate.review(
+            pending.intent,
+            self._desk,
+            intent_id=pending.intent_id,
+            strategy_id=pending.strategy_id,
+            client_id=self._core.client_id(OrderRole.ENTRY),
+            signal_ns=pending.signal_ns,
+            timeframe=pending.timeframe,
+        )
+        match verdict:
+            case Approved():
+                self._submit(pending, market, verdict)
+                self._decide(pending, findings, client_id=verdict.request.client_id)
+            case Refused():
+                self._record(pending, verdict)
+
+    def _submit(self, pending: Pending, market: Market, approved: Approved) -> None:
+        intent = pending.intent
+        tracked = self._orders.add(approved.request)
+        tracked.signal_ns = pending.signal_ns
+        tracked.stop_price = approved.stop_price
+        if intent.take_profit is not None:
+            tracked.take_profit = market.instrument.round_price(intent.take_profit, Rounding.NEAREST)
+        if intent.expire_s is not None:
+            tracked.expire_ns = self._desk.now_ns + int(intent.expire_s * NS_PER_S)
+        self._core.emit(SubmitOrder(approved=approved))
+
+    # -- the way out -----------------------------------------------------------------------
+
+    def _exit(self, pending: Pending, market: Market) -> None:
+        """Own entries make way, and what is not being closed yet is closed, reduce-only."""
+        self._orders.cancel_entries(market)
+        left = abs(market.position.size) - self._flattening.under_way(market)
+        wanted = pending.intent.size
+        if wanted is not None:
+            left = min(left, max(market.instrument.round_size(wanted), market.instrument.lot_size))
+        if left <= 0:
+            self._decide(pending, (_noted("exit", "nothing of ours is left to close"),))
+            return
+        limit = pending.intent.limit
+        if limit is not None:
+            away = Rounding.UP if market.position.closing_side is Side.SELL else Rounding.DOWN
+            limit = market.instrument.round_price(limit, away)
+        sent = self._flattening.close(
+            market,
+            left,
+            OrderRole.EXIT,
+            price=limit,
+            time_in_force=pending.intent.time_in_force,
+            strategy_id=pending.strategy_id,
+            signal_ns=pending.signal_ns,
+            intent_id=pending.intent_id,
+        )
+        self._decide(pending, (_noted("exit", f"closing {left} contracts"),), client_id=sent[0])
+
+    # -- the stop --------------------------------------------------------------------------
+
+    def _move_stop(self, pending: Pending, market: Market) -> None:
+        price = self._stop_price(pending, market)
+        failed = self._stop_objection(pending, market, price)
+        if failed is not None:
+            self._refuse(pending, failed)
+            return
+        market.guard.stop_price = price
+        self._core.touch(market.instrument.symbol)
+        self._decide(pending, (_noted("hard_stop", f"stop moved to {price}"),))
+
+    def _stop_price(self, pending: Pending, market: Market) -> Decimal | None:
+        """The wished price on its tick, rounded towards the market: moving never loosens by rounding."""
+        long = market.position.size > 0
+        match pending.intent.stop:
+            case FixedStop(price=price):
+                exact = price
+            case AtrStop() as spec:
+                symbol = market.instrument.symbol
+                atr = self._desk.atr(symbol, spec.timeframe or pending.timeframe, spec.period)
+                if atr is None or market.mark is None:
+                    return None
+                exact = market.mark - spec.multiple * atr if long else market.mark + spec.multiple * atr
+            case None:
+                return None
+        return market.instrument.round_price(exact, Rounding.UP if long else Rounding.DOWN)
+
+    def _stop_objection(self, pending: Pending, market: Market, price: Decimal | None) -> Finding | None:
+        size, mark, now = market.position.size, market.mark, market.guard.stop_price
+        if not size or market.guard.flatten_reason:
+            return _failed("hard_stop", "no position to stop", "an open position", "an entry")
+        if price is None or mark is None:
+            return _failed(
+                "hard_stop", "no price", "a stop and a known mark", "a valid mark, or stop=<price>"
+            )
+        sign = 1 if size > 0 else -1
+        if sign * (mark - price) <= 0:
+            side = "below" if sign > 0 else "above"
+            return _failed("hard_stop", f"stop {price}", f"{side} the mark {mark}", "exit_position()")
+        if pending.strategy_id and now is not None and sign * (price - now) < 0:
+            return _failed("hard_stop", f"stop {price}", f"not looser than {now}", "a person's move_stop()")
+        bound = self._liquidation_bound(market, sign)
+        if bound is not None and sign * (price - bound) <= 0:
+            return _failed("hard_stop", f"stop {price}", f"inside {bound}", "a stop nearer to the market")
+        return None
+
+    def _liquidation_bound(self, market: Market, sign: int) -> Decimal | None:
+        """The venue's own liquidation price, moved inside by the buffer; None where there is none."""
+        account, symbol = self._desk.account, market.instrument.symbol
+        for position in account.positions if account else ():
+            if position.symbol == symbol and position.liquidation_price is not None:
+                return position.liquidation_price * (1 + sign * self._desk.risk.stop_liquidation_buffer)
+        return None
+
+    # -- words -----------------------------------------------------------------------------
+
+    def _objection(self, pending: Pending, market: Market | None) -> Finding | None:
+        """What refuses a wish before any rule of the gate is asked."""
+        intent, desk = pending.intent, self._desk
+        if market is None:
+            return _unknown_symbol(intent)
+        if not _sane(intent):
+            return _failed(
+                "intent", "a number that is not positive and finite", "positive numbers", "other ones"
+            )
+        hosted = desk.strategies.get(pending.strategy_id) if pending.strategy_id else None
+        if hosted is not None and intent.symbol not in hosted.symbols:
+            return _failed("symbol", intent.symbol, f"one of {', '.join(hosted.symbols)}", "its own symbols")
+        if hosted is not None and desk.state is TradingState.HALTED:
+            return _failed("trading_state", desk.state.value, TradingState.ACTIVE.value, "resume()")
+        if intent.kind is not IntentKind.ENTER:
+            return None
+        if hosted is not None and hosted.status is not HostStatus.RUNNING:
+            return _failed("strategy", hosted.status.value, HostStatus.RUNNING.value, "start()")
+        if desk.hedged:
+            return _failed("position_mode", "hedge", "one-way", "set_position_mode('one_way')")
+        if market.guard.flatten_reason:
+            return _failed(
+                "flattening", market.guard.flatten_reason, "no closing under way", "a flat position"
+            )
+        if desk.now_ns < desk.silent_until_ns:
+            wait_s = (desk.silent_until_ns - desk.now_ns) / NS_PER_S
+            return _failed("venue_silence", f"silent for {wait_s:.1f} s", "none", "the end of the silence")
+        return None
+
+    def _decide(self, pending: Pending, findings: tuple[Finding, ...], *, client_id: str = "") -> None:
+        self._keep(pending, findings, client_id, "")
+
+    def _refuse(self, pending: Pending, failed: Finding) -> None:
+        self._record(
+            pending,
+            Refused(
+                symbol=pending.intent.symbol,
+                rule=failed.rule,
+                found=failed.found,
+                limit=failed.limit,
+                would_pass=failed.would_pass,
+                intent=pending.intent,
+                intent_id=pending.intent_id,
+                strategy_id=pending.strategy_id,
+                ts_ns=self._desk.now_ns,
+                findings=(failed,),
+            ),
+        )
+
+    def _record(self, pending: Pending, refused: Refused) -> None:
+        self._desk.refusals.append(refused)
+        del self._desk.refusals[: -Limits.REFUSALS]
+        self._core.refused.append(refused)
+        reason = f"{refused.rule}: found {refused.found}, limit {refused.limit}"
+        self._keep(pending, refused.findings, "", reason)
+
+    def _keep(self, pending: Pending, findings: tuple[Finding, ...], client_id: str, refusal: str) -> None:
+        self._desk.decisions[pending.intent_id] = Decision(
+            intent_id=pending.intent_id,
+            intent=pending.intent,
+            strategy_id=pending.strategy_id,
+            signal=pending.signal,
+            signal_ns=pending.signal_ns,
+            findings=findings,
+            client_id=client_id,
+            refusal=refusal,
+        )
+        while len(self._desk.decisions) > Limits.DECISIONS:
+            del self._desk.decisions[next(iter(self._desk.decisions))]
+
+
+def _sane(intent: Intent) -> bool:
+    stop = intent.stop.price if isinstance(intent.stop, FixedStop) else None
+    numbers = (intent.size, intent.notional, intent.amount, intent.limit, intent.take_profit, stop)
+    return all(number is None or (number.is_finite() and number > 0) for number in numbers) and (
+        intent.expire_s is None or 0 < intent.expire_s < 1e9
+    )
+
+
+def _failed(rule: str, found: str, limit: str, would_pass: str) -> Finding:
+    return Finding(rule=rule, found=found, limit=limit, passed=False, would_pass=would_pass)
+
+
+def _noted(rule: str, found: str) -> Finding:
+    return Finding(rule=rule, found=found, limit="", passed=True)
+
+
+def _unknown_symbol(intent: Intent) -> Finding:
+    return _failed("symbol", f"{intent.symbol} is not on this desk", "a listed symbol", "one that is listed")

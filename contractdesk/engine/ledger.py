@@ -1,0 +1,163 @@
+"""Positions and cash, folded from fills and payments, each booked once.
+
+Identity is ``(symbol, trade_id)`` for a fill and ``(symbol, payment_id)`` for funding. An execution
+that is not ours first closes what is external, then what is ours, and then counts as external.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from contractdesk.domain.account import Account, VenuePosition
+from contractdesk.domain.commands import Severity
+from contractdesk.domain.events import FundingPaid, WalletChanged
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.instrument import ZERO, cash
+from contractdesk.domain.views import TradingState
+from contractdesk.engine.core import Booking, Core, bounded
+from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Tracked
+
+RECONCILE_AFTER_FILL_NS = NS_PER_S  # fills come in bursts: one reconciliation for all of them
+
+
+class Ledger:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._desk = core.desk
+
+    # -- fills -----------------------------------------------------------------------------
+
+    def is_new(self, fill: Fill) -> bool:
+        """Remember the fill; False for a repeat, and for a symbol without terms."""
+        market = self._core.market(fill.symbol)
+        if market is None or fill.trade_id in market.trade_ids:
+            return False
+        market.trade_ids[fill.trade_id] = None
+        bounded(market.trade_ids, Limits.IDENTITIES)
+        self._desk.last_fill_ns = max(self._desk.last_fill_ns, fill.venue_ns)
+        self._core.reconcile_within(RECONCILE_AFTER_FILL_NS)
+        return True
+
+    def book(self, fill: Fill, tracked: Tracked | None) -> Booking:
+        """Book a new fill of ours on our position."""
+        market = self._desk.symbols[fill.symbol]
+        if tracked is not None:
+            fill = replace(fill, strategy_id=tracked.order.request.strategy_id)
+        if fill.fee_asset not in ("", market.instrument.settle):
+            self._foreign_fee(fill)
+            fill = replace(fill, fee=ZERO)
+        before = market.position
+        market.position = after = before.apply(fill, market.instrument)
+        hosted = self._desk.strategies.get(fill.strategy_id)
+        if hosted is not None:
+            hosted.fills += 1
+            hosted.realized_pnl += (after.realized_pnl - after.fees) - (before.realized_pnl - before.fees)
+        self._keep(fill)
+        booking = Booking(fill, tracked)
+        self._core.bookings.append(booking)
+        self._core.touch(fill.symbol)
+        return booking
+
+    def book_foreign(self, fill: Fill) -> None:
+        """Book an execution that was not ours: by hand elsewhere, a liquidation, a drift."""
+        market = self._desk.symbols[fill.symbol]
+        on_external = _closing(market.external_size, fill.signed_size)
+        market.external_size += on_external
+        left = fill.signed_size - on_external
+        on_ours = _closing(market.position.size, left)
+        market.external_size += left - on_ours
+        if not on_ours:
+            self._keep(fill)
+            self._core.touch(fill.symbol)
+            return
+        self.book(replace(fill, signed_size=on_ours, strategy_id=market.guard.strategy_id), None)
+        text = f"{abs(on_ours)} contracts of ours were closed by somebody else ({fill.client_id})"
+        self._core.notify(Severity.ALARM, "closed_elsewhere", text, fill.symbol)
+        if self._desk.state is TradingState.ACTIVE:
+            self._core.enter_state(TradingState.REDUCING, f"{fill.symbol}: {text}")
+
+    def _keep(self, fill: Fill) -> None:
+        self._desk.fills.append(fill)
+        del self._desk.fills[: -Limits.FILLS]
+
+    def _foreign_fee(self, fill: Fill) -> None:
+        self._core.notify(
+            Severity.WARNING,
+            "fee_asset",
+            f"a fee of {fill.fee} {fill.fee_asset} is not in the settle currency and is not booked",
+            fill.symbol,
+        )
+
+    # -- cash ------------------------------------------------------------------------------
+
+    def on_funding(self, event: FundingPaid) -> bool:
+        """Book a payment on our share of the venue's position; False for a repeat."""
+        market = self._core.market(event.symbol)
+        if market is None or event.payment_id in market.payment_ids:
+            return False
+        market.payment_ids[event.payment_id] = None
+        bounded(market.payment_ids, Limits.IDENTITIES)
+        market.position = market.position.paid(_our_share(market, event.amount))
+        return True
+
+    def on_wallet(self, event: WalletChanged) -> None:
+        """The venue's own balance, pushed; late ones are ignored."""
+        if event.asset == self._desk.config.asset and event.venue_ns >= self._desk.wallet_ns:
+            self._desk.wallet_balance, self._desk.wallet_ns = event.wallet_balance, event.venue_ns
+
+    def on_account(self, account: Account, asked_ns: int) -> None:
+        """The account as it was read; it is as old as the question."""
+        desk = self._desk
+        desk.account, desk.account_ns = account, asked_ns
+        if not account.venue_ns or account.venue_ns >= desk.wallet_ns:
+            desk.wallet_balance = account.wallet_balance
+            desk.wallet_ns = max(desk.wallet_ns, account.venue_ns)
+        for position in account.positions:
+            market = self._core.market(position.symbol)
+            if market is not None and position.leverage > 0:
+                market.leverage = position.leverage
+
+
+def unrealized(desk: Desk) -> Decimal:
+    """Unrealized PnL of all positions at the marks; as last read where there is no mark."""
+    read = {position.symbol: position for position in desk.account.positions} if desk.account else {}
+    total = ZERO
+    for symbol, market in desk.symbols.items():
+        reported = read.pop(symbol, None)
+        if market.mark is None:
+            total += reported.unrealized_pnl if reported else ZERO
+        else:
+            total += market.position.unrealized_pnl(market.instrument, market.mark)
+            total += _external_pnl(market, reported)
+    return total + sum((position.unrealized_pnl for position in read.values()), ZERO)
+
+
+def equity(desk: Desk) -> Decimal:
+    """Wallet + unrealized, now."""
+    return desk.wallet_balance + unrealized(desk)
+
+
+def _external_pnl(market: Market, reported: VenuePosition | None) -> Decimal:
+    """PnL of what is not ours, at the venue's average entry."""
+    if not market.external_size or reported is None or not reported.entry_price or market.mark is None:
+        return ZERO
+    instrument = market.instrument
+    cost = instrument.cost(market.external_size, reported.entry_price)
+    return cash(instrument.exact_pnl(market.external_size, cost, market.mark))
+
+
+def _closing(size: Decimal, change: Decimal) -> Decimal:
+    """The part of ``change`` that reduces ``size``; signed like the change."""
+    if not size or (size > 0) == (change > 0):
+        return ZERO
+    closed = min(abs(size), abs(change))
+    return closed if change > 0 else -closed
+
+
+def _our_share(market: Market, amount: Decimal) -> Decimal:
+    ours, external = market.position.size, market.external_size
+    if not external:
+        return amount
+    return cash(amount * ours / (ours + external)) if ours + external else ZERO

@@ -1,0 +1,205 @@
+"""Public facts into the state of one symbol: book, prices, bars, readiness.
+
+A price counts only when it is finite, positive and not older than the one before. Bars are taken
+without holes: one after a hole is not taken, the symbol is not ready, and its bars are asked for.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from contractdesk.domain.commands import Watch
+from contractdesk.domain.events import (
+    BarClosed,
+    BarsLoaded,
+    BookChanged,
+    BookInvalidated,
+    BookSnapshotRead,
+    ChannelAlive,
+    FundingSettled,
+    LiquidationPrinted,
+    MarkPriced,
+    OpenInterestRead,
+    SymbolNotReady,
+    SymbolReady,
+    TradePrinted,
+    TradesLoaded,
+)
+from contractdesk.domain.market import Bar, timeframe_ns
+from contractdesk.domain.views import EquityPoint
+from contractdesk.engine.core import Core
+from contractdesk.engine.ledger import equity
+from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market
+from contractdesk.engine.strategies import Host
+from contractdesk.strategy.bar_builder import GRACE_NS
+from contractdesk.strategy.bars import Appended, BarBuilder, BarSeries
+
+SAMPLE_NS = NS_PER_S  # of the equity curve
+BOOK_CHANNEL = "book"
+
+MarketReport = (
+    BookSnapshotRead | BookChanged | BookInvalidated | TradePrinted | MarkPriced | FundingSettled
+    | LiquidationPrinted | OpenInterestRead | BarClosed | BarsLoaded | TradesLoaded | ChannelAlive
+    | SymbolNotReady | SymbolReady
+)  # fmt: skip
+
+
+class MarketFeed:
+    def __init__(self, core: Core, host: Host) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._host = host
+
+    def take(self, event: MarketReport) -> None:  # noqa: C901  (a flat dispatch, a case each)
+        market = self._desk.symbols.get(event.symbol)
+        if market is None:
+            return  # its terms have not been listed: nothing can be known about it
+        match event:
+            case BookChanged():
+                self.on_book_changed(market, event)
+            case TradePrinted():
+                self.on_trade(market, event)
+            case MarkPriced():
+                self._on_mark(market, event)
+            case ChannelAlive():
+                if event.channel == BOOK_CHANNEL:
+                    market.book_alive_ns = event.ts_ns
+            case BookSnapshotRead():
+                market.book.apply_snapshot(event.bids, event.asks, event.update_id)
+                market.book_alive_ns = event.ts_ns
+            case BookInvalidated():
+                market.book.invalidate()
+            case BarClosed():
+                self._on_bar(market, event.timeframe, event.bar)
+            case BarsLoaded():
+                self._on_bars_loaded(market, event)
+            case TradesLoaded():
+                for trade in event.trades:
+                    self._build(market, trade)
+            case FundingSettled():
+                self._host.on_funding(event.symbol, event)
+            case LiquidationPrinted():
+                self._host.on_liquidation(event)
+            case OpenInterestRead():
+                market.open_interest = event.amount
+            case SymbolNotReady():
+                market.ready, market.not_ready_reason = False, event.reason
+            case SymbolReady():
+                self._on_ready(market)
+
+    # -- the fast ones ---------------------------------------------------------------------
+
+    def on_book_changed(self, market: Market, event: BookChanged) -> None:
+        market.book.apply(event.bids, event.asks, event.last_id)
+        market.book_alive_ns = event.ts_ns
+        if self._host.reads_books:
+            self._host.on_book(event.symbol)
+
+    def on_trade(self, market: Market, event: TradePrinted) -> None:
+        market.last = event.price
+        if market.builders:
+            if market.ready:
+                self._build(market, event)
+            elif len(market.held_trades) < Limits.HELD_TRADES:
+                market.held_trades.append(event)
+        if self._host.reads_trades:
+            self._host.on_trade(event)
+
+    # -- marks -----------------------------------------------------------------------------
+
+    def _on_mark(self, market: Market, event: MarkPriced) -> None:
+        if not _valid(event.mark) or event.venue_ns < market.mark_venue_ns:
+            return
+        market.mark, market.mark_ns, market.mark_venue_ns = event.mark, event.ts_ns, event.venue_ns
+        if _valid(event.index):
+            market.index = event.index
+        if event.funding_rate.is_finite():
+            market.funding_rate, market.next_funding_ns = event.funding_rate, event.next_funding_ns
+        if market.guard.uncovered:
+            self._core.touch(event.symbol)  # a price beyond the stop is a reason to close at once
+        self._sample_equity()
+
+    def _sample_equity(self) -> None:
+        desk, curve = self._desk, self._desk.equity_curve
+        if desk.account is None or (curve and desk.now_ns < curve[-1].ts_ns + SAMPLE_NS):
+            return
+        curve.append(EquityPoint(desk.now_ns, equity(desk)))
+        del curve[: -Limits.EQUITY]
+
+    # -- bars ------------------------------------------------------------------------------
+
+    def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
+        """Have the symbol's streams, and closed bars of these timeframes."""
+        market = self._desk.symbols[symbol]
+        new = tuple(timeframe for timeframe in timeframes if timeframe not in market.watched)
+        if market.watched and not new and warmup <= market.warmup:
+            return
+        market.watched += new
+        market.warmup = max(market.warmup, warmup)
+        for timeframe in new:
+            self._series(market, timeframe)
+        self._core.emit(Watch(symbol=symbol, timeframes=market.watched, warmup=market.warmup))
+
+    def on_time(self, market: Market) -> None:
+        """Close the built bars whose time is over, though nothing trades."""
+        if not market.builders or self._desk.now_ns < market.bar_due_ns:
+            return
+        if market.ready:
+            for timeframe, builder in market.builders.items():
+                for bar in builder.on_time(self._desk.venue_now_ns):
+                    self._on_bar(market, timeframe, bar)
+        self._schedule(market)
+
+    def _series(self, market: Market, timeframe: str) -> BarSeries:
+        series = market.series.get(timeframe)
+        if series is None:
+            series = market.series[timeframe] = BarSeries(timeframe)
+            if timeframe not in self._desk.config.native_timeframes:
+                market.builders[timeframe] = BarBuilder(timeframe)
+                self._schedule(market)
+        return series
+
+    def _schedule(self, market: Market) -> None:
+        """When the next built bar can be over, in our own time."""
+        step = min(timeframe_ns(timeframe) for timeframe in market.builders)
+        venue_now = self._desk.venue_now_ns
+        over = venue_now - GRACE_NS
+        wait = over - over % step + step + GRACE_NS - venue_now
+        market.bar_due_ns = self._desk.now_ns + max(wait, NS_PER_MS)
+
+    def _build(self, market: Market, trade: TradePrinted) -> None:
+        for timeframe, builder in market.builders.items():
+            for bar in builder.on_trade(trade):
+                self._on_bar(market, timeframe, bar)
+
+    def _on_bar(self, market: Market, timeframe: str, bar: Bar) -> None:
+        match self._series(market, timeframe).append(bar):
+            case Appended.ADDED:
+                if market.ready:
+                    self._host.on_bar(market.instrument.symbol, timeframe, bar)
+            case Appended.HOLE:
+                self._on_hole(market, timeframe)
+            case Appended.REPEATED:
+                pass
+
+    def _on_hole(self, market: Market, timeframe: str) -> None:
+        market.ready, market.not_ready_reason = False, f"bars of {timeframe} are missing"
+        self._core.emit(
+            Watch(symbol=market.instrument.symbol, timeframes=market.watched, warmup=market.warmup)
+        )
+
+    def _on_bars_loaded(self, market: Market, event: BarsLoaded) -> None:
+        series = self._series(market, event.timeframe)
+        series.extend(event.bars)
+        if event.timeframe in market.builders and series.last_bar is not None:
+            market.builders[event.timeframe] = BarBuilder(event.timeframe, last=series.last_bar)
+
+    def _on_ready(self, market: Market) -> None:
+        held, market.held_trades = market.held_trades, []
+        for trade in held:
+            self._build(market, trade)
+        market.ready, market.not_ready_reason = True, ""  # after them: their bars are history
+
+
+def _valid(price: Decimal) -> bool:
+    return price.is_finite() and price > 0

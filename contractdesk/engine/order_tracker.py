@@ -1,0 +1,359 @@
+"""Orders by client id: from sent to done, whatever the venue says and in whatever order.
+
+A create whose answer was lost is asked for and never sent again; it counts as not accepted only
+after its fence in the venue's own time, and two answers that there is no such order. Cancels are
+tried three times an order. A read that failed proves nothing.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from contractdesk.domain.commands import CancelOrder, QueryOrder, Severity
+from contractdesk.domain.events import (
+    CancelFailed,
+    OrderAccepted,
+    OrderAmended,
+    OrderCancelled,
+    OrderExpired,
+    OrderRead,
+    OrderRejected,
+    OutcomeUnknown,
+    StopTriggered,
+    VenueOrder,
+)
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
+from contractdesk.engine import client_ids
+from contractdesk.engine.core import SOON_NS, Change, Core
+from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market, Tracked
+
+FENCE_MARGIN_NS = 2 * NS_PER_S  # beyond the fence, for the venue's own clock and read lag
+ABSENT_ANSWERS = 2
+ABSENT_SPAN_NS = 2 * NS_PER_S  # between the first and the deciding "no such order" of a live order
+IN_FLIGHT_CHECK_NS = 2 * NS_PER_S  # no answer at all for so long: ask
+FIRST_QUERY_NS = 250 * NS_PER_MS
+LONGEST_QUERY_NS = 10 * NS_PER_S
+MAX_CANCELS = 3
+CANCEL_RETRY_NS = NS_PER_S
+GONE = "the venue no longer has it"
+NOT_ACCEPTED = "not accepted"
+
+OrderReport = (
+    OrderAccepted | OrderRejected | OutcomeUnknown | OrderCancelled | OrderExpired
+    | OrderAmended | StopTriggered | CancelFailed | OrderRead
+)  # fmt: skip
+
+
+class OrderTracker:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._desk = core.desk
+
+    # -- ours ------------------------------------------------------------------------------
+
+    def add(self, request: OrderRequest) -> Tracked:
+        """Take up an order that is about to be sent."""
+        now = self._desk.now_ns
+        tracked = Tracked(
+            order=Order(request=request, created_ns=now, updated_ns=now),
+            query_ns=now + IN_FLIGHT_CHECK_NS,
+        )
+        self._desk.orders_by_id[request.client_id] = tracked
+        self._desk.symbols[request.symbol].open_ids[request.client_id] = None
+        self._core.touch(request.symbol)
+        return tracked
+
+    def cancel(self, tracked: Tracked) -> None:
+        """Want the order gone: at once where it works, as soon as it is accepted where it is not."""
+        if tracked.order.status.open:
+            tracked.cancelling = True
+            self.try_cancel(tracked)
+
+    def cancel_entries(self, market: Market) -> int:
+        """Cancel every own entry of the symbol that may still fill; returns how many there are."""
+        entries = self._desk.tracked(market, OrderRole.ENTRY)
+        for tracked in entries:
+            self.cancel(tracked)
+        return len(entries)
+
+    def try_cancel(self, tracked: Tracked) -> None:
+        """Send the cancel that is wanted, unless one is under way or the venue has not the order."""
+        now, status = self._desk.now_ns, tracked.order.status
+        if not tracked.cancelling or now < tracked.cancel_ns or tracked.cancels >= MAX_CANCELS:
+            return
+        if status not in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED):
+            return
+        tracked.cancels += 1
+        tracked.cancel_ns = now + CANCEL_RETRY_NS
+        self.ask(tracked, CANCEL_RETRY_NS)
+        request = tracked.order.request
+        self._core.emit(
+            CancelOrder(
+                client_id=request.client_id,
+                symbol=request.symbol,
+                conditional=request.type.conditional,
+                venue_id=tracked.order.venue_id,
+            )
+        )
+
+    # -- the venue's reports ---------------------------------------------------------------
+
+    def find(self, client_id: str, venue_id: str = "") -> Tracked | None:
+        """Our order by client id, or by the venue's id of what a conditional order became."""
+        found = self._desk.orders_by_id.get(client_id)
+        if found is None and venue_id in self._desk.children:
+            found = self._desk.orders_by_id.get(self._desk.children[venue_id])
+        return found
+
+    def on_report(self, event: OrderReport) -> None:  # noqa: C901  (a flat dispatch, a case each)
+        tracked = self.find(event.client_id)
+        if tracked is None:
+            self._on_stranger(event)
+            return
+        match event:
+            case OrderAccepted():
+                self._on_accepted(tracked, event.venue_id)
+            case OrderRejected():
+                self._on_rejected(tracked, event)
+            case OutcomeUnknown():
+                self.lose(tracked, event.fence_ns, event.reason)
+            case OrderCancelled():
+                self.move(tracked, OrderStatus.CANCELLED, event.reason)
+            case OrderExpired():
+                self.move(tracked, OrderStatus.EXPIRED, event.reason)
+            case OrderAmended():
+                self._on_amended(tracked, event)
+            case StopTriggered():
+                self._on_triggered(tracked, event.child_venue_id)
+            case CancelFailed():
+                self._on_cancel_failed(tracked, event)
+            case OrderRead(order=None):
+                self._on_absent(tracked)
+            case OrderRead(order=VenueOrder() as order):
+                self.merge(tracked, order)
+
+    def on_fill(self, tracked: Tracked, fill: Fill) -> None:
+        """Count a fill (booked once by the ledger) towards its order."""
+        before = tracked.order
+        after = before.apply(fill)
+        if before.request.type.conditional and not tracked.triggered_ns:
+            tracked.triggered_ns = self._desk.now_ns
+        if after.filled > after.request.size:
+            self._core.notify(
+                Severity.ALARM,
+                "overfilled",
+                f"{tracked.id} filled {after.filled} of {after.request.size} contracts",
+                fill.symbol,
+            )
+            self._core.halt(f"order {tracked.id} was filled beyond its size")
+        self._settle(tracked, after)
+
+    def merge(self, tracked: Tracked, seen: VenueOrder) -> None:
+        """Take over what a query, or a picture of all open orders, shows of an order of ours."""
+        tracked.absent = 0
+        tracked.query_id = 0
+        if seen.filled > tracked.order.filled:
+            self._core.reconcile_within(SOON_NS)  # the fills themselves are the only source of our size
+        match seen.status:
+            case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED:
+                self._on_accepted(tracked, seen.venue_id)
+            case OrderStatus.TRIGGERED:
+                self._on_triggered(tracked, "")
+            case OrderStatus.FILLED:
+                self._on_seen_filled(tracked, seen)
+            case OrderStatus.CANCELLED | OrderStatus.EXPIRED | OrderStatus.REJECTED:
+                self.move(tracked, seen.status, tracked.order.reason or "seen by a query", seen.venue_id)
+            case OrderStatus.IN_FLIGHT | OrderStatus.UNKNOWN:
+                self.ask(tracked, FIRST_QUERY_NS)
+
+    def lose(self, tracked: Tracked, fence_ns: int, reason: str) -> None:
+        """The answer to a create is lost: ask what became of it."""
+        if tracked.order.status is not OrderStatus.IN_FLIGHT:
+            return  # a fill or a report has already proven that it exists
+        tracked.fence_ns, tracked.absent, tracked.queries = fence_ns, 0, 0
+        self.move(tracked, OrderStatus.UNKNOWN, reason)
+        self.ask(tracked, FIRST_QUERY_NS)
+
+    # -- questions -------------------------------------------------------------------------
+
+    def ask(self, tracked: Tracked, delay_ns: int) -> None:
+        """Let the order be queried no later than ``delay_ns`` from now."""
+        due = self._desk.now_ns + delay_ns
+        if not tracked.query_ns or due < tracked.query_ns:
+            tracked.query_ns = due
+
+    def on_time(self, tracked: Tracked) -> None:
+        """Whatever is due on an open order."""
+        now = self._desk.now_ns
+        if tracked.expire_ns and now >= tracked.expire_ns and not tracked.cancelling:
+            self.cancel(tracked)
+        if tracked.query_ns and now >= tracked.query_ns:
+            self._query(tracked)
+
+    def on_read_failed(self, request_id: int) -> bool:
+        """A query got no answer: it is asked again in time; True when the question was ours."""
+        for tracked in self._desk.orders_by_id.values():
+            if tracked.query_id == request_id:
+                tracked.query_id = 0
+                return True
+        return False
+
+    def _query(self, tracked: Tracked) -> None:
+        request = tracked.order.request
+        backoff = min(FIRST_QUERY_NS << tracked.queries, LONGEST_QUERY_NS)
+        tracked.queries = min(tracked.queries + 1, 16)
+        tracked.query_ns = self._desk.now_ns + backoff
+        tracked.query_id = self._core.request_id()
+        self._core.emit(
+            QueryOrder(
+                request_id=tracked.query_id,
+                client_id=request.client_id,
+                symbol=request.symbol,
+                conditional=request.type.conditional,
+            )
+        )
+
+    def _on_absent(self, tracked: Tracked) -> None:
+        """The venue says that it has no such order: believed only when it must be true."""
+        now, status = self._desk.now_ns, tracked.order.status
+        tracked.query_id = 0
+        if not tracked.absent:
+            tracked.absent_ns = now
+        tracked.absent += 1
+        enough = tracked.absent >= ABSENT_ANSWERS
+        match status:
+            case OrderStatus.UNKNOWN if enough and self._desk.venue_now_ns > self._fence(tracked):
+                self.move(tracked, OrderStatus.REJECTED, NOT_ACCEPTED)
+            case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED | OrderStatus.TRIGGERED if (
+                enough and now - tracked.absent_ns >= ABSENT_SPAN_NS
+            ):
+                self._core.reconcile_within(SOON_NS)
+                self.move(tracked, OrderStatus.EXPIRED, GONE)
+            case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED | OrderStatus.TRIGGERED:
+                self.ask(tracked, ABSENT_SPAN_NS)
+            case _:
+                pass  # in flight, or unknown before its fence: the query's own backoff goes on
+        self._core.touch(tracked.order.request.symbol)
+
+    @staticmethod
+    def _fence(tracked: Tracked) -> int:
+        return tracked.fence_ns + FENCE_MARGIN_NS
+
+    # -- transitions -----------------------------------------------------------------------
+
+    def move(self, tracked: Tracked, status: OrderStatus, reason: str = "", venue_id: str = "") -> None:
+        """Put the order into ``status`` where the table of transitions allows it."""
+        moved = tracked.order.moved(status, self._desk.now_ns, venue_id=venue_id, reason=reason)
+        self._settle(tracked, moved)
+
+    def _settle(self, tracked: Tracked, after: Order) -> None:
+        """Store the order, keep the indexes, and tell the others when it has moved."""
+        before, tracked.order = tracked.order, after
+        if after.status is before.status and after.filled == before.filled:
+            return
+        request = after.request
+        market = self._desk.symbols[request.symbol]
+        if after.status.open:
+            market.open_ids[request.client_id] = None
+            self._desk.closed_ids.pop(request.client_id, None)
+        else:
+            tracked.query_ns = 0
+            market.open_ids.pop(request.client_id, None)
+            self._close(request.client_id)
+        self._core.changes.append(Change(tracked, before.status))
+        self._core.touch(request.symbol)
+
+    def _close(self, client_id: str) -> None:
+        self._desk.closed_ids[client_id] = None
+        while len(self._desk.closed_ids) > Limits.ORDERS:
+            oldest = next(iter(self._desk.closed_ids))
+            del self._desk.closed_ids[oldest]
+            del self._desk.orders_by_id[oldest]
+
+    def _on_rejected(self, tracked: Tracked, event: OrderRejected) -> None:
+        tracked.would_trigger = event.would_trigger
+        if event.at_trigger and not tracked.triggered_ns:
+            tracked.triggered_ns = self._desk.now_ns
+        self.move(tracked, OrderStatus.REJECTED, f"{event.code}: {event.message}")
+
+    def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:
+        """Refused or lost: what the order is now, only a query can say."""
+        self.ask(tracked, FIRST_QUERY_NS)
+        if tracked.cancels == MAX_CANCELS and tracked.order.status.open:
+            text = f"{tracked.id} could not be cancelled: {event.message}"
+            self._core.notify(Severity.ALARM, "cancel_failed", text, event.symbol)
+
+    def _on_accepted(self, tracked: Tracked, venue_id: str) -> None:
+        before = tracked.order.status
+        self.move(tracked, OrderStatus.WORKING, venue_id=venue_id)
+        if tracked.order.status is not before:
+            tracked.query_ns, tracked.queries, tracked.absent = 0, 0, 0
+            if tracked.order.request.type is OrderType.MARKET:
+                self.ask(tracked, IN_FLIGHT_CHECK_NS)  # it should be done by then
+                self._core.reconcile_within(NS_PER_S)
+            if before is OrderStatus.REJECTED:
+                self._on_surfaced(tracked)
+        self.try_cancel(tracked)
+
+    def _on_surfaced(self, tracked: Tracked) -> None:
+        """An order that was declared absent works after all."""
+        self._core.notify(
+            Severity.WARNING,
+            "order_surfaced",
+            f"{tracked.id} was not there, and now works",
+            tracked.order.request.symbol,
+        )
+        if tracked.role is OrderRole.ENTRY:
+            self.cancel(tracked)
+
+    def _on_seen_filled(self, tracked: Tracked, seen: VenueOrder) -> None:
+        """Filled by the venue's word: the order is done only when its fills are here."""
+        if tracked.order.request.type.conditional:
+            self._on_triggered(tracked, "")
+        elif not tracked.order.status.open:
+            return
+        else:
+            self._on_accepted(tracked, seen.venue_id)
+            self.ask(tracked, IN_FLIGHT_CHECK_NS)
+        self._core.reconcile_within(SOON_NS)
+
+    def _on_triggered(self, tracked: Tracked, child_venue_id: str) -> None:
+        if child_venue_id:
+            tracked.child_venue_id = child_venue_id
+            self._desk.children[child_venue_id] = tracked.id
+            while len(self._desk.children) > Limits.ORDERS:
+                del self._desk.children[next(iter(self._desk.children))]
+        if not tracked.triggered_ns:
+            tracked.triggered_ns = self._desk.now_ns
+        self.move(tracked, OrderStatus.TRIGGERED)
+        if tracked.order.status.open:
+            self.ask(tracked, IN_FLIGHT_CHECK_NS)
+            self._core.reconcile_within(NS_PER_S)
+
+    def _on_amended(self, tracked: Tracked, event: OrderAmended) -> None:
+        request = replace(
+            tracked.order.request,
+            size=event.size,
+            price=event.price or tracked.order.request.price,
+            trigger_price=event.trigger_price or tracked.order.request.trigger_price,
+        )
+        tracked.order = replace(tracked.order, request=request, updated_ns=self._desk.now_ns)
+        self._core.touch(event.symbol)
+
+    def _on_stranger(self, event: OrderReport) -> None:
+        """A report on an order that we do not track."""
+        if isinstance(event, OrderAccepted):
+            self.on_orphan(event.client_id, event.symbol, event.venue_id)
+
+    def on_orphan(self, client_id: str, symbol: str, venue_id: str) -> None:
+        """A working order we do not track: an entry of our making (from a lost journal) is cancelled."""
+        parsed = client_ids.parse(client_id)
+        if parsed is None or parsed.bot != self._desk.config.bot or parsed.role is not OrderRole.ENTRY:
+            return
+        cancels = self._desk.orphans.get(client_id, 0)
+        if cancels >= MAX_CANCELS:
+            return
+        self._desk.orphans[client_id] = cancels + 1
+        self._core.notify(Severity.WARNING, "orphan_entry", f"cancelling {client_id}", symbol)
+        self._core.emit(CancelOrder(client_id=client_id, symbol=symbol, conditional=False, venue_id=venue_id))

@@ -1,0 +1,170 @@
+"""What a person asks of the desk: halting, resuming, flattening, tuning, orders by hand."""
+
+from __future__ import annotations
+
+from contractdesk.domain.commands import Severity
+from contractdesk.domain.events import (
+    CancelAsked,
+    ClosingAsked,
+    FlattenAsked,
+    HaltAsked,
+    IntentAsked,
+    ResumeAsked,
+    RiskTuned,
+    StrategyStarted,
+    StrategyStopped,
+    StrategySwapped,
+    StrategyTuned,
+)
+from contractdesk.domain.orders import OrderRole
+from contractdesk.domain.views import TradingState
+from contractdesk.engine.core import Core, Wished
+from contractdesk.engine.flattening import Flattening
+from contractdesk.engine.intents import Intents
+from contractdesk.engine.market_feed import MarketFeed
+from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.strategies import Host
+from contractdesk.errors import ConfigError
+from contractdesk.risk.gate import RiskGate
+from contractdesk.risk.settings import tuned
+
+BY_HAND_TIMEFRAME = "1m"  # of the bars behind an ATR stop, unless the wish names another
+BY_HAND_WARMUP = 500
+
+PersonRequest = (
+    IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked | StrategyStarted
+    | StrategyStopped | StrategyTuned | StrategySwapped | RiskTuned | ClosingAsked
+)  # fmt: skip
+
+
+class Person:
+    def __init__(
+        self,
+        core: Core,
+        orders: OrderTracker,
+        flattening: Flattening,
+        intents: Intents,
+        host: Host,
+        feed: MarketFeed,
+    ) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._orders = orders
+        self._flattening = flattening
+        self._intents = intents
+        self._host = host
+        self._feed = feed
+
+    def ask(self, event: PersonRequest) -> None:  # noqa: C901  (a flat dispatch, a case each)
+        match event:
+            case IntentAsked():
+                self._wish(event)
+            case CancelAsked():
+                self._cancel(event)
+            case FlattenAsked():
+                self._flatten(event.symbol, f"flatten asked by {event.who}")
+            case HaltAsked():
+                self._halt(event)
+            case ResumeAsked():
+                self._resume(event)
+            case StrategyStarted():
+                self._start(event)
+            case StrategyStopped():
+                self._host.stop(event)
+            case StrategyTuned():
+                self._host.tune(event)
+            case StrategySwapped():
+                self._host.swap(event)
+            case RiskTuned():
+                self._tune_risk(event)
+            case ClosingAsked():
+                self._close(event)
+
+    # -- orders ----------------------------------------------------------------------------
+
+    def _wish(self, event: IntentAsked) -> None:
+        symbol = event.intent.symbol
+        market = self._core.market(symbol)
+        if market is not None and not market.watched:
+            self._feed.watch(symbol, (BY_HAND_TIMEFRAME,), BY_HAND_WARMUP)
+        self._core.wishes.append(
+            Wished(event.intent, "", f"by hand ({event.who})", event.ts_ns, BY_HAND_TIMEFRAME)
+        )
+
+    def _cancel(self, event: CancelAsked) -> None:
+        tracked = self._orders.find(event.client_id)
+        if tracked is None or not tracked.order.status.open:
+            self._say(Severity.WARNING, "not_cancelled", f"{event.client_id} is no open order of this desk")
+        elif tracked.role is OrderRole.STOP:
+            text = f"{event.client_id} is a protective stop: move_stop(), or close the position"
+            self._say(Severity.WARNING, "not_cancelled", text)
+        else:
+            if tracked.role is OrderRole.TAKE_PROFIT:
+                self._desk.symbols[tracked.order.request.symbol].guard.take_profit = None
+            self._orders.cancel(tracked)
+
+    # -- trading state ---------------------------------------------------------------------
+
+    def _halt(self, event: HaltAsked) -> None:
+        reason = event.reason or f"halt asked by {event.who}"
+        self._core.enter_state(TradingState.HALTED, reason)
+        self._cancel_all_entries()
+        self._say(Severity.WARNING, "halted", f"halted: {reason}; stops are kept")
+
+    def _resume(self, event: ResumeAsked) -> None:
+        desk = self._desk
+        if not desk.started:
+            self._say(Severity.WARNING, "not_resumed", "the desk is still starting")
+        elif desk.hedged:
+            self._say(Severity.WARNING, "not_resumed", "the account is in hedge mode: set one-way mode first")
+        else:
+            self._core.enter_state(TradingState.ACTIVE, "")
+            self._say(Severity.INFO, "resumed", f"resumed by {event.who}")
+
+    def _flatten(self, symbol: str | None, reason: str) -> None:
+        """Entries are cancelled, positions closed; more entries only after ``resume()``."""
+        if symbol is not None and symbol not in self._desk.symbols:
+            self._say(Severity.WARNING, "unknown_symbol", f"{symbol} is not on this desk")
+            return
+        if self._desk.state is not TradingState.HALTED:
+            self._core.enter_state(TradingState.REDUCING, reason)
+        for name, market in self._desk.symbols.items():
+            if symbol in (None, name):
+                self._orders.cancel_entries(market)
+                self._flattening.begin(market, reason)
+
+    def _close(self, event: ClosingAsked) -> None:
+        reason = f"closing, asked by {event.who}"
+        if event.flatten:
+            self._flatten(None, reason)
+            return
+        if self._desk.state is not TradingState.HALTED:
+            self._core.enter_state(TradingState.REDUCING, reason)
+        self._cancel_all_entries()
+
+    def _cancel_all_entries(self) -> None:
+        for market in self._desk.symbols.values():
+            self._orders.cancel_entries(market)
+
+    # -- strategies and settings -----------------------------------------------------------
+
+    def _start(self, event: StrategyStarted) -> None:
+        hosted = self._host.start(event)
+        if hosted is None:
+            return
+        for symbol in hosted.symbols:
+            self._feed.watch(symbol, (hosted.timeframe,), hosted.warmup)
+        self._host.on_start(hosted.strategy_id)
+
+    def _tune_risk(self, event: RiskTuned) -> None:
+        try:
+            self._desk.risk = tuned(self._desk.risk, event.settings)
+        except ConfigError as exc:
+            self._say(Severity.WARNING, "tuning_refused", str(exc))
+            return
+        self._intents.gate = RiskGate(self._desk.risk)
+        shown = ", ".join(f"{name}={value}" for name, value in event.settings.items())
+        self._say(Severity.INFO, "risk_tuned", f"{event.who} set {shown}")
+
+    def _say(self, severity: Severity, code: str, message: str) -> None:
+        self._core.notify(severity, code, message)

@@ -1,0 +1,331 @@
+"""Every filled contract stands under a reduce-only stop on the venue, or the position is closed.
+
+``ensure`` compares what is wanted with what is there, whatever happened and in whatever order; so
+an event that is lost, late or repeated changes when, not whether. A stop is resized or moved by
+placing the new one first and cancelling the old one once the new one is confirmed: one stop a
+position, two only while one replaces the other. What a stop cannot cover in time is flattened.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from contractdesk.domain.commands import PlaceStop, Severity
+from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
+from contractdesk.domain.views import TradingState
+from contractdesk.engine.core import Booking, Change, Core
+from contractdesk.engine.coverage import oldest_ns, recount
+from contractdesk.engine.flattening import TRIGGER_PATIENCE_NS, Flattening
+from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
+
+MAX_LIVE_STOPS = 2
+MAX_REJECTIONS = 2  # stops refused in a row before the position is closed
+MAX_LOSSES = 3  # stops taken away by somebody else before the position is closed
+MAX_PROFIT_REJECTIONS = 2
+CONFIRMED = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED, OrderStatus.TRIGGERED)
+
+
+class Protection:
+    def __init__(self, core: Core, orders: OrderTracker) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._orders = orders
+        self.flattening = Flattening(core, orders)
+
+    # -- what happened ---------------------------------------------------------------------
+
+    def on_booking(self, booking: Booking, market: Market) -> None:
+        """A fill has changed our position: where is it to be stopped from now on?"""
+        size, guard = market.position.size, market.guard
+        fresh = booking.fill.signed_size
+        if not size or (size > 0) != (fresh > 0):
+            return  # it has closed, not opened: the stop stays where it is
+        opened = abs(fresh) >= abs(size)
+        if opened:
+            self._open(market, booking.tracked)
+        elif booking.tracked is not None and booking.tracked.stop_price is not None:
+            guard.stop_price = _tighter(size, guard.stop_price, booking.tracked.stop_price)
+            guard.take_profit = booking.tracked.take_profit or guard.take_profit
+
+    def on_change(self, change: Change) -> None:
+        """A stop or a take-profit has ended: by our wish, by the venue's, or by somebody else's."""
+        tracked = change.tracked
+        market = self._desk.symbols[tracked.order.request.symbol]
+        if tracked.order.status.open or not market.position.size:
+            return
+        match tracked.role:
+            case OrderRole.STOP:
+                self._on_stop_ended(market, tracked)
+            case OrderRole.TAKE_PROFIT if not tracked.cancelling:
+                self._on_profit_ended(market, tracked)
+            case OrderRole.EXIT if _refused_close(market, tracked):
+                self.flatten(market, f"the order to close it was rejected: {tracked.order.reason}")
+            case OrderRole.EXIT | OrderRole.FLATTEN if tracked.order.remaining:
+                self.flattening.on_failed(market, tracked)
+            case _:
+                pass
+
+    # -- what must hold --------------------------------------------------------------------
+
+    def ensure(self, market: Market) -> None:
+        """Do what is missing; called after everything that has touched the symbol."""
+        self._measure(market)
+        if self._desk.state is not TradingState.ACTIVE:
+            self._orders.cancel_entries(market)
+        if not market.position.size:
+            self._stand_down(market)
+            return
+        guard = market.guard
+        if not guard.flatten_reason:
+            self._judge(market)
+        if guard.flatten_reason:
+            self.flattening.drive(market)
+            return
+        self._fit_stop(market)
+        self._fit_profit(market)
+
+    def deadline_ns(self, market: Market) -> int:
+        """When ``ensure`` must be called though nothing happens; 0 = never."""
+        guard = market.guard
+        if guard.flatten_reason:
+            return self.flattening.deadline_ns(market)
+        uncovered = oldest_ns(guard.uncovered)
+        deadlines = [uncovered + self._patience_ns] if uncovered else []
+        deadlines += [
+            tracked.triggered_ns + TRIGGER_PATIENCE_NS
+            for tracked in self._right(market)
+            if tracked.triggered_ns
+        ]
+        return min(deadlines, default=0)
+
+    def naked_s(self, market: Market) -> float:
+        """How long the oldest uncovered contract has been so."""
+        since = oldest_ns(market.guard.uncovered)
+        return (self._desk.now_ns - since) / NS_PER_S if since else 0.0
+
+    # -- measuring -------------------------------------------------------------------------
+
+    @property
+    def _patience_ns(self) -> int:
+        return int(self._desk.risk.stop_deadline_s * NS_PER_S)
+
+    def _stops(self, market: Market) -> list[Tracked]:
+        return self._desk.tracked(market, OrderRole.STOP)
+
+    def _measure(self, market: Market) -> None:
+        """Count what confirmed stops cover, and since when the rest is uncovered."""
+        size = abs(market.position.size)
+        confirmed = [tracked for tracked in self._right(market) if tracked.order.status in CONFIRMED]
+        guarded = min(size, sum((tracked.order.remaining for tracked in confirmed), ZERO))
+        guard = market.guard
+        guard.uncovered = recount(guard.uncovered, size, guarded, market.guarded, self._desk.now_ns)
+        market.guarded = guarded
+        market.stop_price = confirmed[-1].order.request.trigger_price if confirmed else None
+
+    def _right(self, market: Market) -> list[Tracked]:
+        """Open stops on the closing side."""
+        side = market.position.closing_side
+        return [tracked for tracked in self._stops(market) if tracked.order.request.side is side]
+
+    def _judge(self, market: Market) -> None:
+        """Is there a reason to close instead of to guard?"""
+        guard, now = market.guard, self._desk.now_ns
+        uncovered = oldest_ns(guard.uncovered)
+        if guard.stop_price is None:
+            self.flatten(market, "there is no price to stop it at")
+        elif uncovered and now >= uncovered + self._patience_ns:
+            self.flatten(market, f"not under a stop within {self._desk.risk.stop_deadline_s} s")
+        elif guard.uncovered and self._crossed(market, guard.stop_price):
+            self.flatten(market, f"the mark {market.mark} is beyond the stop {guard.stop_price}")
+        elif any(
+            tracked.triggered_ns and now >= tracked.triggered_ns + TRIGGER_PATIENCE_NS
+            for tracked in self._right(market)
+        ):
+            self.flatten(market, "its stop has triggered and has not closed it")
+
+    def _crossed(self, market: Market, stop_price: Decimal) -> bool:
+        """True when a stop at ``stop_price`` would trigger at once, by a mark that is fresh."""
+        age_ns = self._desk.now_ns - market.mark_ns
+        if market.mark is None or age_ns > self._desk.risk.mark_max_age_s * NS_PER_S:
+            return False
+        return market.mark <= stop_price if market.position.size > 0 else market.mark >= stop_price
+
+    def flatten(self, market: Market, reason: str) -> None:
+        """Close the position, whatever it takes; an alarm says why."""
+        if not market.guard.flatten_reason:
+            self.flattening.begin(market, reason)
+            symbol = market.instrument.symbol
+            self._core.notify(Severity.ALARM, "flattening", f"closing {symbol}: {reason}", symbol)
+
+    # -- the stop --------------------------------------------------------------------------
+
+    def _open(self, market: Market, tracked: Tracked | None) -> None:
+        """A position has been opened, or has crossed zero: its guard starts anew."""
+        market.guard = Guard(
+            stop_price=tracked.stop_price if tracked else None,
+            take_profit=tracked.take_profit if tracked else None,
+            strategy_id=tracked.order.request.strategy_id if tracked else "",
+            flatten_reason=market.guard.flatten_reason,
+        )
+        market.guarded = ZERO
+
+    def _stand_down(self, market: Market) -> None:
+        """Flat: no stop may stay, and a flattening is over once nothing can open a position again."""
+        for tracked in self._desk.tracked(market, OrderRole.STOP, OrderRole.TAKE_PROFIT):
+            self._orders.cancel(tracked)
+        if market.guard.flatten_reason:
+            self._orders.cancel_entries(market)
+            if self._desk.tracked(market, OrderRole.ENTRY, OrderRole.EXIT, OrderRole.FLATTEN):
+                return
+        if market.guard != _IDLE:
+            market.guard = Guard()
+
+    def _fit_stop(self, market: Market) -> None:
+        """Bring the stops to exactly one that fits, by placing before cancelling."""
+        live, right = self._stops(market), self._right(market)
+        if any(tracked.triggered_ns for tracked in right):
+            return  # it is closing the position just now
+        for tracked in live:
+            if tracked.order.request.side is not market.position.closing_side:
+                self._orders.cancel(tracked)
+        fitting = [tracked for tracked in right if self._fits(market, tracked)]
+        holding = [tracked for tracked in fitting if tracked.order.status in CONFIRMED]
+        if holding:
+            market.guard.rejections = 0
+            for tracked in right:
+                if tracked is not holding[0]:
+                    self._orders.cancel(tracked)
+            return
+        waiting = any(tracked.order.status is OrderStatus.IN_FLIGHT for tracked in fitting)
+        if waiting or self._shrinking(market):
+            return
+        if len(live) < MAX_LIVE_STOPS:
+            self._place_stop(market)
+        else:
+            self._free_place(right)
+
+    def _fits(self, market: Market, tracked: Tracked) -> bool:
+        return (
+            not tracked.cancelling
+            and tracked.order.remaining == abs(market.position.size)
+            and tracked.order.request.trigger_price == market.guard.stop_price
+        )
+
+    def _shrinking(self, market: Market) -> bool:
+        """All is covered at the right price and a reduce order is under way: wait for its end."""
+        if market.guard.uncovered or not self.flattening.under_way(market):
+            return False
+        return any(
+            tracked.order.request.trigger_price == market.guard.stop_price and not tracked.cancelling
+            for tracked in self._right(market)
+        )
+
+    def _free_place(self, right: list[Tracked]) -> None:
+        """Two stops live and neither fits: give up the one that covers less, if both are confirmed."""
+        settled = [t for t in right if t.order.status in CONFIRMED and not t.cancelling]
+        if len(settled) == MAX_LIVE_STOPS:
+            self._orders.cancel(min(settled, key=_remaining))
+
+    def _place_stop(self, market: Market) -> None:
+        self._place(market, OrderRole.STOP, OrderType.STOP_MARKET, market.guard.stop_price)
+
+    def _place(self, market: Market, role: OrderRole, kind: OrderType, trigger_price: Decimal | None) -> None:
+        if trigger_price is None:
+            return
+        request = OrderRequest(
+            client_id=self._core.client_id(role),
+            symbol=market.instrument.symbol,
+            side=market.position.closing_side,
+            type=kind,
+            size=abs(market.position.size),
+            role=role,
+            trigger_price=trigger_price,
+            reduce_only=True,
+            strategy_id=market.guard.strategy_id,
+        )
+        self._orders.add(request)
+        self._core.emit(
+            PlaceStop(
+                client_id=request.client_id,
+                symbol=request.symbol,
+                side=request.side,
+                size=request.size,
+                trigger_price=trigger_price,
+                type=kind,
+                strategy_id=request.strategy_id,
+            )
+        )
+
+    def _on_stop_ended(self, market: Market, tracked: Tracked) -> None:
+        """A stop is gone and the position is not."""
+        guard, order = market.guard, tracked.order
+        if tracked.would_trigger:
+            self.flatten(market, f"the price is beyond its stop: {order.reason}")
+        elif tracked.triggered_ns:
+            self.flatten(market, f"its stop ended {order.status.value} after its trigger: {order.reason}")
+        elif tracked.cancelling or order.status is OrderStatus.FILLED:
+            return
+        elif order.status is OrderStatus.REJECTED:
+            guard.rejections += 1
+            if guard.rejections >= MAX_REJECTIONS:
+                self.flatten(market, f"its stop was rejected: {order.reason}")
+        else:
+            self._on_stop_lost(market, tracked)
+
+    def _on_stop_lost(self, market: Market, tracked: Tracked) -> None:
+        guard, symbol = market.guard, market.instrument.symbol
+        guard.losses += 1
+        text = f"the stop {tracked.id} is gone ({tracked.order.reason or tracked.order.status.value})"
+        self._core.notify(Severity.WARNING, "stop_lost", text, symbol)
+        if guard.losses >= MAX_LOSSES:
+            self.flatten(market, f"{guard.losses} stops were taken away")
+            self._core.halt(f"{symbol}: {guard.losses} stops were taken away")
+
+    # -- the take-profit -------------------------------------------------------------------
+
+    def _fit_profit(self, market: Market) -> None:
+        """One take-profit for the whole position; it is never urgent, so it is replaced old-first."""
+        guard = market.guard
+        live = self._desk.tracked(market, OrderRole.TAKE_PROFIT)
+        wanted = guard.take_profit if not guard.uncovered else None
+        for tracked in live:
+            request = tracked.order.request
+            fits = (
+                tracked.order.remaining == abs(market.position.size)
+                and request.trigger_price == guard.take_profit
+                and request.side is market.position.closing_side
+            )
+            if not fits and not tracked.triggered_ns and not self.flattening.under_way(market):
+                self._orders.cancel(tracked)
+        if wanted is not None and not live and guard.profit_rejections < MAX_PROFIT_REJECTIONS:
+            self._place(market, OrderRole.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET, wanted)
+
+    def _on_profit_ended(self, market: Market, tracked: Tracked) -> None:
+        if tracked.order.status is OrderStatus.FILLED:
+            return
+        market.guard.profit_rejections += 1
+        text = f"the take-profit {tracked.id} is gone: {tracked.order.reason or tracked.order.status.value}"
+        self._core.notify(Severity.WARNING, "take_profit_lost", text, market.instrument.symbol)
+
+
+_IDLE = Guard()
+
+
+def _tighter(size: Decimal, known: Decimal | None, new: Decimal) -> Decimal:
+    """Of two stops the one nearer to the market: a stop never loosens."""
+    if known is None:
+        return new
+    return max(known, new) if size > 0 else min(known, new)
+
+
+def _refused_close(market: Market, tracked: Tracked) -> bool:
+    """The venue has refused an order that was to close all of the position at market."""
+    order = tracked.order
+    whole = order.request.size >= abs(market.position.size)
+    return order.status is OrderStatus.REJECTED and order.request.type is OrderType.MARKET and whole
+
+
+def _remaining(tracked: Tracked) -> Decimal:
+    return tracked.order.remaining

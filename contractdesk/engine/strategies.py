@@ -1,0 +1,293 @@
+"""Hosting strategies: they are built from their source's hash, called under guard, and only wish.
+
+One that raises, returns something else than intents, or wishes too fast is disabled: its resting
+entries are cancelled, its positions stay protected. One strategy a symbol.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from contractdesk.domain.commands import Severity
+from contractdesk.domain.events import (
+    FundingPaid,
+    FundingSettled,
+    LiquidationPrinted,
+    StrategyStarted,
+    StrategyStopped,
+    StrategySwapped,
+    StrategyTuned,
+    TradePrinted,
+)
+from contractdesk.domain.intents import Intent, Refused
+from contractdesk.domain.market import Bar
+from contractdesk.domain.orders import OrderRole
+from contractdesk.engine.core import Booking, Core, Wished
+from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.state import NS_PER_S, Hosted, HostStatus, Tracked
+from contractdesk.errors import UserError
+from contractdesk.strategy.bars import BarSeries
+from contractdesk.strategy.base import BarView, Context, Strategy, Wish
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")  # differs from run to run, and commands must not
+
+
+class Host:
+    def __init__(self, core: Core, orders: OrderTracker, classes: Mapping[str, type[Strategy]]) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._orders = orders
+        self._classes = classes
+        self._live: dict[str, Strategy] = {}
+        for hosted in self._desk.strategies.values():
+            if hosted.status is HostStatus.RUNNING:
+                self._revive(hosted)
+        self._index()
+
+    # -- the person ------------------------------------------------------------------------
+
+    def start(self, event: StrategyStarted) -> Hosted | None:
+        """Build and host a strategy; None, with a notice, where that cannot be."""
+        objection = self._objection(event)
+        if objection:
+            self._warn("strategy_refused", f"{event.strategy_id}: {objection}")
+            return None
+        hosted = Hosted(
+            strategy_id=event.strategy_id,
+            class_name=event.class_name,
+            source_hash=event.source_hash,
+            params=event.params,
+            symbols=event.symbols,
+            timeframe=event.timeframe,
+        )
+        strategy = self._build(hosted, event.source_hash, event.params)
+        if strategy is None:
+            return None
+        hosted.params, hosted.memory = strategy.params, strategy.state
+        self._desk.strategies[event.strategy_id] = hosted
+        self._live[event.strategy_id] = strategy
+        self._index()
+        return hosted
+
+    def on_start(self, strategy_id: str) -> None:
+        self._call(strategy_id, "on_start", "start", self._desk.now_ns)
+
+    def stop(self, event: StrategyStopped) -> None:
+        hosted = self._desk.strategies.get(event.strategy_id)
+        if hosted is None or hosted.status is not HostStatus.RUNNING:
+            self._warn("strategy_unknown", f"{event.strategy_id} does not run")
+            return
+        self._call(event.strategy_id, "on_end", "stop", event.ts_ns)
+        if hosted.status is HostStatus.RUNNING:
+            hosted.status = HostStatus.STOPPED
+        self._retire(hosted)
+
+    def tune(self, event: StrategyTuned) -> None:
+        """Take the changed parameters from the next event on, or refuse them all."""
+        strategy, hosted = self._live.get(event.strategy_id), self._desk.strategies.get(event.strategy_id)
+        if strategy is None or hosted is None:
+            self._warn("strategy_unknown", f"{event.strategy_id} does not run")
+            return
+        try:
+            tuned = strategy.with_params(**event.params)
+        except UserError as exc:
+            self._warn("tuning_refused", f"{event.strategy_id}: {exc}")
+            return
+        self._live[event.strategy_id], hosted.params = tuned, tuned.params
+        self._core.notify(Severity.INFO, "tuned", f"{event.strategy_id}: {_shown(event.params)}")
+
+    def swap(self, event: StrategySwapped) -> None:
+        """Take new code at the end of the bar that is open now."""
+        hosted = self._desk.strategies.get(event.strategy_id)
+        if hosted is None or hosted.status is not HostStatus.RUNNING:
+            self._warn("strategy_unknown", f"{event.strategy_id} does not run")
+        else:
+            hosted.swap_class, hosted.swap_hash = event.class_name, event.source_hash
+
+    # -- the market ------------------------------------------------------------------------
+
+    def on_bar(self, symbol: str, timeframe: str, bar: Bar) -> None:
+        strategy_id = self._by_symbol.get(symbol)
+        hosted = self._desk.strategies.get(strategy_id) if strategy_id else None
+        if strategy_id is None or hosted is None or hosted.timeframe != timeframe:
+            return
+        if hosted.swap_hash:
+            self._swap(hosted)
+        view = BarView.of(symbol, timeframe, bar)
+        signal = f"{timeframe} bar of {symbol} closed at {bar.close}"
+        self._call(strategy_id, "on_bar", signal, self._desk.now_ns, view)
+
+    def on_trade(self, trade: TradePrinted) -> None:
+        self._call_for(trade.symbol, "on_trade", f"trade {trade.trade_id} at {trade.price}", trade)
+
+    def on_book(self, symbol: str) -> None:
+        self._call_for(symbol, "on_book", f"book of {symbol}", symbol)
+
+    def on_liquidation(self, event: LiquidationPrinted) -> None:
+        signal = f"liquidation of {event.size} at {event.price}"
+        self._call_for(event.symbol, "on_liquidation", signal, event)
+
+    def on_funding(self, symbol: str, event: FundingSettled | FundingPaid) -> None:
+        self._call_for(symbol, "on_funding", f"funding of {symbol}", event)
+
+    # -- its own orders --------------------------------------------------------------------
+
+    def on_order(self, tracked: Tracked) -> None:
+        order = tracked.order
+        signal = f"order {tracked.id} is {order.status.value}"
+        self._call(order.request.strategy_id, "on_order", signal, self._desk.now_ns, order)
+
+    def on_booking(self, booking: Booking) -> None:
+        fill = booking.fill
+        signal = f"fill {fill.trade_id} of {fill.signed_size:+} at {fill.price}"
+        self._call(fill.strategy_id, "on_fill", signal, self._desk.now_ns, fill)
+        position = self._desk.symbols[fill.symbol].position
+        self._call_for(fill.symbol, "on_position", f"position of {position.size:+}", position)
+
+    def on_refused(self, refused: Refused) -> None:
+        signal = f"refusal of intent {refused.intent_id}"
+        self._call(refused.strategy_id, "on_risk", signal, self._desk.now_ns, refused)
+
+    # -- calling ---------------------------------------------------------------------------
+
+    def _call_for(self, symbol: str, callback: str, signal: str, *args: object) -> None:
+        """Call the strategy that has this symbol, if there is one."""
+        strategy_id = self._by_symbol.get(symbol)
+        if strategy_id is not None:
+            self._call(strategy_id, callback, signal, self._desk.now_ns, *args)
+
+    def _call(self, strategy_id: str, callback: str, signal: str, signal_ns: int, *args: object) -> None:
+        """Call one callback under guard; its intents join the queue to the gate."""
+        strategy = self._live.get(strategy_id)
+        if strategy is None or not strategy.subscribes(callback):
+            return
+        hosted = self._desk.strategies[strategy_id]
+        context = Context(self._desk, strategy_id, self._series_of(hosted))
+        method: Callable[..., Wish] = getattr(strategy, callback)
+        try:
+            wish = method(*args, context)
+        except Exception as exc:  # the supervisor of foreign code: whatever it raises disables it
+            self._disable(hosted, f"{callback} raised {type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}")
+            return
+        hosted.memory = strategy.state
+        intents = _intents(wish)
+        if intents is None:
+            self._disable(hosted, f"{callback} returned a {type(wish).__name__}, not an intent")
+        elif not self._floods(hosted, len(intents)):
+            for intent in intents:
+                self._core.wishes.append(
+                    Wished(intent, strategy_id, f"{callback}: {signal}", signal_ns, hosted.timeframe)
+                )
+
+    def _series_of(self, hosted: Hosted) -> Callable[[str], BarSeries]:
+        return lambda symbol: self._desk.symbols[symbol].series[hosted.timeframe]
+
+    def _floods(self, hosted: Hosted, wishes: int) -> bool:
+        """Count wishes by the second; one beyond the limit disables the strategy."""
+        if self._desk.now_ns >= hosted.second_ns + NS_PER_S:
+            hosted.second_ns, hosted.wishes = self._desk.now_ns, 0
+        hosted.wishes += wishes
+        most = self._desk.risk.max_intents_per_s
+        if hosted.wishes <= most:
+            return False
+        self._disable(hosted, f"it wished {hosted.wishes} times in a second, {most} are permitted")
+        return True
+
+    # -- building and retiring -------------------------------------------------------------
+
+    def _objection(self, event: StrategyStarted) -> str:
+        known = self._desk.strategies.get(event.strategy_id)
+        if known is not None and known.status is HostStatus.RUNNING:
+            return f"it already runs with {_shown(known.params)}; use tune()"
+        for symbol in event.symbols:
+            if symbol not in self._desk.symbols:
+                return f"{symbol} is not listed by the venue"
+            taken = self._by_symbol.get(symbol)
+            if taken is not None:
+                return f"{symbol} is already traded by {taken}: one strategy a symbol"
+        return ""
+
+    def _build(self, hosted: Hosted, source_hash: str, params: Mapping[str, Any]) -> Strategy | None:
+        strategy_class = self._classes.get(source_hash)
+        if strategy_class is None:
+            self._warn("strategy_refused", f"{hosted.strategy_id}: no source with hash {source_hash}")
+            return None
+        try:
+            strategy = strategy_class(list(hosted.symbols), timeframe=hosted.timeframe, **params)
+            hosted.warmup = strategy.warmup
+        except Exception as exc:  # the supervisor of foreign code: its constructor, too
+            text = f"{type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}"
+            self._warn("strategy_refused", f"{hosted.strategy_id}: {text}")
+            return None
+        return strategy
+
+    def _revive(self, hosted: Hosted) -> None:
+        """Build a strategy as it was in a checkpoint."""
+        strategy = self._build(hosted, hosted.source_hash, hosted.params)
+        if strategy is None:
+            hosted.status, hosted.why = HostStatus.DISABLED, "it could not be built again"
+        else:
+            strategy.state = hosted.memory
+            self._live[hosted.strategy_id] = strategy
+
+    def _swap(self, hosted: Hosted) -> None:
+        """Put new code in the place of the old; parameters that it still has are kept."""
+        class_name, source_hash = hosted.swap_class, hosted.swap_hash
+        hosted.swap_class = hosted.swap_hash = ""
+        known = self._classes[source_hash].declared() if source_hash in self._classes else {}
+        params = {name: value for name, value in hosted.params.items() if name in known}
+        strategy = self._build(hosted, source_hash, params)
+        if strategy is None:
+            return
+        strategy.state = hosted.memory
+        hosted.class_name, hosted.source_hash, hosted.params = class_name, source_hash, strategy.params
+        self._live[hosted.strategy_id] = strategy
+        self._index()
+        self._core.notify(Severity.INFO, "swapped", f"{hosted.strategy_id} runs {class_name}")
+
+    def _disable(self, hosted: Hosted, why: str) -> None:
+        hosted.status, hosted.why = HostStatus.DISABLED, why
+        text = f"{hosted.strategy_id} is disabled: {why}; its positions stay protected"
+        self._core.notify(Severity.ALARM, "strategy_disabled", text)
+        self._retire(hosted)
+
+    def _retire(self, hosted: Hosted) -> None:
+        """No more callbacks, and no resting entries."""
+        self._live.pop(hosted.strategy_id, None)
+        self._index()
+        for symbol in hosted.symbols:
+            for tracked in self._desk.tracked(self._desk.symbols[symbol]):
+                if (
+                    tracked.role is OrderRole.ENTRY
+                    and tracked.order.request.strategy_id == hosted.strategy_id
+                ):
+                    self._orders.cancel(tracked)
+
+    def _index(self) -> None:
+        self._by_symbol = {
+            symbol: strategy_id
+            for strategy_id in self._live
+            for symbol in self._desk.strategies[strategy_id].symbols
+        }
+        self.reads_books = any(strategy.subscribes("on_book") for strategy in self._live.values())
+        self.reads_trades = any(strategy.subscribes("on_trade") for strategy in self._live.values())
+
+    def _warn(self, code: str, message: str) -> None:
+        self._core.notify(Severity.WARNING, code, message)
+
+
+def _intents(wish: object) -> Sequence[Intent] | None:
+    """The intents a callback returned; None where it returned something else."""
+    if wish is None:
+        return ()
+    if isinstance(wish, Intent):
+        return (wish,)
+    if isinstance(wish, list | tuple) and all(isinstance(item, Intent) for item in wish):
+        return wish
+    return None
+
+
+def _shown(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in params.items()) or "no parameters"

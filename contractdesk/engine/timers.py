@@ -1,0 +1,86 @@
+"""What is due, and when the next thing will be: timers are fields of the state, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contractdesk.engine.core import Core
+from contractdesk.engine.intents import Intents
+from contractdesk.engine.market_feed import MarketFeed
+from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.protection import Protection
+from contractdesk.engine.reconcile import Reconciliation
+from contractdesk.engine.state import NS_PER_S
+
+ACCOUNT_IN_POSITION_NS = 2 * NS_PER_S
+ACCOUNT_FLAT_NS = 5 * NS_PER_S
+LAG_MEMORY_NS = 5 * NS_PER_S  # a lag that is not reported again is over
+
+
+class Timers:
+    def __init__(
+        self,
+        core: Core,
+        orders: OrderTracker,
+        protection: Protection,
+        intents: Intents,
+        reconciliation: Reconciliation,
+        feed: MarketFeed,
+    ) -> None:
+        self._core = core
+        self._desk = core.desk
+        self._orders = orders
+        self._protection = protection
+        self._intents = intents
+        self._reconciliation = reconciliation
+        self._feed = feed
+
+    def run(self) -> None:
+        """Do whatever is due now."""
+        desk, now = self._desk, self._desk.now_ns
+        for symbol, market in desk.symbols.items():
+            self._feed.on_time(market)
+            deadline = self._protection.deadline_ns(market)
+            if deadline and now >= deadline:
+                self._core.touch(symbol)
+            for tracked in desk.tracked(market):
+                if _due(tracked.query_ns, now) or _due(tracked.expire_ns, now):
+                    self._orders.on_time(tracked)
+                    self._core.touch(symbol)
+        self._intents.on_time()
+        self._reconciliation.on_time()
+        if _due(desk.account_due_ns, now):
+            self._read_account()
+        if _due(desk.lagged_ns, now - LAG_MEMORY_NS):
+            desk.loop_lag_ms, desk.lagged_ns = 0.0, 0
+
+    def deadline_ns(self) -> int:
+        """The earliest time at which ``run`` has something to do; 0 = never."""
+        return min((time for time in self._times() if time), default=0)
+
+    def _times(self) -> Iterator[int]:
+        desk = self._desk
+        yield desk.account_due_ns
+        yield self._reconciliation.deadline_ns()
+        yield desk.lagged_ns + LAG_MEMORY_NS if desk.lagged_ns else 0
+        for pending in desk.pending:
+            yield pending.expires_ns
+        for market in desk.symbols.values():
+            yield market.bar_due_ns
+            yield self._protection.deadline_ns(market)
+            for tracked in desk.tracked(market):
+                yield tracked.query_ns
+                yield 0 if tracked.cancelling else tracked.expire_ns
+
+    def _read_account(self) -> None:
+        """Keep equity fresh: twice as often while there is something at risk."""
+        desk = self._desk
+        in_position = any(market.position.size for market in desk.symbols.values())
+        wait = ACCOUNT_IN_POSITION_NS if in_position else ACCOUNT_FLAT_NS
+        desk.account_due_ns = max(desk.now_ns + wait, desk.silent_until_ns)
+        if desk.now_ns >= desk.silent_until_ns:
+            self._core.read_account()
+
+
+def _due(time_ns: int, now_ns: int) -> bool:
+    return 0 < time_ns <= now_ns
