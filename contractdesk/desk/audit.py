@@ -69,11 +69,10 @@ def agreements(account: Row, snapshot: DeskSnapshot) -> tuple[Agreement, ...]:
     return (*(row for rows in found for row in rows), wallet)
 
 
-def coverages(account: Row) -> tuple[Coverage, ...]:
-    """One row for each symbol that was traded."""
-    return tuple(
-        _coverage(account, symbol) for symbol in sorted({fill["symbol"] for fill in account["fills"]})
-    )
+def coverages(account: Row, now_ns: int) -> tuple[Coverage, ...]:
+    """One row for each symbol that was traded, up to ``now_ns`` of the exchange."""
+    traded = sorted({fill["symbol"] for fill in account["fills"]})
+    return tuple(_coverage(account, symbol, now_ns) for symbol in traded)
 
 
 def _symbol_agreements(

@@ -73,7 +73,7 @@ def test_replacing_a_stop_new_first_leaves_no_gap() -> None:
 def test_a_flip_through_zero_is_a_round_trip() -> None:
     row = audited(
         [fill(10, "BUY", "1"), fill(11, "SELL", "3", 2)],
-        [stop(10, 99, "SELL", "9"), stop(11, 99, "BUY", "9")],
+        [stop(10, 0, "SELL", "9"), stop(11, 0, "BUY", "9")],
     )
     assert row.round_trips == 1
     assert row.longest_naked_s == 0
