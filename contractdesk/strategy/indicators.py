@@ -108,8 +108,8 @@ class Macd(Struct, frozen=True, tag="macd"):
     output: MacdOutput = MacdOutput.LINE
 
     def __post_init__(self) -> None:
-        for period, least in ((self.fast, 2), (self.slow, 2), (self.signal, 1)):
-            _check_period(self, period, least=least)
+        for period in (self.fast, self.slow, self.signal):  # TA-Lib's first value at signal 1 is not set
+            _check_period(self, period)
         if self.fast >= self.slow:
             raise ConfigError(f"{self}: fast must be below slow")
 

@@ -29,8 +29,9 @@ def compose(cls: type) -> str:
     parts = _Parts()
     parts.add_definition(cls.__name__, cls)
     future = ["from __future__ import annotations"] if parts.future else []
-    sections = (future, sorted(parts.imports), parts.constants, parts.definitions)
-    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+    heads = (future, sorted(parts.imports), parts.constants)
+    sections = ["\n".join(head) for head in heads if head] + parts.definitions
+    return "\n\n".join(sections) + "\n"
 
 
 class _Parts:
@@ -81,7 +82,7 @@ def definition_source(item: type | FunctionType) -> str:
         node = _find(lines, item.__name__, line)
         if node is not None:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            return "".join(lines[first - 1 : node.end_lineno]).rstrip() + "\n"
+            return "".join(lines[first - 1 : node.end_lineno]).rstrip()
     raise ConfigError(
         f"the source of {item.__name__!r} cannot be found: define it at the top level of a cell or a module"
     )
