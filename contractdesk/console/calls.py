@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from functools import wraps
+from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from contractdesk.console.receipts import Receipt, say
@@ -56,11 +56,11 @@ def blocking(
 ) -> Callable[Concatenate[Any, P], T]:
     """The verb as a method of ``Desk``: waits, then says what was done."""
 
-    @wraps(verb)
-    def method(self: Any, *args: P.args, **kwargs: P.kwargs) -> T:
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         result = run(self._session, verb(getattr(self, side), *args, **kwargs), verb.__name__)
         return announced(result)
 
+    update_wrapper(method, verb)
     return method
 
 
@@ -69,10 +69,10 @@ def awaitable(
 ) -> Callable[Concatenate[Any, P], Awaitable[T]]:
     """The verb as a method of ``desk.aio``: starts at once, and can be awaited on any loop."""
 
-    @wraps(verb)
-    def method(self: Any, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         return asyncio.wrap_future(start(self._session, verb(getattr(self, side), *args, **kwargs)))
 
+    update_wrapper(method, verb)
     return method
 
 

@@ -15,6 +15,8 @@ from contractdesk.console.book import BookView
 from contractdesk.console.calls import announced, awaitable, blocking, run
 from contractdesk.console.inquiries import Inquiries
 from contractdesk.console.receipts import Receipt, say
+from contractdesk.console.result import result_of
+from contractdesk.console.result import write as write_result
 from contractdesk.console.risk import RiskTable
 from contractdesk.console.strategies import StrategyHandle, StrategyVerbs
 from contractdesk.console.tables import Table
@@ -130,6 +132,7 @@ class Desk:
             say("close: positions could not be closed in time; the desk stays open. Try flatten() again.")
             return Receipt(verb="close", done=False, summary="still open", shown=True)
         receipt = self._verbs.closing_receipt(before, done=done)
+        self._note_result()
         self._session.release()
         return announced(receipt)
 
@@ -285,7 +288,16 @@ class Desk:
 
     def exit(self) -> None:
         """End within 1.5 s, silently: entries cancelled, stops kept. The interpreter's end calls it."""
-        self._session.exit()
+        if self.is_open:
+            self._session.exit()
+            self._note_result()
+
+    def _note_result(self) -> None:
+        pnl = self.pnl
+        figures = result_of(
+            self.name, self.label, self.snapshot, pnl.realized, pnl.fees, pnl.funding, len(self.fills)
+        )
+        write_result(figures)
 
     def __enter__(self) -> Self:
         return self

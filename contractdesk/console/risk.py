@@ -31,4 +31,4 @@ class RiskTable(Table):
 
     def tune(self, **changes: Any) -> Receipt:
         """Change limits within their ranges; journaled, in force from the next event on."""
-        return announced(run(self._session, self._verbs.tune_risk(**changes), "risk.tune"))
+        return announced(run(self._session, self._verbs.tune_risk(changes), "risk.tune"))

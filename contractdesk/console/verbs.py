@@ -28,6 +28,7 @@ from contractdesk.strategy import intents
 
 Number = intents.Number
 CONFIRM_S = 5.0  # an answer from the venue
+READY_S = 15.0  # streams and warm-up bars of a symbol
 FLATTEN_S = 15.0  # cancels, then closes, with the engine's own retries
 
 
@@ -67,8 +68,8 @@ class Verbs:
             "flatten", before, f"{said}; state {self._picture().state.value}", done=bool(done)
         )
 
-    async def tune_risk(self, **changes: Any) -> Receipt:
-        """Change risk settings within their ranges, e.g. ``size_cap="0.02"``; ConfigError names a range."""
+    async def tune_risk(self, changes: dict[str, Any]) -> Receipt:
+        """Change risk settings within their ranges: ``{"size_cap": "0.02"}``; ConfigError names a range."""
         before = self._picture()
         plain = {name: str(value) if isinstance(value, Decimal) else value for name, value in changes.items()}
         tuned(self._session.state.risk, plain)
@@ -195,18 +196,25 @@ class Verbs:
     async def _wish(self, verb: str, wish: Intent) -> Receipt:
         before = self._picture()
         await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
+        market = self._session.state.symbols[wish.symbol]
+        if wish.kind is IntentKind.ENTER and not market.ready:
+            # The first order by hand in a symbol subscribes to it, and was refused for that.
+            if not await self._host.until(lambda: True if market.ready else None, READY_S):
+                return self._receipt(verb, before, f"refused: {market.not_ready_reason}", done=False)
+            await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
         intent_id = self._session.state.intents
-        order = await self._host.until(lambda: self._answered(intent_id), CONFIRM_S)
-        if isinstance(order, str):
-            return self._receipt(verb, before, f"refused: {order}", done=False, intent_id=intent_id)
-        if order is None:
+        answer: Order | str | None = await self._host.until(lambda: self._answered(intent_id), CONFIRM_S)
+        if isinstance(answer, str):
+            return self._receipt(verb, before, f"refused: {answer}", done=False, intent_id=intent_id)
+        if answer is None:
             said = "no answer from the venue yet; the engine goes on asking"
             return self._receipt(verb, before, said, done=False)
-        if wish.limit is None and order.status.open:
-            await self._host.until(lambda: self._over(order.request.client_id), CONFIRM_S)
+        client_id = answer.request.client_id
+        if wish.limit is None and answer.status.open:
+            await self._host.until(lambda: self._over(client_id), CONFIRM_S)
         if wish.kind is IntentKind.ENTER:
             await self._host.until(lambda: self._guarded(wish.symbol), CONFIRM_S)
-        order = self._order(order.request.client_id) or order
+        order = self._order(client_id) or answer
         sound = order.status not in (OrderStatus.REJECTED, OrderStatus.UNKNOWN)
         return self._receipt(verb, before, order_line(order), done=sound, order=order)
 
