@@ -23,6 +23,7 @@ DEMO = AccountOption(key="demo-key", secret="demo-secret")
 OTHER = AccountOption(key="other-key", secret="other-secret")
 TWO = (DEMO, OTHER)
 LIMIT_S = 45.0
+POLL_S = 0.02
 SYMBOL = "BTCUSDT"
 
 
@@ -112,6 +113,19 @@ async def hear(
             payload = json.loads(message.data)
             if wanted(payload):
                 return payload
+
+
+async def eventually(
+    read: Callable[[], Awaitable[Any]], wanted: Callable[[Any], object], within_s: float = 10.0
+) -> Any:
+    """What ``read`` gives once it is wanted; an AssertionError when it never is."""
+    value: Any = None
+    for _ in range(int(within_s / POLL_S)):
+        value = await read()
+        if wanted(value):
+            return value
+        await asyncio.sleep(POLL_S)
+    raise AssertionError(f"still {value}")
 
 
 async def events(socket: aiohttp.ClientWebSocketResponse, last: Callable[[Any], bool]) -> list[Any]:

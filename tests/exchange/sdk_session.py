@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from itertools import pairwise
 from typing import Any
 
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
@@ -103,7 +104,7 @@ async def stream_story(desk: DerivativesTradingUsdsFutures) -> dict[str, Any]:
         events = [(await asyncio.wait_for(told.get(), 10)).actual_instance for _ in range(6)]
     finally:
         await connection.close_connection(close_session=True)
-    chained = all(later.pu == sooner.u for sooner, later in zip(messages, messages[1:], strict=False))
+    chained = all(later.pu == sooner.u for sooner, later in pairwise(messages))
     return {
         "chained": chained,
         "depth": [messages[0].e, messages[0].s],

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from tests.exchange.loopback import OTHER, Client, ccxt_client, on_exchange, quiet_exchange
+from tests.exchange.loopback import OTHER, Client, ccxt_client, eventually, on_exchange, quiet_exchange
 
 BTC = "BTC/USDT:USDT"
 
@@ -37,7 +38,7 @@ async def until(watch: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
 
 
 @on_exchange()
-async def test_public_market(demo: Client, _: Client) -> None:
+async def test_public_market(demo: Client, second: Client) -> None:
     async with ccxt_clients(demo) as (ex, _two):
         markets = await ex.load_markets()
         assert {BTC, "ETH/USDT:USDT", "SOL/USDT:USDT"} <= set(markets)
@@ -48,7 +49,7 @@ async def test_public_market(demo: Client, _: Client) -> None:
         assert book["bids"][0][0] < book["asks"][0][0]
         assert len(book["bids"]) == 20
         bars = await ex.fetch_ohlcv(BTC, "1m", limit=50)
-        assert [later[0] - sooner[0] for sooner, later in zip(bars, bars[1:], strict=False)] == [60_000] * 49
+        assert [later[0] - sooner[0] for sooner, later in pairwise(bars)] == [60_000] * 49
         assert len(await ex.fetch_trades(BTC, limit=10)) == 10
         rate = await ex.fetch_funding_rate(BTC)
         assert rate["markPrice"] == pytest.approx(book["bids"][0][0], rel=0.01)
@@ -61,7 +62,7 @@ async def test_public_market(demo: Client, _: Client) -> None:
 
 
 @on_exchange()
-async def test_funding_history_after_a_settlement(demo: Client, _: Client) -> None:
+async def test_funding_history_after_a_settlement(demo: Client, second: Client) -> None:
     async with ccxt_clients(demo) as (ex, _two):
         await ex.load_markets()
         await ex.create_order(BTC, "market", "buy", 0.01)
@@ -77,7 +78,7 @@ async def test_funding_history_after_a_settlement(demo: Client, _: Client) -> No
 
 @on_exchange(quiet_exchange)
 async def test_a_limit_order_rests_is_amended_partially_fills_and_the_rest_is_cancelled(
-    demo: Client, _: Client
+    demo: Client, second: Client
 ) -> None:
     async with ccxt_clients(demo) as (ex, other):
         await ex.load_markets()
@@ -104,7 +105,7 @@ async def test_a_limit_order_rests_is_amended_partially_fills_and_the_rest_is_ca
 
 
 @on_exchange(quiet_exchange)
-async def test_balance_positions_leverage_and_modes(demo: Client, _: Client) -> None:
+async def test_balance_positions_leverage_and_modes(demo: Client, second: Client) -> None:
     async with ccxt_clients(demo) as (ex, _two):
         await ex.load_markets()
         await ex.set_leverage(10, BTC)
@@ -130,7 +131,7 @@ async def test_balance_positions_leverage_and_modes(demo: Client, _: Client) -> 
 
 
 @on_exchange(quiet_exchange)
-async def test_conditional_orders_go_through_the_algo_service(demo: Client, _: Client) -> None:
+async def test_conditional_orders_go_through_the_algo_service(demo: Client, second: Client) -> None:
     async with ccxt_clients(demo) as (ex, _two):
         await ex.load_markets()
         await ex.create_order(BTC, "market", "buy", 0.02)
@@ -151,7 +152,7 @@ async def test_conditional_orders_go_through_the_algo_service(demo: Client, _: C
 
 
 @on_exchange(quiet_exchange)
-async def test_errors_become_ccxts_own(demo: Client, _: Client) -> None:
+async def test_errors_become_ccxts_own(demo: Client, second: Client) -> None:
     import ccxt
 
     async with ccxt_clients(demo) as (ex, _two):
@@ -177,7 +178,7 @@ async def test_errors_become_ccxts_own(demo: Client, _: Client) -> None:
 
 
 @on_exchange()
-async def test_watched_order_book_follows_the_snapshot(demo: Client, _: Client) -> None:
+async def test_watched_order_book_follows_the_snapshot(demo: Client, second: Client) -> None:
     async with ccxt_clients(demo) as (ex, _two):
         nonces = [(await ex.watch_order_book(BTC))["nonce"] for _ in range(10)]
         assert nonces == sorted(nonces)
@@ -193,14 +194,13 @@ async def test_watched_order_book_follows_the_snapshot(demo: Client, _: Client) 
 
 
 @on_exchange(quiet_exchange)
-async def test_watched_orders_trades_balance_and_positions(demo: Client, _: Client) -> None:
+async def test_watched_orders_trades_balance_and_positions(demo: Client, second: Client) -> None:
     async with ccxt_clients(demo) as (ex, other):
         await ex.load_markets()
         await other.load_markets()
         orders = asyncio.create_task(ex.watch_orders(BTC))
         trades = asyncio.create_task(ex.watch_my_trades(BTC))
-        while not (sockets := await demo.control("GET", "sockets")) or not sockets[0]["streams"]:
-            await asyncio.sleep(0.02)
+        await eventually(lambda: demo.control("GET", "sockets"), lambda rows: rows and rows[0]["streams"])
         placed = await ex.create_order(BTC, "limit", "buy", 0.02, 60_000.0)
         (new,) = await asyncio.wait_for(orders, 10)
         assert (new["id"], new["status"]) == (placed["id"], "open")

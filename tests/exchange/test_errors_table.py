@@ -78,7 +78,7 @@ def answers() -> dict[str, tuple[int, Any]]:
     found: dict[str, tuple[int, Any]] = {}
 
     @on_exchange(quiet_exchange)
-    async def ask(demo: Client, _: Client) -> None:
+    async def ask(demo: Client, second: Client) -> None:
         for name, method, path, params, _code in ROWS:
             said = dict(params)
             if "timestamp" in said:
@@ -97,7 +97,7 @@ def test_code(answers: dict[str, tuple[int, Any]], name: str, code: int) -> None
 
 
 @on_exchange(quiet_exchange)
-async def test_what_depends_on_what_stands_already(demo: Client, _: Client) -> None:
+async def test_what_depends_on_what_stands_already(demo: Client, second: Client) -> None:
     assert (await demo.limit("BUY", "0.01", "59000", newClientOrderId="mine"))[0] == 200
     assert (await demo.limit("BUY", "0.01", "59000", newClientOrderId="mine"))[1]["code"] == -4116
     assert (await demo.market("BUY", "0.01"))[0] == 200
@@ -108,7 +108,7 @@ async def test_what_depends_on_what_stands_already(demo: Client, _: Client) -> N
 
 
 @on_exchange(quiet_exchange)
-async def test_keys_and_signatures(demo: Client, _: Client) -> None:
+async def test_keys_and_signatures(demo: Client, second: Client) -> None:
     query = urlencode({"timestamp": int(time.time() * 1000)})
     status, body = await demo.raw("GET", "/fapi/v3/account", f"{query}&signature={'0' * 64}")
     assert (status, body["code"]) == (400, -1022)
@@ -123,7 +123,7 @@ async def test_keys_and_signatures(demo: Client, _: Client) -> None:
 
 
 @on_exchange(quiet_exchange)
-async def test_signed_parameters_may_stand_in_query_body_or_both(demo: Client, _: Client) -> None:
+async def test_signed_parameters_may_stand_in_query_body_or_both(demo: Client, second: Client) -> None:
     stamp = f"timestamp={int(time.time() * 1000)}"
     first, rest = f"symbol={SYMBOL}&side=BUY&type=LIMIT", "timeInForce=GTC&quantity=0.01&price=59000"
 
@@ -139,7 +139,7 @@ async def test_signed_parameters_may_stand_in_query_body_or_both(demo: Client, _
 
 
 @on_exchange(quiet_exchange)
-async def test_scopes_of_a_key(demo: Client, _: Client) -> None:
+async def test_scopes_of_a_key(demo: Client, second: Client) -> None:
     reader = {"key": "reader", "secret": "s", "account": "demo-key", "scopes": {"futures": False}}
     await demo.control("POST", "account", reader)
     demo.account = type(DEMO)(key="reader", secret="s")

@@ -27,7 +27,7 @@ def told() -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     @on_exchange(quiet_exchange)
-    async def run(_: Client, other: Client) -> None:
+    async def run(demo: Client, other: Client) -> None:
         await other.market("BUY", "0.01")  # so that there is a bar
         process = await asyncio.create_subprocess_exec(
             str(PYTHON),

@@ -111,6 +111,7 @@ CODES: dict[Reason, int] = {
     Reason.MODE_UNSUPPORTED: -4084,
     Reason.INSUFFICIENT_BALANCE: -5013,
     Reason.MARKET_NOT_STEERABLE: -4084,
+    Reason.BAD_INTERVAL: -1120,
 }
 
 MISSING: dict[Reason, str] = {
