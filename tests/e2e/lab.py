@@ -69,7 +69,11 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     port = _free_port()
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(
-            _command(folder, port), cwd=books, env=_environment(folder), stdout=log, stderr=log,
+            _command(folder, port),
+            cwd=books,
+            env=_environment(folder),
+            stdout=log,
+            stderr=log,
             start_new_session=True,
         )
     try:
@@ -142,7 +146,7 @@ def _await_server(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
     deadline = time.monotonic() + BOOT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={TOKEN}", timeout=1).close()  # noqa: S310  loopback
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={TOKEN}", timeout=1).close()
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
         else:

@@ -53,13 +53,14 @@ BTC = Instrument(
 )
 START_NS = 1_680_652_680_000_000_000  # 2023-04-04 23:58 UTC
 STEP_NS = 100_000_000
+ORDER_SIZE = D("0.005")
 
 
 class Market:
     """A seeded walk; ``step`` returns the next snapshot, 100 ms later."""
 
     def __init__(self, seed: int = 7, instrument: Instrument = BTC, ticks: int = 281_500) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311  a market, not a secret
         self._instrument = instrument
         self._ticks = float(ticks)
         self._count = 0
@@ -190,9 +191,7 @@ class Market:
         entry = self._order("e", Side.BUY, OrderRole.ENTRY, price=self._instrument.from_ticks(281_480))
         if not self._fills:
             return (entry,)
-        stop = self._order(
-            "s", Side.SELL, OrderRole.STOP, trigger=self._stop_price, size=self._position.size
-        )
+        stop = self._order("s", Side.SELL, OrderRole.STOP, trigger=self._stop_price, size=self._position.size)
         exit_order = self._order("x", Side.SELL, OrderRole.EXIT, price=self._instrument.from_ticks(281_530))
         gone = replace(
             self._order("e", Side.BUY, OrderRole.ENTRY, price=D("28140.0"), number=1),
@@ -209,7 +208,7 @@ class Market:
         *,
         price: Decimal | None = None,
         trigger: Decimal | None = None,
-        size: Decimal = D("0.005"),
+        size: Decimal = ORDER_SIZE,
         number: int = 0,
     ) -> Order:
         return Order(
@@ -263,7 +262,9 @@ class Market:
             Finding(rule="size_cap", found=f"{share * 100:.2f} %", limit="3 %", passed=True),
             Finding(rule="margin_check", found="14.10 USDT", limit="9985.90 USDT", passed=True),
             Finding(rule="hard_stop", found="28131.5", limit="28150.2", passed=True),
-            Finding(rule="funding_gate", found="0.062 %", limit="0.05 %", passed=False, would_pass="after 08:00"),
+            Finding(
+                rule="funding_gate", found="0.062 %", limit="0.05 %", passed=False, would_pass="after 08:00"
+            ),
             Finding(rule="freshness", found="0.1 s", limit="2 s", passed=True),
         )
 

@@ -1,0 +1,144 @@
+"""The console in a browser, over a synthetic desk: what is drawn is compared with what was put in."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.e2e.lab import Lab, open_notebook, run_cell, set_theme
+from tests.e2e.watch import Wire, await_frames, colours_on_ladder, frames, overflowing, value_of
+
+SHOW = """
+from tests.e2e.synthetic import SyntheticDesk
+from contractdesk.panels import Panels
+desk = SyntheticDesk().start()
+Panels(desk).console()
+"""
+LOOKS = (
+    ("light", "JupyterLab Light", 1440, 900),
+    ("dark", "JupyterLab Dark", 1440, 900),
+    ("narrow", "JupyterLab Light", 520, 1500),
+)
+BUSY = """
+try:
+    while True: pass
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+# What would flush, and so lose, a running cell's figures.
+HOOKS = """
+import time
+fired = []
+get_ipython().events.register("post_execute", lambda: fired.append(1))
+until = time.monotonic() + 4
+while time.monotonic() < until: pass
+print("fired", len(fired))
+"""
+REPORT = "import json; print('calls', json.dumps(desk.calls))"
+
+
+def show(page: Page, lab: Lab, name: str, *more: str) -> Wire:
+    """Open a notebook with the console in its first cell, and wait until the ladder moves."""
+    wire = Wire(page)
+    open_notebook(page, lab, lab.write(name, SHOW.strip(), *map(str.strip, more)))
+    page.keyboard.press("Control+b")
+    run_cell(page, 0)
+    page.locator(".cd-ladder-canvas").first.wait_for(timeout=30_000)
+    await_frames(page, 5)
+    return wire
+
+
+def calls(page: Page, index: int) -> list[Any]:
+    """What the desk was asked to do, as the kernel says in cell ``index``."""
+    run_cell(page, index)
+    output = page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
+    text = output.first.inner_text(timeout=10_000)
+    return list(json.loads(text.removeprefix("calls ")))
+
+
+def interrupt(page: Page, index: int) -> None:
+    """Interrupt the kernel, as a person does; cell ``index`` says that it has ended."""
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    page.keyboard.press("i")
+    said = page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
+    said.first.wait_for(timeout=10_000)
+
+
+def test_the_console_draws_what_the_desk_says_within_fifty_messages_a_second(page: Page, lab: Lab) -> None:
+    wire = show(page, lab, "draws.ipynb")
+    since = time.monotonic()
+    assert colours_on_ladder(page) > 50
+    assert page.locator(".cd-label").all_inner_texts() == ["EMBEDDED"] * 7
+    assert value_of(page, "protection") == "protected 100 %"
+    assert value_of(page, "equity").endswith(" USDT")
+    assert value_of(page, "equity").startswith("10,0")
+    page.get_by_role("tab", name="Orders 3").click()
+    assert "28,131.5" in page.locator(".cd-table").inner_text()
+    await_frames(page, 60)
+    assert 10 < wire.most_in_a_second(since) <= 50
+
+
+def test_the_ladder_moves_and_halt_reaches_the_desk_while_a_cell_is_busy(page: Page, lab: Lab) -> None:
+    show(page, lab, "busy.ipynb", BUSY, REPORT)
+    run_cell(page, 1)
+    page.locator("#jp-main-statusbar", has_text="| Busy").wait_for(timeout=10_000)
+    page.wait_for_timeout(5_000)  # past the 4 s after which a browser that cannot acknowledge is left alone
+    before, started = frames(page), time.monotonic()
+    await_frames(page, 20)
+    assert 20 / (time.monotonic() - started) > 5, "about ten a second"
+    assert frames(page) > before
+
+    clicked = page.evaluate("Date.now() / 1000")
+    page.locator(".cd-button-halt").click()
+    page.locator('.cd-state[data-state="HALTED"]').wait_for(timeout=5_000)
+    interrupt(page, 1)
+    ((verb, at),) = calls(page, 2)
+    assert verb == "halt"
+    assert at - clicked < 1.0
+
+
+def test_a_click_does_not_fire_the_hooks_of_the_running_cell(page: Page, lab: Lab) -> None:
+    show(page, lab, "hooks.ipynb", HOOKS)
+    run_cell(page, 1)
+    page.wait_for_timeout(1_000)
+    page.locator(".cd-button-halt").click()
+    page.locator('.cd-state[data-state="HALTED"]').wait_for(timeout=5_000)
+    output = page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-OutputArea-output pre")
+    assert output.first.inner_text(timeout=15_000) == "fired 0"
+
+
+def test_flatten_asks_twice_and_resume_works(page: Page, lab: Lab) -> None:
+    show(page, lab, "verbs.ipynb", REPORT)
+    flatten = page.locator(".cd-button-flatten")
+    flatten.click()
+    page.locator(".cd-button-flatten", has_text="Sure?").click()
+    page.locator('.cd-state[data-state="REDUCING"]').wait_for(timeout=5_000)
+    page.locator(".cd-button-resume").click()
+    page.locator('.cd-state[data-state="ACTIVE"]').wait_for(timeout=5_000)
+    assert [verb for verb, _ in calls(page, 1)] == ["flatten", "resume"]
+
+
+def test_no_text_overflows_in_light_dark_and_narrow(page: Page, lab: Lab, pictures: Path) -> None:
+    show(page, lab, "looks.ipynb")
+    for name, theme, width, height in LOOKS:
+        set_theme(page, theme)
+        page.set_viewport_size({"width": width, "height": height})
+        await_frames(page, 20)
+        page.screenshot(path=pictures / f"{name}.png")
+        assert overflowing(page) == [], name
+        assert colours_on_ladder(page) > 50, name
+
+
+def test_a_reloaded_page_shows_the_same_console_again(page: Page, lab: Lab) -> None:
+    show(page, lab, "reload.ipynb")
+    page.keyboard.press("Control+s")
+    page.locator(".jp-DocumentSearch-overlay").wait_for(state="detached")
+    page.wait_for_timeout(500)
+    page.reload()
+    page.locator(".cd-ladder-canvas").first.wait_for(timeout=60_000)
+    await_frames(page, 10)

@@ -1,0 +1,82 @@
+"""What a person would see, as numbers: drawn frames, painted pixels, overflowing text, messages."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from playwright.sync_api import Page, WebSocket
+
+_PAINTED = """
+() => {
+  const canvas = document.querySelector('.cd-ladder-canvas');
+  const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const seen = new Set();
+  for (let i = 0; i < data.length; i += 4 * 7) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+  return seen.size;
+}
+"""
+
+# An element's own text that is cut or runs out of its box; what scrolls or ends in an ellipsis by
+# design is asked for by name.
+_OVERFLOWING = """
+(scrolling) => [...document.querySelectorAll('.cd, .cd *')]
+  .filter((node) => node.clientWidth && getComputedStyle(node).display !== 'inline')
+  .filter((node) => !scrolling.some((name) => node.closest(name)))
+  .filter((node) => node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1)
+  .map((node) => `${node.className}: "${node.textContent.slice(0, 40)}" ` +
+    `${node.scrollWidth}x${node.scrollHeight} in ${node.clientWidth}x${node.clientHeight}`)
+"""
+SCROLLING = [".cd-body", ".cd-tabs", ".cd-status-reason"]
+
+
+class Wire:
+    """Counts the kernel's messages that reach the page."""
+
+    def __init__(self, page: Page) -> None:
+        self._times: deque[float] = deque(maxlen=100_000)
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        if "/channels" in socket.url:
+            socket.on("framereceived", lambda _frame: self._times.append(time.monotonic()))
+
+    def most_in_a_second(self, since: float) -> int:
+        """The fullest second that began at or after ``since`` (monotonic)."""
+        times = [moment for moment in self._times if moment >= since]
+        most, first = 0, 0
+        for last, moment in enumerate(times):
+            while moment - times[first] > 1.0:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
+
+def frames(page: Page) -> int:
+    """How many times the ladder was drawn."""
+    return int(page.locator(".cd-ladder-canvas").first.get_attribute("data-frames") or 0)
+
+
+def await_frames(page: Page, more: int, timeout_s: float = 10.0) -> None:
+    """Wait until the ladder was drawn ``more`` times from now."""
+    wanted = frames(page) + more
+    page.wait_for_function(
+        "(wanted) => Number(document.querySelector('.cd-ladder-canvas').dataset.frames || 0) >= wanted",
+        arg=wanted,
+        timeout=timeout_s * 1_000,
+    )
+
+
+def colours_on_ladder(page: Page) -> int:
+    """Different colours on the canvas: 1 for a blank one, hundreds for drawn text and bars."""
+    return int(page.evaluate(_PAINTED))
+
+
+def overflowing(page: Page) -> list[str]:
+    """Elements whose text is cut or runs out of their box."""
+    return list(page.evaluate(_OVERFLOWING, SCROLLING))
+
+
+def value_of(page: Page, key: str) -> str:
+    """A value of the status bar."""
+    return page.locator(f'.cd-item[data-key="{key}"] .cd-item-value').first.inner_text()

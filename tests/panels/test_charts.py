@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from contractdesk.domain.market import pack_levels
+from contractdesk.domain.views import EquityPoint
+from contractdesk.panels.chart import ValueAxis, round_step
+from contractdesk.panels.depth import DepthChart, curve
+from contractdesk.panels.equity import EquityChart, drawdowns, thinned
+from contractdesk.panels.price import PriceChart, reach
+from tests.e2e.synthetic import BTC, SyntheticDesk
+
+
+def points(*values: str) -> list[EquityPoint]:
+    return [EquityPoint(i, Decimal(value)) for i, value in enumerate(values)]
+
+
+def test_the_drawdown_is_counted_from_the_highest_point_so_far() -> None:
+    assert drawdowns(points("100", "110", "99", "110", "121", "60.5")) == [0, 0, -10, 0, 0, -50]
+    assert drawdowns(points("0", "-5")) == [0, 0]
+
+
+@given(st.integers(0, 3_000), st.integers(1, 700))
+def test_thinning_keeps_the_last_point_and_the_bound(count: int, most: int) -> None:
+    curve = points(*map(str, range(count)))
+    kept = thinned(curve, most)
+    assert len(kept) <= most + 1
+    assert list(kept[-1:]) == curve[-1:]
+    assert list(kept[:1]) == curve[:1]
+
+
+@given(st.floats(1e-9, 1e12))
+def test_a_step_is_round_and_not_more_than_two_and_a_half_times_too_long(rough: float) -> None:
+    step = round_step(rough)
+    assert rough * (1 - 1e-6) <= step <= rough * 2.5 * (1 + 1e-6)
+    assert round(step / 10 ** math.floor(math.log10(step) + 1e-9), 6) in (1, 2, 5, 10)
+
+
+def test_an_axis_sends_nothing_while_its_span_stays() -> None:
+    axis = ValueAxis()
+    assert axis.span(10_001, 10_019) == 2
+    assert axis.span(10_001.5, 10_018) == 0
+    assert (axis.scale.min, axis.scale.max) == (10_000, 10_020)
+    assert axis.axis.tick_format == ",.0f"
+    assert axis.span(5.0, 5.0) == 2, "a flat line still has an axis around it"
+    assert axis.scale.min < 5 < axis.scale.max
+
+
+def test_far_stops_do_not_flatten_the_price_and_near_ones_are_shown() -> None:
+    assert reach([100.0, 110.0], [math.nan, 90.0]) == (90.0, 110.0)
+    assert reach([100.0, 110.0], [50.0]) == (100.0, 110.0)
+
+
+def test_a_depth_curve_adds_up_from_the_touch() -> None:
+    packed = pack_levels([(281_500, 1_000), (281_498, 500)])
+    assert curve(BTC, packed) == ([28_150.0, 28_149.8], [1.0, 1.5])
+
+
+@pytest.mark.parametrize("kind", [DepthChart, EquityChart, PriceChart])
+def test_a_chart_says_how_many_messages_it_sent(kind: type) -> None:
+    desk = SyntheticDesk()
+    chart = kind(desk)
+    sent = chart.refresh(desk.snapshot)
+    assert 0 < sent <= chart.cost
+    blank = replace(desk.snapshot, symbols={}, equity_curve=(), positions=(), fills=())
+    assert kind(desk).refresh(blank) == 1, "only the header speaks"
+
+
+def test_the_price_chart_shows_its_fills_and_its_stop() -> None:
+    desk = SyntheticDesk(warm=1)
+    chart = PriceChart(desk)
+    chart.refresh(desk.snapshot)
+    chart.refresh(SyntheticDesk(warm=250).snapshot)
+    last, stop, bought, sold = chart.marks
+    assert len(last.x) == len(stop.x) == 2
+    assert stop.y[-1] == 28_131.5
+    assert (len(bought.x), len(sold.x)) == (2, 1)
