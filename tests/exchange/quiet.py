@@ -168,6 +168,8 @@ def inverse_listing() -> Listing:
         contract_size=D(100),
         lot_size=D(1),
         min_size=D(1),
+        max_size=D(1_000_000),
+        max_market_size=D(60_000),
         min_notional=D(0),
     )
     return Listing(instrument, Terms())

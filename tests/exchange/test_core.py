@@ -151,7 +151,7 @@ ROWS: list[Row] = [
     (Reason.REDUCE_ONLY_REJECTED, nothing, order(reduce_only=True)),
     (Reason.REDUCE_ONLY_REJECTED, holds, order(reduce_only=True)),  # a buy does not reduce a long
     (Reason.POST_ONLY_WOULD_TAKE, nothing, order(price=D("60001"), time_in_force=TimeInForce.GTX)),
-    (Reason.FOK_NOT_FILLED, nothing, order(price=D(60001), quantity=D("0.05"), time_in_force=TimeInForce.FOK)),
+    (Reason.FOK_NOT_FILLED, nothing, order(price=D(60001), quantity=D(1), time_in_force=TimeInForce.FOK)),
     (Reason.TOO_MANY_ORDERS, many_orders, order()),
     (Reason.WOULD_TRIGGER, nothing, algo(trigger_price=D("60000"))),
     (Reason.WOULD_TRIGGER, nothing, algo(type=AlgoType.TAKE_PROFIT_MARKET, trigger_price=D("60000"))),
