@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
+from contractdesk.clock import Clock
 from contractdesk.exchange.core import Exchange
 from contractdesk.exchange.launch import AccountOption, ExchangeOptions, Running, running
 from contractdesk.exchange.listings import default_listings
@@ -53,7 +55,7 @@ class Client:
         headers = {"X-MBX-APIKEY": self.account.key}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        async with self.http.request(method, url, data=body, headers=headers) as answer:
+        async with self.http.request(method, URL(url, encoded=True), data=body, headers=headers) as answer:
             self.headers = dict(answer.headers)
             text = await answer.text()
             return answer.status, json.loads(text) if text[:1] in ("{", "[") else text
@@ -142,11 +144,13 @@ async def events(socket: aiohttp.ClientWebSocketResponse, last: Callable[[Any], 
 
 @asynccontextmanager
 async def clients(
-    options: ExchangeOptions | None = None, exchange: Exchange | None = None
+    options: ExchangeOptions | None = None,
+    exchange: Exchange | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[Client, Client]]:
     """A running exchange with two accounts, and a client for each."""
     options = options or ExchangeOptions(accounts=TWO)
-    async with running(options, exchange=exchange) as venue, aiohttp.ClientSession() as http:
+    async with running(options, clock, exchange) as venue, aiohttp.ClientSession() as http:
         yield Client(venue, http, DEMO), Client(venue, http, OTHER)
 
 

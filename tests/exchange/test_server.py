@@ -1,0 +1,394 @@
+"""The server over real sockets: streams that agree with REST, sessions, limits, control, process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from contractdesk.clock import ManualClock, SystemClock
+from contractdesk.errors import ConfigError
+from contractdesk.exchange import session
+from contractdesk.exchange.__main__ import options_of
+from contractdesk.exchange.launch import AccountOption, ExchangeOptions, build, running
+from contractdesk.exchange.limits import Quota
+from contractdesk.exchange.wire.binance.streams import Path
+from tests.exchange.loopback import (
+    SYMBOL,
+    TWO,
+    Client,
+    clients,
+    events,
+    eventually,
+    hear,
+    on_exchange,
+    quiet_exchange,
+)
+
+Levels = dict[str, dict[str, str]]
+
+
+def follow(book: Levels, message: Any) -> None:
+    for side, key in (("b", "bids"), ("a", "asks")):
+        for price, size in message[side]:
+            book[key].pop(price, None)
+            if Decimal(size):
+                book[key][price] = size
+
+
+@on_exchange()
+async def test_a_snapshot_and_the_deltas_after_it_give_the_book(demo: Client, other: Client) -> None:
+    async with demo.socket("/public/ws") as socket:
+        await socket.send_json({"method": "SUBSCRIBE", "params": ["btcusdt@depth@100ms"], "id": 1})
+        assert await hear(socket, lambda m: "id" in m) == {"result": None, "id": 1}
+        first = await hear(socket, lambda m: m.get("e") == "depthUpdate")
+        _, snapshot = await demo.public("/fapi/v1/depth", symbol=SYMBOL, limit=1000)
+        book: Levels = {key: dict(snapshot[key]) for key in ("bids", "asks")}
+        seen, bridged, message = first["u"], False, first
+        for _ in range(20):
+            message = await hear(socket, lambda m: True)
+            assert message["pu"] == seen, "the chain is broken"
+            assert message["U"] == message["pu"] + 1
+            seen = message["u"]
+            if message["u"] < snapshot["lastUpdateId"]:
+                continue
+            if not bridged:
+                assert message["U"] <= snapshot["lastUpdateId"] + 1
+                bridged = True
+            follow(book, message)
+            assert max(map(Decimal, book["bids"])) < min(map(Decimal, book["asks"]))
+        _, later = await demo.public("/fapi/v1/depth", symbol=SYMBOL, limit=1000)
+        while message["u"] < later["lastUpdateId"]:
+            message = await hear(socket, lambda m: True)
+            follow(book, message)
+        if message["u"] == later["lastUpdateId"]:
+            assert book == {key: dict(later[key]) for key in ("bids", "asks")}
+
+
+@on_exchange()
+async def test_each_market_stream_speaks(demo: Client, other: Client) -> None:
+    names = ["aggTrade", "markPrice@1s", "kline_1m", "ticker", "miniTicker"]
+    streams = "/".join(f"btcusdt@{name}" for name in names) + "/!markPrice@arr@1s"
+    async with demo.socket(f"/market/stream?streams={streams}") as socket:
+        spoken: dict[str, Any] = {}
+        while len(spoken) < 6:
+            message = await hear(socket, lambda m: True)
+            spoken[message["stream"]] = message["data"]
+    assert {row["s"] for row in spoken["!markPrice@arr@1s"]} == {"BTCUSDT", "ETHUSDT", "SOLUSDT"}
+    assert spoken["btcusdt@kline_1m"]["k"]["x"] is False
+    async with demo.socket("/ws/btcusdt@depth5@100ms/btcusdt@bookTicker/btcusdt@trade") as socket:
+        kinds = set()
+        while len(kinds) < 3:
+            kinds.add((await hear(socket, lambda m: True))["e"])
+        assert kinds == {"depthUpdate", "bookTicker", "trade"}
+
+
+@on_exchange(quiet_exchange)
+async def test_a_closed_bar_is_announced(demo: Client, other: Client) -> None:
+    """The exchange is asked by the feed alone: the clock is moved past the minute, not waited for."""
+    clock = ManualClock(1_800_000_000 * 10**9)
+    server = build(ExchangeOptions(accounts=TWO), clock)
+    shown: list[Any] = []
+    listener = session.Session(Path.MARKET, combined=False, clock=clock)
+    listener.put = lambda frame: shown.append(json.loads(frame))  # type: ignore[method-assign]
+    server.hub.subscribe(listener, ["btcusdt@kline_1m"])
+    for _ in range(3 * 60):
+        clock.advance(10**9)
+        server.step()
+    closed = [row["k"] for row in shown if row["k"]["x"]]
+    assert [bar["t"] for bar in closed] == [1_800_000_000_000, 1_800_000_060_000, 1_800_000_120_000]
+    assert [(bar["o"], bar["v"]) for bar in closed] == [
+        (row[1], row[5])
+        for row in json.loads(_klines(server, 1_800_000_000_000, limit=3))
+    ]  # fmt: skip
+
+
+def _klines(server: Any, start_ms: int, limit: int) -> bytes:
+    from contractdesk.exchange.wire.binance.api import Ask
+
+    query = f"symbol={SYMBOL}&interval=1m&startTime={start_ms}&limit={limit}"
+    ask = Ask(method="GET", path="/fapi/v1/klines", query=query)
+    return bytes(server.api.answer(ask, server.clock.now_ns()).body)
+
+
+@on_exchange(quiet_exchange)
+async def test_paths_deliver_only_their_own_streams(demo: Client, other: Client) -> None:
+    async with demo.socket("/market/ws") as market, demo.socket("/public/ws/0") as public:
+        names = ["btcusdt@bookTicker", "btcusdt@aggTrade"]
+        for socket in (market, public):
+            await socket.send_json({"method": "SUBSCRIBE", "params": names, "id": "x"})
+            await hear(socket, lambda m: m.get("id") == "x")
+        await demo.market("BUY", "0.01")
+        assert (await hear(market, lambda m: True))["e"] == "aggTrade"
+        assert (await hear(public, lambda m: True))["e"] == "bookTicker"
+        await public.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 2})
+        assert await hear(public, lambda m: m.get("id") == 2) == {"result": names, "id": 2}
+        await public.send_json({"method": "UNSUBSCRIBE", "params": names[:1], "id": 3})
+        await hear(public, lambda m: m.get("id") == 3)
+        await demo.market("SELL", "0.01")
+        await public.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 4})
+        assert await hear(public, lambda m: True) == {"result": names[1:], "id": 4}
+
+
+@on_exchange(quiet_exchange)
+async def test_what_a_socket_refuses(demo: Client, other: Client) -> None:
+    async with demo.socket("/public/ws") as socket:
+        for request, code in (
+            ({"method": "SUBSCRIBE", "params": ["nope@depth"], "id": 1}, 2),
+            ({"method": "SHOUT", "id": 2}, 2),
+            ({"params": []}, 3),
+        ):
+            await socket.send_json(request)
+            assert (await hear(socket, lambda m: True))["error"]["code"] == code
+        await socket.send_str("{")
+        assert (await hear(socket, lambda m: True))["error"]["code"] == 3
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await demo.socket("/public/nothing")
+    async with demo.socket("/public/ws") as socket:  # more than ten messages within a second
+        for _ in range(30):
+            await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 1})
+        while (message := await socket.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+            pass
+        assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+@on_exchange(quiet_exchange)
+async def test_the_three_forms_of_a_user_stream(demo: Client, other: Client) -> None:
+    _, answer = await demo.raw("POST", "/fapi/v1/listenKey")
+    key = answer["listenKey"]
+    assert (await demo.raw("POST", "/fapi/v1/listenKey"))[1]["listenKey"] == key
+    filtered = f"/private/ws?listenKey={key}&events=ALGO_UPDATE"
+    async with (
+        demo.socket(f"/private/ws/{key}") as raw,
+        demo.socket("/private/stream") as combined,
+        demo.socket(filtered) as algos,
+    ):
+        await combined.send_json({"method": "SUBSCRIBE", "params": [key], "id": "uuid"})
+        await hear(combined, lambda m: m.get("id") == "uuid")
+        await demo.limit("BUY", "0.01", "59000")
+        await demo.stop("SELL", "55000", quantity="0.01", workingType="MARK_PRICE")
+        assert (await hear(raw, lambda m: True))["o"]["x"] == "NEW"
+        wrapped = await hear(combined, lambda m: True)
+        assert (wrapped["stream"], wrapped["data"]["e"]) == (key, "ORDER_TRADE_UPDATE")
+        assert (await hear(algos, lambda m: True))["e"] == "ALGO_UPDATE"
+        await demo.control("POST", "expire_listen_key", {"account": "demo-key"})
+        for socket in (raw, algos):
+            assert (await hear(socket, lambda m: m["e"] == "listenKeyExpired"))["listenKey"] == key
+    assert (await demo.raw("PUT", "/fapi/v1/listenKey"))[1]["code"] == -1125
+
+
+@on_exchange(quiet_exchange)
+async def test_the_user_stream_of_a_round_trip_with_a_stop(demo: Client, other: Client) -> None:
+    socket = await demo.user_socket()
+    await demo.signed("POST", "/fapi/v1/leverage", symbol=SYMBOL, leverage=5)
+    await demo.market("BUY", "0.02", newClientOrderId="in")
+    await demo.stop("SELL", "59950", quantity="0.02", reduceOnly="true", clientAlgoId="guard")
+    await other.limit("SELL", "0.01", "59940")  # rests: better than the background's asks
+    await other.limit("BUY", "0.01", "59940")  # prints 59,940: the stop's trigger
+    seen = await events(socket, lambda m: m["e"] == "ALGO_UPDATE" and m["o"]["X"] == "FINISHED")
+    kinds = [m["e"] for m in seen]
+    assert kinds[0] == "ACCOUNT_CONFIG_UPDATE"
+    assert kinds.index("TRADE_LITE") < kinds.index("ACCOUNT_UPDATE")
+    statuses = [m["o"]["X"] for m in seen if m["e"] == "ALGO_UPDATE"]
+    assert statuses == ["NEW", "TRIGGERING", "TRIGGERED", "FINISHED"]
+    assert next(m for m in reversed(seen) if m["e"] == "ACCOUNT_UPDATE")["a"]["P"][0]["pa"] == "0"
+    child = next(m["o"] for m in seen if m["e"] == "ORDER_TRADE_UPDATE" and m["o"]["ot"] == "STOP_MARKET")
+    assert (child["o"], child["R"], child["S"]) == ("MARKET", True, "SELL")
+    bought = next(m["o"] for m in seen if m["e"] == "ORDER_TRADE_UPDATE" and m["o"]["x"] == "TRADE")
+    assert (bought["c"], bought["z"], bought["n"]) == ("in", "0.020", "0.60100000")  # 1202 x 0.0005
+    _, algo = await demo.signed("GET", "/fapi/v1/algoOrder", clientAlgoId="guard")
+    assert algo["algoStatus"] == "FINISHED"
+    assert algo["actualOrderId"] == str(child["i"])
+    await socket.close()
+
+
+@on_exchange(quiet_exchange)
+async def test_batches_countdown_and_history(demo: Client, other: Client) -> None:
+    row = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+    batch = [{**row, "price": "59000"}, {**row, "price": "59000.05"}, {**row, "type": "STOP"}]
+    _, answers = await demo.signed("POST", "/fapi/v1/batchOrders", batchOrders=json.dumps(batch))
+    assert [answer.get("code", answer.get("status")) for answer in answers] == ["NEW", -4014, -4120]
+    ids = json.dumps([answers[0]["orderId"]])
+    _, gone = await demo.signed("DELETE", "/fapi/v1/batchOrders", symbol=SYMBOL, orderIdList=ids)
+    assert gone[0]["status"] == "CANCELED"
+    await demo.limit("BUY", "0.01", "59000")
+    await demo.signed("POST", "/fapi/v1/countdownCancelAll", symbol=SYMBOL, countdownTime=50)
+    await eventually(
+        lambda: demo.signed("GET", "/fapi/v1/openOrders", symbol=SYMBOL), lambda answer: answer[1] == []
+    )
+    await demo.market("BUY", "0.01")
+    await demo.market("SELL", "0.01")
+    _, trades = await demo.signed("GET", "/fapi/v1/userTrades", symbol=SYMBOL)
+    _, later = await demo.signed("GET", "/fapi/v1/userTrades", symbol=SYMBOL, fromId=trades[1]["id"])
+    assert [trade["side"] for trade in trades] == ["BUY", "SELL"]
+    assert later == trades[1:]
+    _, since = await demo.signed(
+        "GET", "/fapi/v1/userTrades", symbol=SYMBOL, startTime=trades[1]["time"], limit=10
+    )
+    assert trades[1] in since
+    _, orders = await demo.signed("GET", "/fapi/v1/allOrders", symbol=SYMBOL)
+    assert [order["status"] for order in orders] == ["CANCELED", "CANCELED", "FILLED", "FILLED"]
+    _, income = await demo.signed("GET", "/fapi/v1/income", incomeType="COMMISSION")
+    assert len(income) == 2
+
+
+def test_used_weight_429_and_418() -> None:
+    async def story() -> None:
+        options = ExchangeOptions(accounts=TWO, quota=Quota(weight_1m=10, patience=2, ban_s=7))
+        minute = ManualClock(time.time_ns() // (60 * 10**9) * 60 * 10**9)  # one that does not pass
+        async with clients(options, quiet_exchange(), minute) as (demo, _):
+            statuses = []
+            for _ in range(5):
+                status, body = await demo.public("/fapi/v1/trades", symbol=SYMBOL)  # weight 5
+                statuses.append(status)
+            assert statuses == [200, 200, 429, 429, 418]
+            assert body["code"] == -1003
+            assert demo.headers["Retry-After"] == "7"
+            rows = await demo.control("GET", "requests")
+            assert [row["weight"] for row in rows] == [5] * 5
+
+    asyncio.run(story())
+
+
+@on_exchange(quiet_exchange)
+async def test_counters_in_the_headers(demo: Client, other: Client) -> None:
+    await demo.limit("BUY", "0.01", "59000")
+    await demo.limit("BUY", "0.01", "59000")
+    assert demo.headers["X-MBX-ORDER-COUNT-1M"] in ("1", "2")  # a minute may have begun between them
+    await demo.public("/fapi/v1/depth", symbol=SYMBOL, limit=1000)
+    assert int(demo.headers["X-MBX-USED-WEIGHT-1M"]) >= 20
+
+
+def test_a_slow_consumer_is_disconnected() -> None:
+    async def story() -> None:
+        broken = asyncio.Event()
+        listener = session.Session(Path.PUBLIC, combined=False, clock=SystemClock())
+        listener.cut = broken.set  # type: ignore[method-assign]
+        for _ in range(session.OUTBOX):
+            listener.put(b"{}")
+        assert not broken.is_set()
+        listener.put(b"{}")
+        assert broken.is_set()
+
+    asyncio.run(story())
+
+
+# -- control -----------------------------------------------------------------------------------
+
+
+@on_exchange()
+async def test_the_market_walks_where_it_is_told(demo: Client, other: Client) -> None:
+    await demo.control("POST", "price", {"symbol": SYMBOL, "price": "61000", "seconds": 0.5})
+    await eventually(
+        lambda: demo.public("/fapi/v1/ticker/bookTicker", symbol=SYMBOL),
+        lambda answer: abs(float(answer[1]["bidPrice"]) - 61_000) < 60,
+    )
+
+
+@on_exchange(quiet_exchange)
+async def test_the_truth_and_the_request_log(demo: Client, other: Client) -> None:
+    await demo.limit("BUY", "0.01", "59000", newClientOrderId="mine")
+    await demo.market("BUY", "0.02", newClientOrderId="taken")
+    await demo.stop("SELL", "55000", quantity="0.02", reduceOnly="true", clientAlgoId="guard")
+    await demo.control("POST", "transfer", {"account": "demo-key", "amount": "500"})
+    state = (await demo.control("GET", "state"))["accounts"]["demo-key"]
+    assert state["positions"][SYMBOL]["size"] == "0.020"
+    assert [row["client_id"] for row in state["open_orders"]] == ["mine"]
+    assert [row["client_id"] for row in state["open_algo_orders"]] == ["guard"]
+    assert [row["client_id"] for row in state["fills"]] == ["taken"]
+    wallet = sum(Decimal(row["amount"]) for row in state["ledger"])
+    assert wallet == Decimal(state["balances"]["USDT"]["wallet"]) == Decimal("10500") - Decimal("0.601")
+
+    rows = await demo.control("GET", "requests")
+    assert [row["seq"] for row in rows] == [1, 2, 3]
+    assert [(row["client_id"], row["role"], row["status"]) for row in rows] == [
+        ("mine", "entry", 200),
+        ("taken", "entry", 200),
+        ("guard", "stop", 200),
+    ]
+    assert rows[2]["reduce_only"] is True
+    assert await demo.control("GET", "requests?since=2") == rows[2:]
+    everything = json.dumps(rows)
+    assert "secret" not in everything
+    assert "signature" not in everything
+    assert "demo-key" not in everything
+
+
+@on_exchange(quiet_exchange)
+async def test_control_refuses_with_a_sentence(demo: Client, other: Client) -> None:
+    async def refused(name: str, body: object, **headers: str) -> tuple[int, str]:
+        url = f"{demo.venue.url}/control/{name}"
+        async with demo.http.post(url, json=body, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    assert (await refused("fault", {"kind": "earthquake"}))[0] == 400
+    assert (await refused("fault", {"kind": "cut", "depth": 3}))[0] == 400
+    assert (await refused("expire_listen_key", {"account": "nobody"}))[0] == 400
+    assert (await refused("transfer", {"account": "demo-key", "amount": "-99999"}))[0] == 400
+    assert (await refused("price", {"symbol": SYMBOL}, Origin="https://example.org"))[0] == 403
+
+
+# -- the process -------------------------------------------------------------------------------
+
+
+def test_options_from_the_command_line() -> None:
+    options = options_of(["--account", "k:s:5", "--account", "l:t", "--port", "9", "--seed", "3"])
+    assert options.accounts == (
+        AccountOption(key="k", secret="s", balance=Decimal(5)),
+        AccountOption(key="l", secret="t"),
+    )
+    assert (options.port, options.seed, options.recording) == (9, 3, None)
+    assert "k" not in repr(options.accounts[0])
+    assert options_of([]).accounts[0].balance == 10_000
+
+
+@pytest.mark.parametrize("account", ["k", "k:", ":s:1", "k:s:much", "k:s:-1", "k:s:NaN"])
+def test_an_account_that_is_none(account: str) -> None:
+    with pytest.raises(ConfigError):
+        AccountOption.parse(account)
+
+
+def test_a_taken_port_is_one_clear_error() -> None:
+    async def story() -> None:
+        async with running() as venue:
+            with pytest.raises(ConfigError, match=f"port {venue.port}"):
+                async with running(ExchangeOptions(port=venue.port)):
+                    pass
+
+    asyncio.run(story())
+
+
+def test_a_process_says_when_it_is_ready_and_ends_when_nobody_comes() -> None:
+    async def story() -> int | None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "contractdesk.exchange", "--idle-limit", "0.3", "--seed", "7",
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().split()
+        assert line[0] == "ready"
+        async with aiohttp.ClientSession() as http, http.get(f"{line[1]}/fapi/v1/ping") as answer:
+            assert answer.status == 200
+        return await asyncio.wait_for(process.wait(), 30)
+
+    assert asyncio.run(story()) == 0
+
+
+def test_a_wrong_option_is_one_line() -> None:
+    async def story() -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "contractdesk.exchange", "--recording", "/nowhere",
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+        return process.returncode, err.decode()
+
+    code, err = asyncio.run(story())
+    assert code == 2
+    assert len(err.splitlines()) == 1, err
