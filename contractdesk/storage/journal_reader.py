@@ -1,0 +1,127 @@
+"""Reading a journal: also one that another process is writing."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+
+from contractdesk.domain.commands import Command
+from contractdesk.domain.events import Event
+from contractdesk.errors import StorageError
+from contractdesk.storage.codec import decode_command, decode_event
+from contractdesk.storage.journal_file import check, guarded, open_for_reading
+
+
+class RecordKind(Enum):
+    EVENT = "event"
+    COMMAND = "command"
+
+
+class Record(Struct, frozen=True):
+    """One row: an input (part 0), or a command that was the answer to input ``seq`` (part 1, 2, ..)."""
+
+    seq: int
+    part: int
+    ts_ns: int  # of the input
+    kind: RecordKind
+    payload: bytes
+
+    @property
+    def event(self) -> Event:
+        """StorageError when it is not one."""
+        return decode_event(self.payload)
+
+    @property
+    def command(self) -> Command:
+        """StorageError when it is not one."""
+        return decode_command(self.payload)
+
+
+class SessionMeta(Struct, frozen=True, kw_only=True):
+    """Who wrote from ``first_seq`` on, with what code and settings. No secret has a place here."""
+
+    first_seq: int
+    opened_ns: int
+    desk: str
+    account: str
+    code_version: str
+    settings: bytes  # the engine's configuration, as its owner encodes it
+
+
+class JournalReader:
+    """A read-only view; several may be open at once. StorageError where the file is unfit."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = open_for_reading(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def records(self, from_seq: int = 0) -> Iterator[Record]:
+        """All records from input ``from_seq`` on, in order; StorageError at one that is damaged."""
+        query = "SELECT seq, part, ts_ns, kind, payload, crc FROM records WHERE seq >= ? ORDER BY seq, part"
+        with guarded(self.path):
+            for seq, part, ts_ns, kind, payload, crc in self._connection.execute(query, (from_seq,)):
+                if zlib.crc32(payload) != crc:
+                    raise StorageError(
+                        f"journal {self.path}: record {seq}.{part} is damaged; what is before it can be "
+                        f"used, what is after it read with from_seq={seq + 1}"
+                    )
+                yield Record(seq, part, ts_ns, RecordKind(kind), payload)
+
+    def events(self, from_seq: int = 0) -> Iterator[tuple[int, Event]]:
+        """The inputs with their numbers."""
+        return ((r.seq, r.event) for r in self.records(from_seq) if r.kind is RecordKind.EVENT)
+
+    def commands(self, from_seq: int = 0) -> Iterator[tuple[int, Command]]:
+        """The commands with the numbers of the inputs that caused them."""
+        return ((r.seq, r.command) for r in self.records(from_seq) if r.kind is RecordKind.COMMAND)
+
+    def sessions(self) -> list[SessionMeta]:
+        """Every opening of the desk, oldest first."""
+        with guarded(self.path):
+            rows = self._connection.execute(
+                "SELECT meta FROM sessions ORDER BY first_seq, opened_ns"
+            ).fetchall()
+        return [msgspec.msgpack.decode(meta, type=SessionMeta) for (meta,) in rows]
+
+    def source(self, digest: str) -> str:
+        """The source of a strategy by its sha256; StorageError where the journal has it not."""
+        with guarded(self.path):
+            row = self._connection.execute(
+                "SELECT source FROM sources WHERE sha256 = ?", (digest,)
+            ).fetchone()
+        if row is None:
+            raise StorageError(f"journal {self.path} has no strategy source {digest[:12]}")
+        return str(row[0])
+
+    def sources(self) -> dict[str, str]:
+        """All sources, by sha256."""
+        with guarded(self.path):
+            return dict(self._connection.execute("SELECT sha256, source FROM sources"))
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last input that has a record; 0 where there is none."""
+        with guarded(self.path):
+            (last,) = self._connection.execute("SELECT max(seq) FROM records").fetchone()
+        return last or 0
+
+    def verify(self) -> int:
+        """Read and check everything; returns the number of records. StorageError when damaged."""
+        with guarded(self.path):
+            check(self._connection, self.path)
+        return sum(1 for _ in self.records())
+
+    def close(self) -> None:
+        self._connection.close()
