@@ -62,10 +62,10 @@ class BuilderState(Struct, frozen=True, kw_only=True):
 
 
 def encode_desk(desk: Desk) -> bytes:
-    """The state as msgpack; equal states give equal bytes."""
+    """The state as msgpack, every dict in its own order: the engine iterates in it."""
     strategies = {key: _plain(hosted) for key, hosted in desk.strategies.items()}
     desk = replace(desk, strategies=strategies, handling=False)
-    return msgspec.msgpack.Encoder(enc_hook=_encode, order="deterministic").encode(Checkpoint(VERSION, desk))
+    return msgspec.msgpack.encode(Checkpoint(VERSION, desk), enc_hook=_encode)
 
 
 def decode_desk(data: bytes) -> Desk:

@@ -45,14 +45,6 @@ class Flattening:
             return
         self.close(market, abs(market.position.size) - self.under_way(market), OrderRole.FLATTEN)
 
-    def deadline_ns(self, market: Market) -> int:
-        """When ``drive`` must be called though nothing happens; 0 = never."""
-        now = self._desk.now_ns
-        if market.guard.flatten_ns > now:
-            return market.guard.flatten_ns
-        ends = [_patience_ends(tracked) for tracked in self._triggered(market)]
-        return min((end for end in ends if end > now), default=0)
-
     def under_way(self, market: Market) -> Decimal:
         """Contracts that reduce orders are about to close; what is probably lost does not count."""
         reducing = self._desk.tracked(market, OrderRole.EXIT, OrderRole.FLATTEN)

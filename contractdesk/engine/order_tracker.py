@@ -34,7 +34,8 @@ ABSENT_SPAN_NS = 2 * NS_PER_S  # between the first and the deciding "no such ord
 IN_FLIGHT_CHECK_NS = 2 * NS_PER_S  # no answer at all for so long: ask
 FIRST_QUERY_NS = 250 * NS_PER_MS
 LONGEST_QUERY_NS = 10 * NS_PER_S
-MAX_CANCELS = 3
+MAX_CANCELS = 3  # refused ones; those that were lost are repeated, for a cancel is idempotent
+MAX_CANCELS_EVER = 10
 CANCEL_RETRY_NS = NS_PER_S
 GONE = "the venue no longer has it"
 NOT_ACCEPTED = "not accepted"
@@ -79,10 +80,8 @@ class OrderTracker:
 
     def try_cancel(self, tracked: Tracked) -> None:
         """Send the cancel that is wanted, unless one is under way or the venue has not the order."""
-        now, status = self._desk.now_ns, tracked.order.status
-        if not tracked.cancelling or now < tracked.cancel_ns or tracked.cancels >= MAX_CANCELS:
-            return
-        if status not in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED):
+        now = self._desk.now_ns
+        if now < tracked.cancel_ns or not self.may_cancel(tracked):
             return
         tracked.cancels += 1
         tracked.cancel_ns = now + CANCEL_RETRY_NS
@@ -96,6 +95,12 @@ class OrderTracker:
                 venue_id=tracked.order.venue_id,
             )
         )
+
+    @staticmethod
+    def may_cancel(tracked: Tracked) -> bool:
+        """The order works, is to go, and has not resisted too often."""
+        works = tracked.order.status in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
+        return tracked.cancelling and works and not _resists(tracked)
 
     # -- the venue's reports ---------------------------------------------------------------
 
@@ -188,6 +193,8 @@ class OrderTracker:
         now = self._desk.now_ns
         if tracked.expire_ns and now >= tracked.expire_ns and not tracked.cancelling:
             self.cancel(tracked)
+        if tracked.cancel_ns and now >= tracked.cancel_ns:
+            self.try_cancel(tracked)
         if tracked.query_ns and now >= tracked.query_ns:
             self._query(tracked)
 
@@ -280,7 +287,11 @@ class OrderTracker:
     def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:
         """Refused or lost: what the order is now, only a query can say."""
         self.ask(tracked, FIRST_QUERY_NS)
-        if tracked.cancels == MAX_CANCELS and tracked.order.status.open:
+        if event.code == 0:
+            tracked.cancels_lost += 1
+            wait = min(CANCEL_RETRY_NS << tracked.cancels_lost, LONGEST_QUERY_NS)
+            tracked.cancel_ns = self._desk.now_ns + wait
+        if tracked.order.status.open and _resists(tracked):
             text = f"{tracked.id} could not be cancelled: {event.message}"
             self._core.notify(Severity.ALARM, "cancel_failed", text, event.symbol)
 
@@ -357,3 +368,9 @@ class OrderTracker:
         self._desk.orphans[client_id] = cancels + 1
         self._core.notify(Severity.WARNING, "orphan_entry", f"cancelling {client_id}", symbol)
         self._core.emit(CancelOrder(client_id=client_id, symbol=symbol, conditional=False, venue_id=venue_id))
+
+
+def _resists(tracked: Tracked) -> bool:
+    """It has been tried often enough: the cancel is refused, or the venue does not answer."""
+    refused = tracked.cancels - tracked.cancels_lost
+    return refused >= MAX_CANCELS or tracked.cancels >= MAX_CANCELS_EVER

@@ -8,6 +8,7 @@ position, two only while one replaces the other. What a stop cannot cover in tim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from contractdesk.domain.commands import PlaceStop, Severity
@@ -86,19 +87,15 @@ class Protection:
         self._fit_stop(market)
         self._fit_profit(market)
 
-    def deadline_ns(self, market: Market) -> int:
-        """When ``ensure`` must be called though nothing happens; 0 = never."""
+    def deadlines_ns(self, market: Market) -> Iterator[int]:
+        """When ``ensure`` must be called though nothing happens; those that have passed count not."""
         guard = market.guard
-        if guard.flatten_reason:
-            return self.flattening.deadline_ns(market)
-        uncovered = oldest_ns(guard.uncovered)
-        deadlines = [uncovered + self._patience_ns] if uncovered else []
-        deadlines += [
-            tracked.triggered_ns + TRIGGER_PATIENCE_NS
-            for tracked in self._right(market)
-            if tracked.triggered_ns
-        ]
-        return min(deadlines, default=0)
+        yield guard.flatten_ns
+        if guard.uncovered:
+            yield oldest_ns(guard.uncovered) + self._patience_ns
+        for tracked in self._right(market):
+            if tracked.triggered_ns:
+                yield tracked.triggered_ns + TRIGGER_PATIENCE_NS
 
     def naked_s(self, market: Market) -> float:
         """How long the oldest uncovered contract has been so."""

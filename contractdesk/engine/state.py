@@ -61,7 +61,8 @@ class Tracked(Struct, kw_only=True):
     query_id: int = 0  # of the question under way
     queries: int = 0
     cancelling: bool = False  # we want it gone
-    cancels: int = 0
+    cancels: int = 0  # sent
+    cancels_lost: int = 0  # of those, without an answer
     cancel_ns: int = 0  # not before this is it cancelled again
     expire_ns: int = 0  # a resting entry is cancelled then; 0 = never
     triggered_ns: int = 0  # when a conditional order was first known to have fired

@@ -10,7 +10,7 @@ from contractdesk.engine.market_feed import MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.reconcile import Reconciliation
-from contractdesk.engine.state import NS_PER_S
+from contractdesk.engine.state import NS_PER_S, Tracked
 
 ACCOUNT_IN_POSITION_NS = 2 * NS_PER_S
 ACCOUNT_FLAT_NS = 5 * NS_PER_S
@@ -40,11 +40,10 @@ class Timers:
         desk, now = self._desk, self._desk.now_ns
         for symbol, market in desk.symbols.items():
             self._feed.on_time(market)
-            deadline = self._protection.deadline_ns(market)
-            if deadline and now >= deadline:
+            if market.position.size or market.guard.flatten_reason:
                 self._core.touch(symbol)
             for tracked in desk.tracked(market):
-                if _due(tracked.query_ns, now) or _due(tracked.expire_ns, now):
+                if any(_due(time, now) for time in self._order_times(tracked)):
                     self._orders.on_time(tracked)
                     self._core.touch(symbol)
         self._intents.on_time()
@@ -55,8 +54,12 @@ class Timers:
             desk.loop_lag_ms, desk.lagged_ns = 0.0, 0
 
     def deadline_ns(self) -> int:
-        """The earliest time at which ``run`` has something to do; 0 = never."""
-        return min((time for time in self._times() if time), default=0)
+        """The earliest time at which ``run`` has something to do; 0 = never.
+
+        What was due has been done when it was: a time that has passed is nobody's deadline.
+        """
+        now = self._desk.now_ns
+        return min((time for time in self._times() if time >= now), default=0)
 
     def _times(self) -> Iterator[int]:
         desk = self._desk
@@ -67,10 +70,15 @@ class Timers:
             yield pending.expires_ns
         for market in desk.symbols.values():
             yield market.bar_due_ns
-            yield self._protection.deadline_ns(market)
+            yield from self._protection.deadlines_ns(market)
             for tracked in desk.tracked(market):
-                yield tracked.query_ns
-                yield 0 if tracked.cancelling else tracked.expire_ns
+                yield from self._order_times(tracked)
+
+    def _order_times(self, tracked: Tracked) -> tuple[int, ...]:
+        """When the order is to be asked for, cancelled again, or cancelled because its time is over."""
+        if tracked.cancelling:
+            return tracked.query_ns, tracked.cancel_ns if self._orders.may_cancel(tracked) else 0
+        return tracked.query_ns, tracked.expire_ns
 
     def _read_account(self) -> None:
         """Keep equity fresh: twice as often while there is something at risk."""

@@ -1,0 +1,326 @@
+"""A venue that answers commands in every way a venue may: it accepts, rejects, loses, fills in part,
+repeats, delays and reorders. What really happened is in ``position``, ``orders`` and ``fills``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+from contractdesk.domain.account import Account, VenuePosition
+from contractdesk.domain.commands import (
+    CancelOrder,
+    Command,
+    PlaceStop,
+    QueryOrder,
+    ReadAccount,
+    ReadVenueState,
+    ReduceOrder,
+    SubmitOrder,
+)
+from contractdesk.domain.events import (
+    AccountRead,
+    CancelFailed,
+    Event,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderFilled,
+    OrderRead,
+    OrderRejected,
+    OutcomeUnknown,
+    ReadFailed,
+    StopTriggered,
+    VenueOrder,
+    VenueStateRead,
+)
+from contractdesk.domain.fills import Fill, Liquidity
+from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.orders import OrderStatus, OrderType, Side
+from engine.bench import MARK, NS_PER_S, SYMBOL, WALLET, D
+
+MS = NS_PER_S // 1000
+FENCE_NS = 3 * NS_PER_S
+
+
+@dataclass
+class Faults:
+    """Chances of what goes wrong, from 0 to 1."""
+
+    reject: float = 0.0
+    lose: float = 0.0  # the answer to a create or a cancel
+    read: float = 0.0  # a read that fails
+    drop: float = 0.0  # a user event that never comes
+    repeat: float = 0.0
+    delay: float = 0.0  # a user event that comes late
+    vanish: float = 0.0  # a stop that somebody else cancels, at each tick
+
+    @classmethod
+    def drawn(cls, random: Random) -> Faults:
+        """Some faults at some rates: not all sessions have them all."""
+        names = ("reject", "lose", "read", "drop", "repeat", "delay")
+        rates = {name: random.choice([0.0, 0.0, 0.1, 0.4]) for name in names}
+        return cls(**rates, vanish=random.choice([0.0, 0.0, 0.0, 0.02]))
+
+
+@dataclass
+class Resting:
+    """An order as the venue knows it."""
+
+    client_id: str
+    venue_id: str
+    side: Side
+    size: Decimal
+    type: OrderType
+    reduce_only: bool
+    trigger: Decimal | None
+    status: OrderStatus = OrderStatus.WORKING
+    filled: Decimal = ZERO
+
+    @property
+    def live(self) -> bool:
+        return self.status.open
+
+    def row(self) -> VenueOrder:
+        return VenueOrder(
+            client_id=self.client_id,
+            venue_id=self.venue_id,
+            symbol=SYMBOL,
+            side=self.side,
+            type=self.type,
+            status=self.status,
+            size=self.size,
+            filled=self.filled,
+            price=None,
+            trigger_price=self.trigger,
+            reduce_only=self.reduce_only,
+        )
+
+
+@dataclass
+class UnrulyVenue:
+    random: Random
+    faults: Faults
+    now_ns: int
+    mark: Decimal = MARK
+    position: Decimal = ZERO
+    orders: dict[str, Resting] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    queue: list[tuple[int, int, Event]] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)  # client ids of every create that was sent
+    step: int = 80  # of the mark, at each tick
+    count: int = 0
+
+    # -- delivering ------------------------------------------------------------------------
+
+    @property
+    def next_ns(self) -> int | None:
+        return self.queue[0][0] if self.queue else None
+
+    def pop(self) -> Event:
+        return heapq.heappop(self.queue)[2]
+
+    def _send(self, event: Event, *, answer: bool = False) -> None:
+        """An answer always comes; a pushed event may be late, repeated or lost."""
+        chance = self.random.random
+        if not answer and chance() < self.faults.drop:
+            return
+        late = not answer and chance() < self.faults.delay
+        for _ in range(2 if not answer and chance() < self.faults.repeat else 1):
+            delay = self.random.randint(1, 1500 if late else 60) * MS
+            self.count += 1
+            heapq.heappush(self.queue, (self.now_ns + delay, self.count, event))
+
+    # -- commands --------------------------------------------------------------------------
+
+    def perform(self, command: Command) -> None:
+        match command:
+            case SubmitOrder(approved=approved):
+                request = approved.request
+                self._create(request.client_id, request.side, request.size, request.type, None)
+            case PlaceStop():
+                self._create(
+                    command.client_id, command.side, command.size, command.type, command.trigger_price
+                )
+            case ReduceOrder():
+                self._create(
+                    command.client_id, command.side, command.size, OrderType.MARKET, None, reduce_only=True
+                )
+            case CancelOrder():
+                self._cancel(command.client_id)
+            case QueryOrder():
+                self._query(command)
+            case ReadAccount() | ReadVenueState():
+                self._read(command)
+            case _:
+                pass
+
+    def _create(
+        self,
+        client_id: str,
+        side: Side,
+        size: Decimal,
+        kind: OrderType,
+        trigger: Decimal | None,
+        *,
+        reduce_only: bool = False,
+    ) -> None:
+        self.created.append(client_id)
+        lost = self.random.random() < self.faults.lose
+        if lost and self.random.random() < 0.5:
+            self._unknown(client_id)
+            return
+        beyond = trigger is not None and self._beyond(side, kind, trigger)
+        empty = reduce_only and self.position * side.sign >= 0
+        if beyond or empty or self.random.random() < self.faults.reject:
+            rejected = self._rejected(client_id, beyond=beyond)
+            self._unknown(client_id) if lost else self._send(rejected, answer=True)
+            return
+        order = Resting(
+            client_id, f"v{len(self.created)}", side, size, kind, reduce_only or trigger is not None, trigger
+        )
+        self.orders[client_id] = order
+        if lost:
+            self._unknown(client_id)
+        else:
+            self._send(self._accepted(order), answer=True)
+        if trigger is None:
+            self._work(order)
+
+    def _unknown(self, client_id: str) -> None:
+        event = OutcomeUnknown(
+            ts_ns=0, client_id=client_id, symbol=SYMBOL, fence_ns=self.now_ns + FENCE_NS, reason="timeout"
+        )
+        self._send(event, answer=True)
+
+    def _rejected(self, client_id: str, *, beyond: bool) -> OrderRejected:
+        return OrderRejected(
+            ts_ns=0, client_id=client_id, symbol=SYMBOL, code=-1, message="no", would_trigger=beyond
+        )
+
+    def _accepted(self, order: Resting) -> OrderAccepted:
+        return OrderAccepted(ts_ns=0, client_id=order.client_id, symbol=SYMBOL, venue_id=order.venue_id)
+
+    def _cancel(self, client_id: str) -> None:
+        order = self.orders.get(client_id)
+        if order is None or not order.live or order.status is OrderStatus.TRIGGERED:
+            failed = CancelFailed(ts_ns=0, client_id=client_id, symbol=SYMBOL, code=-2011, message="unknown")
+            self._send(failed, answer=True)
+            return
+        lost = self.random.random() < self.faults.lose
+        if lost and self.random.random() < 0.5:
+            lost_event = CancelFailed(ts_ns=0, client_id=client_id, symbol=SYMBOL, code=0, message="timeout")
+            self._send(lost_event, answer=True)
+            return
+        order.status = OrderStatus.CANCELLED
+        if lost:
+            lost_event = CancelFailed(ts_ns=0, client_id=client_id, symbol=SYMBOL, code=0, message="timeout")
+            self._send(lost_event, answer=True)
+        else:
+            self._send(OrderCancelled(ts_ns=0, client_id=client_id, symbol=SYMBOL), answer=True)
+
+    def _query(self, command: QueryOrder) -> None:
+        if self.random.random() < self.faults.read:
+            self._send(self._failed(command.request_id), answer=True)
+            return
+        order = self.orders.get(command.client_id)
+        row = order.row() if order else None
+        self._send(OrderRead(ts_ns=0, client_id=command.client_id, symbol=SYMBOL, order=row), answer=True)
+
+    def _read(self, command: ReadAccount | ReadVenueState) -> None:
+        if self.random.random() < self.faults.read:
+            self._send(self._failed(command.request_id), answer=True)
+            return
+        account = self.account()
+        if isinstance(command, ReadAccount):
+            self._send(AccountRead(ts_ns=0, request_id=command.request_id, account=account), answer=True)
+            return
+        rows = tuple(order.row() for order in self.orders.values() if order.live)
+        fills = tuple(fill for fill in self.fills if fill.venue_ns >= command.fills_since_ns)
+        event = VenueStateRead(
+            ts_ns=0, request_id=command.request_id, account=account, orders=rows, fills=fills
+        )
+        self._send(event, answer=True)
+
+    @staticmethod
+    def _failed(request_id: int) -> ReadFailed:
+        return ReadFailed(ts_ns=0, request_id=request_id, what="read", reason="timeout")
+
+    def account(self) -> Account:
+        held = VenuePosition(
+            symbol=SYMBOL, size=self.position, entry_price=MARK, unrealized_pnl=ZERO, leverage=D(10)
+        )
+        return Account(
+            asset="USDT",
+            wallet_balance=WALLET,
+            unrealized_pnl=ZERO,
+            initial_margin=ZERO,
+            maintenance_margin=ZERO,
+            available=WALLET,
+            positions=(held,) if self.position else (),
+        )
+
+    # -- the market ------------------------------------------------------------------------
+
+    def tick(self) -> Decimal:
+        """One step of the mark; stops trigger, partial orders go on, somebody may cancel a stop."""
+        self.mark += D(self.random.randint(-self.step, self.step))
+        for order in list(self.orders.values()):
+            if not order.live:
+                continue
+            if order.trigger is None or order.status is OrderStatus.TRIGGERED:
+                self._work(order)
+            elif self._beyond(order.side, order.type, order.trigger):
+                self._trigger(order)
+            elif self.random.random() < self.faults.vanish:
+                order.status = OrderStatus.CANCELLED
+                self._send(OrderCancelled(ts_ns=0, client_id=order.client_id, symbol=SYMBOL))
+        return self.mark
+
+    def _beyond(self, side: Side, kind: OrderType, trigger: Decimal) -> bool:
+        falling = (side is Side.SELL) == (kind is OrderType.STOP_MARKET)
+        return self.mark <= trigger if falling else self.mark >= trigger
+
+    def _trigger(self, order: Resting) -> None:
+        order.status = OrderStatus.TRIGGERED
+        child = f"child-{order.venue_id}"
+        self._send(StopTriggered(ts_ns=0, client_id=order.client_id, symbol=SYMBOL, child_venue_id=child))
+        self._work(order)
+
+    def _work(self, order: Resting) -> None:
+        """Fill a part, or all; reduce-only is clipped to the position, and ends with it."""
+        left = order.size - order.filled
+        if order.reduce_only:
+            left = min(left, max(ZERO, -order.side.sign * self.position))
+        if left <= 0:
+            order.status = OrderStatus.EXPIRED
+            self._send(OrderExpired(ts_ns=0, client_id=order.client_id, symbol=SYMBOL, reason="reduce-only"))
+            return
+        lots = int(left / D("0.001"))
+        part = left if self.random.random() < 0.5 else D(self.random.randint(1, lots)) * D("0.001")
+        order.filled += part
+        self.position += order.side.sign * part
+        if order.filled == order.size:
+            order.status = OrderStatus.FILLED
+        elif order.status is OrderStatus.WORKING:
+            order.status = OrderStatus.PARTIALLY_FILLED
+        fill = Fill(
+            symbol=SYMBOL,
+            trade_id=f"t{len(self.fills)}",
+            client_id=order.client_id,
+            venue_order_id=order.venue_id,
+            signed_size=order.side.sign * part,
+            price=self.mark,
+            fee=D("0.01"),
+            fee_asset="USDT",
+            liquidity=Liquidity.TAKER,
+            venue_ns=self.now_ns,
+            ts_ns=self.now_ns,
+        )
+        self.fills.append(fill)
+        self._send(OrderFilled(ts_ns=0, client_id=order.client_id, symbol=SYMBOL, fill=fill))
+
+    def live_stops(self) -> list[Resting]:
+        return [o for o in self.orders.values() if o.live and o.type is OrderType.STOP_MARKET]
