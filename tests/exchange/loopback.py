@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,16 +17,18 @@ from yarl import URL
 
 from contractdesk.clock import Clock
 from contractdesk.exchange.core import Exchange
+from contractdesk.exchange.fed import FedMarket
 from contractdesk.exchange.launch import AccountOption, ExchangeOptions, Running, running
 from contractdesk.exchange.listings import default_listings
+from contractdesk.exchange.market import Depth, MarkTick
 from contractdesk.exchange.wire.binance.signing import signature
-from tests.exchange.quiet import HOUR_NS, QuietMarket
 
 DEMO = AccountOption(key="demo-key", secret="demo-secret")
 OTHER = AccountOption(key="other-key", secret="other-secret")
 TWO = (DEMO, OTHER)
 LIMIT_S = 45.0
 POLL_S = 0.02
+HOUR_NS = 3_600 * 10**9
 SYMBOL = "BTCUSDT"
 
 
@@ -35,8 +38,9 @@ def quiet_exchange(
 ) -> Exchange:
     """BTCUSDT around 60,000, with one lot of background a side, in which nothing happens by itself."""
     now_ns = time.time_ns()
-    market = QuietMarket(bids, asks, funding_ns=now_ns + HOUR_NS)
-    market.next_ns = now_ns + 24 * HOUR_NS
+    price = Decimal(60_000)
+    mark = MarkTick(price, price, Decimal("0.0001"), now_ns + HOUR_NS)
+    market = FedMarket(Depth(bids, asks), mark)
     return Exchange([default_listings()[0]], {SYMBOL: market}, now_ns)
 
 
