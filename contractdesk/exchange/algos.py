@@ -177,7 +177,8 @@ class Algos:
                 return algo
             algo = replace(algo, activated=True)
         factor = 1 - algo.callback_rate / HUNDRED if sell else 1 + algo.callback_rate / HUNDRED
-        trigger = price * factor
+        step = self._floor.listings[algo.symbol].instrument.tick_size
+        trigger = (price * factor / step).to_integral_value() * step
         known = algo.trigger_price
         tighter = not known or (trigger > known if sell else trigger < known)
         algo = replace(algo, trigger_price=trigger) if tighter else algo

@@ -93,7 +93,7 @@ def find(path: str) -> list[Path]:
 
 def recorded_symbol(path: Path) -> str:
     """The venue's symbol, read from the first stream message."""
-    for _, line in _lines([path]):
+    for _, _, line in _lines([path]):
         if line.startswith(b'{"stream"'):
             return line[len(b'{"stream":"') : line.index(b"@")].decode().upper()
     raise ConfigError(f"{path} has no stream message")
@@ -105,17 +105,17 @@ def frames(paths: Sequence[Path], listing: Listing) -> Iterator[Frame]:
     Reads as it goes; ConfigError for a line that cannot be read, a missing snapshot or a gap.
     """
     reader = _Reader(listing)
-    for stamp_ns, line in _lines(paths):
+    for name, stamp_ns, line in _lines(paths):
         try:
             message = reader.read(line)
         except (msgspec.DecodeError, ValueError) as exc:
-            raise ConfigError(f"{paths[0].name}: unreadable at {stamp_ns}: {line[:120]!r}: {exc}") from exc
+            raise ConfigError(f"{name}: unreadable at {stamp_ns}: {exc}: {line[:120]!r}") from exc
         if message is not None:
             yield Frame(stamp_ns, message)
 
 
-def _lines(paths: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
-    """(nanoseconds, json) of all files, each line once; times never go back."""
+def _lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
+    """(file, nanoseconds, json) of all lines; times never go back."""
     latest = 0
     for path in paths:
         with gzip.open(path, "rb") as file:
@@ -124,7 +124,7 @@ def _lines(paths: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
                 stamp_ns = int(stamp)
                 stamp_ns = stamp_ns if stamp_ns >= FIRST_NS else stamp_ns * NS_PER_US
                 latest = max(latest, stamp_ns)
-                yield latest, text
+                yield path.name, latest, text
 
 
 class _Grid:

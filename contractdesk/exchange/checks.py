@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
 
 from contractdesk.exchange import margin
@@ -21,6 +21,7 @@ from contractdesk.exchange.words import (
     Side,
 )
 
+HIGHEST_SELL = 10  # times the mark
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 
 
@@ -74,19 +75,27 @@ def lots(listing: Listing, quantity: Decimal | None, *, market: bool) -> int:
 
 
 def min_notional(listing: Listing, lots: int, tick: int) -> None:
-    worth = listing.quote_value(lots, tick)
-    if worth < listing.instrument.min_notional:
-        raise Refused(Reason.BELOW_MIN_NOTIONAL, f"{worth} < {listing.instrument.min_notional}")
+    """The detail of the refusal is the least notional allowed."""
+    if listing.quote_value(lots, tick) < listing.instrument.min_notional:
+        raise Refused(Reason.BELOW_MIN_NOTIONAL, str(listing.instrument.min_notional))
 
 
 def band(listing: Listing, side: Side, tick: int, mark: Mark) -> None:
-    """A limit may not lie further through the mark than the listing's band."""
+    """A limit may not lie further through the mark than the listing's band, nor absurdly high.
+
+    The detail of the refusal is the limit that would pass.
+    """
     price, width = listing.price(tick), listing.terms.band
-    highest, lowest = mark.mark_price * (1 + width), mark.mark_price * (1 - width)
-    if side is Side.BUY and price > highest:
-        raise Refused(Reason.PRICE_ABOVE_BAND, f"{price} > {highest}")
+    highest = mark.mark_price * (1 + width if side is Side.BUY else HIGHEST_SELL)
+    if price > highest:
+        raise Refused(Reason.PRICE_ABOVE_BAND, str(_on_grid(listing, highest, ROUND_FLOOR)))
+    lowest = mark.mark_price * (1 - width)
     if side is Side.SELL and price < lowest:
-        raise Refused(Reason.PRICE_BELOW_BAND, f"{price} < {lowest}")
+        raise Refused(Reason.PRICE_BELOW_BAND, str(_on_grid(listing, lowest, ROUND_CEILING)))
+
+
+def _on_grid(listing: Listing, price: Decimal, rounding: str) -> Decimal:
+    return listing.price(int((price / listing.instrument.tick_size).to_integral_value(rounding)))
 
 
 def margin_for(

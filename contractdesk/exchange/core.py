@@ -136,8 +136,10 @@ class Exchange:
         return Result(response=response, events=tuple(self._floor.drain()))
 
     def walk_to(self, symbol: str, price: Decimal, seconds: float) -> None:
-        """Lead a generated market to ``price``; Refused(MARKET_NOT_STEERABLE) for a recorded one."""
+        """Lead a generated market to ``price``; Refused(MARKET_NOT_STEERABLE) for any other one."""
         listing = self._floor.listing(symbol)
+        if not price.is_finite() or price <= 0:
+            raise Refused(Reason.PRICE_NOT_POSITIVE, str(price))
         self._markets[symbol].walk_to(max(1, int(price / listing.instrument.tick_size)), seconds)
 
     def settle_funding(self, symbol: str, rate: Decimal | None = None) -> list[Event]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from random import Random  # a seeded instance only: chance is an input
+from typing import TYPE_CHECKING
 
 from contractdesk.exchange.prints import NS_PER_MIN, NS_PER_S, BarRow, Prints
 from contractdesk.exchange.terms import Listing
+
+if TYPE_CHECKING:
+    from random import Random  # the flow's own, seeded
 
 MINUTES = 1_500  # bars before the first trade
 TRADED_MINUTES = 15  # the last ones, told by their trades

@@ -1,4 +1,4 @@
-"""A market that does nothing of its own, so that a test says all that happens in it."""
+"""An exchange whose market does nothing of its own, so that a test says all that happens in it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from contractdesk.domain.instrument import ContractKind
 from contractdesk.exchange.core import Exchange
+from contractdesk.exchange.fed import FedMarket
 from contractdesk.exchange.listings import default_listings
 from contractdesk.exchange.market import Depth, Level, MarkTick, Message
 from contractdesk.exchange.model import (
@@ -23,7 +24,6 @@ from contractdesk.exchange.model import (
     TimeInForce,
     WorkingType,
 )
-from contractdesk.exchange.prints import Prints
 from contractdesk.exchange.terms import Listing, Terms
 
 NS_PER_S = 1_000_000_000
@@ -33,44 +33,13 @@ BTC = "BTCUSDT"
 D = Decimal
 
 
-class QuietMarket:
-    """Sends what a test has queued, one batch at each ``next_ns``; steered by nobody."""
-
-    funding_interval_ns = 8 * HOUR_NS
-
-    def __init__(
-        self,
-        bids: Sequence[Level] = (),
-        asks: Sequence[Level] = (),
-        *,
-        mark: str = "60000",
-        funding_ns: int = START_NS + HOUR_NS,
-    ) -> None:
-        self._opening = Depth(bids, asks)
-        self._funding_ns = funding_ns
-        self._mark = mark
-        self.queue: list[list[Message]] = []
-        self.next_ns = START_NS + HOUR_NS * 24
-
-    def tick(self, mark: str, rate: str = "0.0001") -> MarkTick:
-        return MarkTick(D(mark), D(mark), D(rate), self._funding_ns)
-
-    def open(self, prints: Prints) -> tuple[Depth, MarkTick]:
-        return self._opening, self.tick(self._mark)
-
-    def pop(self) -> Sequence[Message]:
-        self.next_ns = START_NS + HOUR_NS * 24
-        return self.queue.pop(0) if self.queue else []
-
-    def sleep_until(self, now_ns: int) -> None:
-        self.next_ns = max(self.next_ns, now_ns)
-
-    def walk_to(self, tick: int, seconds: float) -> None:
-        raise NotImplementedError
+def mark_tick(mark: str, rate: str = "0.0001") -> MarkTick:
+    """A mark, its index beside it; funding settles an hour after the start."""
+    return MarkTick(D(mark), D(mark), D(rate), START_NS + HOUR_NS)
 
 
 class Pit:
-    """An exchange on one quiet market, with accounts ann and bob of 10,000 each."""
+    """An exchange on one quiet market, with customers ann and bob of 10,000 each."""
 
     def __init__(
         self,
@@ -83,7 +52,7 @@ class Pit:
     ) -> None:
         self.listing = listing or default_listings()[0]
         self.symbol = self.listing.symbol
-        self.market = QuietMarket(bids, asks, mark=mark)
+        self.market = FedMarket(Depth(bids, asks), mark_tick(mark))
         self.exchange = Exchange([self.listing], {self.symbol: self.market}, START_NS)
         for name in ("ann", "bob"):
             self.exchange.open_account(name, {self.listing.asset: D(balance)}, START_NS)
@@ -92,12 +61,11 @@ class Pit:
     def send(self, *messages: Message) -> list[Event]:
         """Let the market send these messages now."""
         self.now_ns += NS_PER_S
-        self.market.queue.append(list(messages))
-        self.market.next_ns = self.now_ns
+        self.market.feed(self.now_ns, *messages)
         return self.exchange.advance(self.now_ns)
 
     def mark(self, price: str) -> list[Event]:
-        return self.send(self.market.tick(price))
+        return self.send(mark_tick(price))
 
     def place(
         self,

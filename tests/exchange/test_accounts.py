@@ -29,7 +29,7 @@ from contractdesk.exchange.model import (
     Transfer,
 )
 from contractdesk.exchange.terms import Listing, money
-from exchange.quiet import BTC, HOUR_NS, START_NS, Pit, inverse_listing
+from exchange.quiet import BTC, HOUR_NS, START_NS, Pit, inverse_listing, mark_tick
 
 D = Decimal
 BIDS = [(599_990, 500), (590_000, 100_000), (300_000, 1_000_000)]
@@ -161,7 +161,7 @@ def test_funding_is_paid_by_longs_to_shorts_at_the_rate_in_force() -> None:
     pit = Pit(BIDS, ASKS)
     pit.place("ann", Side.BUY, "0.100")
     pit.place("bob", Side.SELL, "0.200")
-    pit.send(pit.market.tick("60000", rate="0.0003"))
+    pit.send(mark_tick("60000", rate="0.0003"))
     events = pit.exchange.advance(START_NS + HOUR_NS)
     (settled,) = [event.funding for event in events if isinstance(event, FundingHappened)]
     assert (settled.rate, settled.ts_ns) == (D("0.0003"), START_NS + HOUR_NS)
@@ -172,7 +172,7 @@ def test_funding_is_paid_by_longs_to_shorts_at_the_rate_in_force() -> None:
     assert pit.exchange.funding_rates(BTC) == [settled]
     assert pit.exchange.mark(BTC).next_funding_ns == START_NS + HOUR_NS  # as announced last
     pit.now_ns = START_NS + HOUR_NS
-    pit.send(pit.market.tick("60000"))  # names the past settlement once more
+    pit.send(mark_tick("60000"))  # names the past settlement once more
     assert pit.exchange.mark(BTC).next_funding_ns == START_NS + 9 * HOUR_NS
     assert len(pit.exchange.funding_rates(BTC)) == 1
 

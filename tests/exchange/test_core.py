@@ -145,6 +145,7 @@ ROWS: list[Row] = [
     (Reason.QUANTITY_TOO_LARGE, nothing, order(type=OrderType.MARKET, price=None, quantity=D(121))),
     (Reason.BELOW_MIN_NOTIONAL, nothing, order(quantity=D("0.001"))),
     (Reason.PRICE_ABOVE_BAND, nothing, order(price=D("63000.1"))),
+    (Reason.PRICE_ABOVE_BAND, holds, order(side=Side.SELL, price=D("600000.1"), reduce_only=True)),
     (Reason.PRICE_BELOW_BAND, nothing, order(side=Side.SELL, price=D("56999.9"))),
     (Reason.INSUFFICIENT_MARGIN, nothing, order(quantity=D(4))),  # 59,000 x 4 / 20 = 11,800
     (Reason.MAX_POSITION_AT_LEVERAGE, leveraged, order(quantity=D(6))),  # 354,000 > 300,000 at 125x
@@ -277,3 +278,19 @@ def test_a_suspended_host_does_not_replay_the_night() -> None:
     events = exchange.advance(START_NS + 8 * 3600 * NS_PER_S)
     assert len(events) < 100
     assert exchange.next_due_ns > START_NS + 8 * 3600 * NS_PER_S
+
+
+def test_details_name_what_would_pass() -> None:
+    pit = Pit(BIDS, ASKS, mark="60000.05")
+    details = []
+    for request in (
+        order(price=D("63000.2")),
+        order(side=Side.SELL, price=D(56999)),
+        order(quantity=D("0.001")),
+    ):
+        with pytest.raises(Refused) as refusal:
+            pit.handle(request)
+        details.append(refusal.value.detail)
+    assert details == ["63000.0", "57000.1", "100"]
+    with pytest.raises(Refused, match=Reason.PRICE_NOT_POSITIVE.value):
+        pit.exchange.walk_to(BTC, D("NaN"), 1)
