@@ -22,6 +22,7 @@ class DepthChart(Chart):
     """Cumulated contracts by price; the axes follow the book."""
 
     title = "Depth"
+    height_px = 126
     left_px = 44
 
     def __init__(self, desk: DeskFace, focus: Focus | None = None, *, pulse: Pulse | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from contractdesk.domain.views import DeskSnapshot, TradingState
+from contractdesk.domain.views import DeskSnapshot, PositionRow, TradingState
 from contractdesk.panels import formats
 from contractdesk.panels.grid import Tone
 
@@ -18,6 +18,7 @@ FEED_ALARM_MS: Final = 2_000.0  # the freshness rule refuses entries from here
 MARGIN_WARN: Final = Decimal("0.6")
 MARGIN_ALARM: Final = Decimal("0.85")  # the margin guard's limit
 
+EXTERNAL: Final = "external"
 STATE_TONE: Final = {
     TradingState.ACTIVE: Tone.BUY,
     TradingState.REDUCING: Tone.WARN,
@@ -59,9 +60,14 @@ def _margin(snapshot: DeskSnapshot) -> Item:
     return Item("margin", "Margin", formats.percent(ratio), tone)
 
 
+def ours(row: PositionRow) -> bool:
+    """False for a position that was opened elsewhere and is left alone: it needs no stop of ours."""
+    return row.origin != EXTERNAL
+
+
 def protection(snapshot: DeskSnapshot) -> Item:
-    """``protected 100 %``, ``naked 0.4 s``, or ``flat``."""
-    if not any(row.size for row in snapshot.positions):
+    """``protected 100 %``, ``naked 0.4 s``, or ``flat``: of our own contracts."""
+    if not any(row.size and ours(row) for row in snapshot.positions):
         return Item("protection", "Protection", "flat")
     if snapshot.naked_s > 0:
         return Item("protection", "Protection", f"naked {snapshot.naked_s:.1f} s", Tone.ALARM)

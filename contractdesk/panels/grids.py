@@ -12,7 +12,7 @@ from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.intents import Refused
 from contractdesk.domain.orders import Order, OrderStatus, Side
 from contractdesk.domain.views import DeskSnapshot, Notice, PositionRow, StrategyRow
-from contractdesk.panels import formats
+from contractdesk.panels import formats, gist
 from contractdesk.panels.grid import Cell, Column, Grid, Tone
 
 MAX_ROWS: Final = 40
@@ -44,7 +44,9 @@ def positions(snapshot: DeskSnapshot) -> Grid:
 
 def _position(row: PositionRow, snapshot: DeskSnapshot) -> tuple[Cell, ...]:
     terms, places = _terms(snapshot, row.symbol), formats.cash_places(snapshot.asset)
-    stop = Tone.ALARM if row.size and row.stop_price is None else Tone.PLAIN
+    stop = _price(terms, row.stop_price)
+    if row.stop_price is None and row.size and gist.ours(row):
+        stop = Cell("none", Tone.ALARM)
     return (
         Cell(row.symbol),
         Cell(formats.signed_size(terms, row.size) if terms else str(row.size), _direction(row.size)),
@@ -55,7 +57,7 @@ def _position(row: PositionRow, snapshot: DeskSnapshot) -> tuple[Cell, ...]:
         _amount(row.realized_pnl, places),
         Cell(formats.fixed(row.fees, places + 2)),
         _amount(row.funding, places + 2),
-        Cell(_price(terms, row.stop_price).text, stop),
+        stop,
         _guarded(row),
         _price(terms, row.liquidation_price),
         Cell(row.strategy_id or row.origin, Tone.MUTED),
@@ -63,7 +65,7 @@ def _position(row: PositionRow, snapshot: DeskSnapshot) -> tuple[Cell, ...]:
 
 
 def _guarded(row: PositionRow) -> Cell:
-    if not row.size:
+    if not row.size or not gist.ours(row):
         return Cell(formats.NONE, Tone.MUTED)
     share = row.guarded / abs(row.size)
     return Cell(formats.percent(min(share, Decimal(1)), 0), Tone.PLAIN if share >= 1 else Tone.ALARM)

@@ -12,7 +12,7 @@ from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.instrument import ContractKind, Instrument
 from contractdesk.domain.orders import Order, OrderRole
 from contractdesk.domain.views import DeskSnapshot, PositionRow, SymbolSnapshot
-from contractdesk.panels import formats
+from contractdesk.panels import formats, gist
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.focus import Focus
 from contractdesk.panels.live import LiveWidget, script, style
@@ -167,6 +167,8 @@ def _tone(value: Decimal) -> str:
 
 
 def _stop_line(instrument: Instrument, position: PositionRow) -> dict[str, str]:
+    if not gist.ours(position):
+        return {"name": "Stop", "text": "external: not ours", "tone": "muted"}
     if position.stop_price is None:
         return {"name": "Stop", "text": "none", "tone": "alarm"}
     text = formats.price(instrument, position.stop_price)

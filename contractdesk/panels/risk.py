@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.views import DeskSnapshot
+from contractdesk.panels import formats
 
-_QUANTITY: Final = re.compile(r"^\s*(?:<=|>=|<|>)?\s*([+-]?[\d,]*\.?\d+)\s*(.*)$")
+_QUANTITY: Final = re.compile(r"^\s*(?:<=|>=|<|>)?\s*([+-]?[\d,]*\.?\d+)\s*([^\s\d.,]+)")
 
 
 class Gauge(Struct, frozen=True):
-    """One rule: ``share`` is found / limit where both are numbers of one unit, else None."""
+    """One rule: ``share`` is found / limit where both begin with a number of one unit, else None."""
 
     rule: str
     found: str
@@ -27,24 +28,37 @@ class Gauge(Struct, frozen=True):
 
 
 def gauges(snapshot: DeskSnapshot) -> tuple[Gauge, ...]:
-    return tuple(Gauge(f.rule, f.found, f.limit, f.passed, f.would_pass, share_of(f)) for f in snapshot.risk)
+    """What blocks stands first; the symbol is left out where there is only one."""
+    only = f"{next(iter(snapshot.symbols))}: " if len(snapshot.symbols) == 1 else ""
+    shown = [
+        Gauge(
+            rule=finding.rule.replace("_", " "),
+            found=finding.found.removeprefix(only),
+            limit=finding.limit,
+            passed=finding.passed,
+            would_pass=finding.would_pass,
+            share=share_of(finding),
+        )
+        for finding in snapshot.risk
+    ]
+    return tuple(sorted(shown, key=lambda gauge: gauge.passed))
 
 
 def share_of(finding: Finding) -> float | None:
     """How much of its limit a finding uses, cut to 0..1; None for prices and words."""
     found, limit = _quantity(finding.found), _quantity(finding.limit)
-    if found is None or limit is None or not found[1] or found[1] != limit[1] or limit[0] <= 0:
+    if found is None or limit is None or found[1] != limit[1] or limit[0] <= 0:
         return None
     return float(min(max(found[0] / limit[0], Decimal(0)), Decimal(1)))
 
 
 def _quantity(text: str) -> tuple[Decimal, str] | None:
-    """``2.81 %`` as (2.81, "%"); None for what does not start with a number."""
-    match = _QUANTITY.match(text.replace("\u2212", "-"))
+    """``BTC/USDT:USDT: 2.81 % of equity`` as (2.81, "%"); None without a number and a unit in front."""
+    match = _QUANTITY.match(text.replace(formats.MINUS, "-").rpartition(": ")[2])
     if match is None:
         return None
     try:
-        return Decimal(match[1].replace(",", "")), match[2].split()[0] if match[2].split() else ""
+        return Decimal(match[1].replace(",", "")), match[2]
     except InvalidOperation:
         return None
 
@@ -63,11 +77,10 @@ def _html_gauge(gauge: Gauge) -> str:
         bar = f'<div class="cd-bar"><div style="width:{gauge.share * 100:.0f}%"></div></div>'
     hint = ""
     if gauge.would_pass and not gauge.passed:
-        hint = f'<div class="cd-gauge-hint">passes with: {escape(gauge.would_pass)}</div>'
+        hint = f'<div class="cd-gauge-hint">passes with {escape(gauge.would_pass)}</div>'
     return (
         f'<div class="cd-gauge cd-gauge-{state}"><div class="cd-gauge-line">'
-        f'<span class="cd-gauge-rule">{escape(gauge.rule.replace("_", " "))}</span>'
-        f'<span class="cd-gauge-found"><b>{escape(gauge.found)}</b>'
-        f' <span class="cd-muted">of {escape(gauge.limit)}</span></span>'
-        f'<span class="cd-gauge-sign">{sign}</span></div>{bar}{hint}</div>'
+        f'<span class="cd-gauge-rule">{sign} {escape(gauge.rule)}</span>'
+        f'<span class="cd-gauge-found">{escape(gauge.found)}</span></div>{bar}'
+        f'<div class="cd-gauge-limit">{escape(gauge.limit)}</div>{hint}</div>'
     )

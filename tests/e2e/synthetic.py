@@ -153,7 +153,7 @@ class Market:
             fills=tuple(self._fills),
             refusals=self._refusals(),
             strategies=self._strategies(),
-            risk=self._risk(notional / (wallet + pnl)),
+            risk=self._risk(notional, wallet + pnl),
             equity_curve=tuple(self._curve),
             notices=self._notices(),
             events_handled=self._count * 12,
@@ -257,15 +257,31 @@ class Market:
             ),
         )
 
-    def _risk(self, share: Decimal) -> tuple[Finding, ...]:
+    def _risk(self, notional: Decimal, equity: Decimal) -> tuple[Finding, ...]:
+        cap = f"<= 3 % of equity ({equity * 3 / 100:.2f} USDT)"
+        share = f"{notional / equity * 100:.2f} % of equity ({notional:.2f} USDT)"
         return (
-            Finding(rule="size_cap", found=f"{share * 100:.2f} %", limit="3 %", passed=True),
-            Finding(rule="margin_check", found="14.10 USDT", limit="9985.90 USDT", passed=True),
-            Finding(rule="hard_stop", found="28131.5", limit="28150.2", passed=True),
+            Finding(rule="trading_state", found="ACTIVE", limit="ACTIVE", passed=True),
             Finding(
-                rule="funding_gate", found="0.062 %", limit="0.05 %", passed=False, would_pass="after 08:00"
+                rule="equity", found=f"{equity:.2f} USDT, 0.4 s old", limit="> 0, <= 2.0 s old", passed=True
             ),
-            Finding(rule="freshness", found="0.1 s", limit="2 s", passed=True),
+            Finding(
+                rule="feeds",
+                found="clock 12 s off",
+                limit="<= 5 s off",
+                passed=False,
+                would_pass="a right clock",
+            ),
+            Finding(rule="size_cap", found=f"{self._instrument.symbol}: {share}", limit=cap, passed=True),
+            Finding(
+                rule="margin", found="0.10 % of equity in use", limit="<= 9990.12 USDT available", passed=True
+            ),
+            Finding(
+                rule="hard_stop",
+                found="1 of 1 positions protected",
+                limit="every contract under a stop",
+                passed=True,
+            ),
         )
 
     def _notices(self) -> tuple[Notice, ...]:

@@ -109,7 +109,7 @@ def test_a_click_does_not_fire_the_hooks_of_the_running_cell(page: Page, lab: La
     page.locator(".cd-button-halt").click()
     page.locator('.cd-state[data-state="HALTED"]').wait_for(timeout=5_000)
     output = page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-OutputArea-output pre")
-    assert output.first.inner_text(timeout=15_000) == "fired 0"
+    assert output.first.inner_text(timeout=15_000).strip() == "fired 0"
 
 
 def test_flatten_asks_twice_and_resume_works(page: Page, lab: Lab) -> None:

@@ -75,7 +75,7 @@ function render({ model, el }) {
     if (wait.since && model.get("state") === "HALTED") wait.since = 0;
     if (wait.since) {
       const late = performance.now() - wait.since > CONFIRM_MS;
-      return late ? ["halt NOT confirmed: stops stay on the venue; try `contractdesk halt`", "alarm"] : ["halting…", "warn"];
+      return late ? ["halt NOT confirmed; the stops stay on the venue", "alarm"] : ["halting…", "warn"];
     }
     if (silence) return [`stale: the kernel has been silent for ${(silence / 1000).toFixed(0)} s`, "alarm"];
     if (model.get("outcome")) return [model.get("outcome"), "alarm"];
