@@ -27,7 +27,9 @@ class Demonstration(Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-def demonstrate(notebook: Path, output: Path, recordings: Path | None, speed: float, seed: int) -> Demonstration:
+def demonstrate(
+    notebook: Path, output: Path, recordings: Path | None, speed: float, seed: int
+) -> Demonstration:
     """Run the console notebook with the bot trading, bounded in time, and sum it up."""
     recorded = recordings is not None and any(recordings.glob(CAPTURE))
     minutes = RECORDED_MINUTES / speed if recorded else 2.0

@@ -208,6 +208,11 @@ class Desk:
         return list(self._session.host.venue.instruments)
 
     @property
+    def folder(self) -> Path:
+        """Where the desk keeps its journal, tape and log, and the embedded exchange its own."""
+        return self._session.paths.home
+
+    @property
     def journal_path(self) -> Path:
         """SQLite: every event but the market's, and every command, written before it was sent."""
         return self._session.paths.journal
@@ -221,6 +226,10 @@ class Desk:
     def log_path(self) -> Path:
         """JSON lines in ECS; rotated."""
         return self._session.paths.log
+
+    def reset_metrics(self) -> None:
+        """Measure lag and latencies from now on."""
+        self._session.metrics.reset()
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:

@@ -115,7 +115,7 @@ class StrategyVerbs:
 
         source, digest = source_of(cls)
         self._session.classes[digest] = cls
-        self._host.recorder.source(digest, cls.__name__, source)
+        self._host.recorder.source(source)
         return digest
 
     def row(self, strategy_id: str) -> StrategyRow:

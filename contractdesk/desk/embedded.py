@@ -13,8 +13,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 from msgspec import Struct
@@ -52,7 +53,7 @@ def ensure(paths: DeskPaths, market: MarketOptions, clock: Clock) -> Running:
         return _start(folder, market, clock)
     if _market(running.market) != _market(market):
         raise UserError(
-            f"this desk's exchange already runs with {_words(running.market)}: open it with these options,"
+            f"this desk's exchange already runs with {words(running.market)}: open it with these options,"
             f" with fresh=True to end it and begin anew (its positions are lost), or under another name="
         )
     return running
@@ -86,23 +87,45 @@ def endpoints(running: Running) -> Endpoints:
     return Endpoints(rest=running.address, stream=running.address.replace("http://", "ws://", 1))
 
 
-def open_account(running: Running, key: str, secret: str, market: MarketOptions) -> None:
+def open_account(running: Running, name: str, key: str, secret: str, market: MarketOptions) -> None:
     """Make sure the account exists; one that already does keeps its balance and positions."""
-    body = {"key": key, "secret": secret, "balance": str(market.balance)}
+    body = {"account": name, "key": key, "secret": secret, "balance": str(market.balance)}
     post(running.address, "/control/account", body)
 
 
-def post(address: str, path: str, body: dict[str, str]) -> bytes:
+def control_state(running: Running) -> dict[str, Any]:
+    """The exchange's own truth, plain JSON: accounts by name, with orders, fills and ledger."""
+    state: dict[str, Any] = msgspec.json.decode(get(running.address, "/control/state"))
+    return state
+
+
+def get(address: str, path: str) -> bytes:
+    """One question to the control API."""
+    return _ask(urllib.request.Request(address + path), path)  # noqa: S310  # always http to loopback
+
+
+def post(address: str, path: str, body: Mapping[str, object]) -> bytes:
     """One request to the control API; UserError carries what it answered."""
-    request = urllib.request.Request(  # noqa: S310  # always http to loopback, from our own child
+    request = urllib.request.Request(  # noqa: S310  # always http to loopback, to our own child
         address + path, data=msgspec.json.encode(body), headers={"Content-Type": "application/json"}
     )
+    return _ask(request, path)
+
+
+def _ask(request: urllib.request.Request, path: str) -> bytes:
     try:
         with _DIRECT.open(request, timeout=REQUEST_WITHIN_S) as answer:
             content: bytes = answer.read()
             return content
     except (urllib.error.URLError, TimeoutError) as error:
-        raise UserError(f"the embedded exchange at {address} does not do {path}: {error}") from error
+        raise UserError(f"the embedded exchange does not answer {path}: {error}") from error
+
+
+def words(market: MarketOptions) -> str:
+    """The market in words: its seed, or its recording with the speed."""
+    if not market.recording:
+        return f"seed={market.seed}"
+    return f"recording={market.recording!r}, speed={market.speed:g}, start={market.start:g}"
 
 
 # -- starting -------------------------------------------------------------------------------
@@ -191,9 +214,3 @@ def _answers(address: str) -> bool:
 def _market(market: MarketOptions) -> tuple[object, ...]:
     recorded = str(Path(market.recording).resolve()) if market.recording else ""
     return (recorded, market.speed, market.start) if recorded else (market.seed,)
-
-
-def _words(market: MarketOptions) -> str:
-    if not market.recording:
-        return f"seed={market.seed}"
-    return f"recording={market.recording!r}, speed={market.speed:g}, start={market.start:g}"

@@ -194,9 +194,11 @@ class DeskHost:
     def _step(self, event: Event) -> Handled:
         began_ns = self.clock.monotonic_ns()
         event = self._in_order(event)
-        seq = self.recorder.event(event)
+        self.recorder.rotate(event.ts_ns, self.engine.checkpoint)
+        self.recorder.event(event)
+        seq = self.recorder.seq
         commands = self._handle(event)
-        self.recorder.commands(commands)
+        self.recorder.commands(event.ts_ns, commands)
         self._dispatcher.perform(commands, event.ts_ns)
         self._orders.saw(event)
         self.records.saw(event)

@@ -54,7 +54,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
         stack.callback(log.close)
         venue = make_venue(profile, name, paths, clock)
         config = _engine_config(profile, name, lock.epoch, venue, risk)
-        recorder = Recorder(paths, config, log.logger)
+        recorder = Recorder(paths, config, account_key(profile, name), clock.now_ns())
         stack.callback(recorder.close)
         classes: dict[str, type[Strategy]] = {}
         metrics = Metrics()

@@ -1,0 +1,117 @@
+"""Numbers every input and writes it down before the engine sees it; writes the commands before they run.
+
+Market inputs go to the tape, all others and every command to the journal. Writing never blocks the
+loop and never stops the desk: what fails is told once, and then entries are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from contractdesk import __version__
+from contractdesk.desk.paths import DeskPaths
+from contractdesk.domain.commands import Command
+from contractdesk.domain.events import Event, MarketEvent
+from contractdesk.engine.config import EngineConfig
+from contractdesk.errors import StorageError
+from contractdesk.storage.journal import Journal
+from contractdesk.storage.journal_reader import SessionMeta
+from contractdesk.storage.tape import Tape
+from contractdesk.storage.tape_file import TapeHeader
+
+# Each session counts from a number of its own: the tape of one that was killed may hold later
+# numbers than its journal, and no number is ever used twice.
+SESSION_SPAN = 10**12
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """The journal and the tape of one session, under one sequence of numbers."""
+
+    def __init__(self, paths: DeskPaths, config: EngineConfig, account: str, opened_ns: int) -> None:
+        """Open both; StorageError where the journal is damaged or newer than this code."""
+        self._journal = Journal(paths.journal)
+        self._tape = Tape(paths.tape)
+        self._settings = msgspec.msgpack.encode(config)
+        self._sources: list[str] = []
+        self._trouble = ""
+        self.seq = (self._journal.last_seq // SESSION_SPAN + 1) * SESSION_SPAN
+        self._journal.begin_session(
+            SessionMeta(
+                first_seq=self.seq + 1,
+                opened_ns=opened_ns,
+                desk=config.desk,
+                account=account,
+                code_version=__version__,
+                settings=self._settings,
+            )
+        )
+        self._begin_segment(opened_ns, b"")
+
+    @property
+    def broken(self) -> str:
+        """Why the record may have holes; "" when all is well."""
+        return self._trouble or self._journal.broken or self._tape.broken
+
+    def event(self, event: Event) -> None:
+        """Give the input its number and queue it for the disk."""
+        self.seq += 1
+        self._guarded(self._put, event)
+
+    def commands(self, ts_ns: int, commands: Sequence[Command]) -> None:
+        """Queue what the engine answered to the last input."""
+        if commands:
+            self._guarded(self._journal.put_commands, self.seq, ts_ns, commands)
+
+    def rotate(self, now_ns: int, checkpoint: Callable[[], bytes]) -> None:
+        """Begin a new segment of the tape where that is due; call it between two events."""
+        if self._tape.due(now_ns):
+            self._begin_segment(now_ns, checkpoint())
+
+    async def durable(self) -> None:
+        """Wait until everything queued so far is on disk; StorageError when it cannot be."""
+        if self._trouble:
+            raise StorageError(self._trouble)
+        await asyncio.wrap_future(self._journal.barrier())
+
+    def source(self, source: str) -> str:
+        """Keep a strategy's source, on disk when this returns; its sha256."""
+        digest = self._journal.keep_source(source)
+        if digest not in self._sources:
+            self._sources.append(digest)
+        return digest
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._tape.close()
+        self._journal.close()
+
+    def _put(self, event: Event) -> None:
+        if isinstance(event, MarketEvent):
+            self._tape.append(self.seq, event)
+        else:
+            self._journal.put_event(self.seq, event)
+
+    def _begin_segment(self, now_ns: int, checkpoint: bytes) -> None:
+        self._tape.rotate(
+            TapeHeader(
+                first_seq=self.seq + 1,
+                opened_ns=now_ns,
+                checkpoint=checkpoint,
+                settings=self._settings,
+                sources=tuple(self._sources),
+            )
+        )
+
+    def _guarded(self, write: Callable[..., None], *args: object) -> None:
+        try:
+            write(*args)
+        except StorageError as error:
+            if not self._trouble:
+                log.exception("the record has a hole", extra={"event.code": "storage"})
+            self._trouble = str(error)

@@ -1,0 +1,35 @@
+"""A desk on a loopback exchange of its own, once a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contractdesk.clock import SystemClock
+from contractdesk.console.desk import Desk
+from contractdesk.console.opening import open_desk, open_desks
+from contractdesk.desk import embedded
+from contractdesk.desk.paths import state_home
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder of the module's own; its exchanges are ended afterwards."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTRACTDESK_STATE", str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield folder
+        for desk in open_desks():
+            desk.close()
+        for exchange in state_home().glob("*/exchange"):
+            if (running := embedded.find(exchange)) is not None:
+                embedded.stop(running, SystemClock())
+
+
+@pytest.fixture(scope="module")
+def desk(home: Path) -> Desk:
+    """An embedded desk with a generated market."""
+    return open_desk("embedded", name="test", seed=11, idle_limit_s=120)
