@@ -16,10 +16,19 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from contractdesk import errors as errors
+    from contractdesk.console.audit import audit as audit
     from contractdesk.console.desk import Desk as Desk
     from contractdesk.console.nested import allow_nested as allow_nested
     from contractdesk.console.opening import open_desk as open_desk
     from contractdesk.console.sizing import size as size
+    from contractdesk.strategy import Atr as Atr
+    from contractdesk.strategy import BarView as BarView
+    from contractdesk.strategy import Bollinger as Bollinger
+    from contractdesk.strategy import Ema as Ema
+    from contractdesk.strategy import Macd as Macd
+    from contractdesk.strategy import MacdOutput as MacdOutput
+    from contractdesk.strategy import Rsi as Rsi
+    from contractdesk.strategy import Sma as Sma
     from contractdesk.strategy import library as library
     from contractdesk.strategy.base import Context as Context
     from contractdesk.strategy.base import Strategy as Strategy
@@ -33,10 +42,19 @@ if TYPE_CHECKING:
     from contractdesk.strategy.params import Param as Param
 
 _HOMES = {
+    "audit": "contractdesk.console.audit",
     "Desk": "contractdesk.console.desk",
     "allow_nested": "contractdesk.console.nested",
     "open_desk": "contractdesk.console.opening",
     "size": "contractdesk.console.sizing",
+    "Atr": "contractdesk.strategy",
+    "BarView": "contractdesk.strategy",
+    "Bollinger": "contractdesk.strategy",
+    "Ema": "contractdesk.strategy",
+    "Macd": "contractdesk.strategy",
+    "MacdOutput": "contractdesk.strategy",
+    "Rsi": "contractdesk.strategy",
+    "Sma": "contractdesk.strategy",
     "Context": "contractdesk.strategy.base",
     "Strategy": "contractdesk.strategy.base",
     "atr_stop": "contractdesk.strategy.intents",
@@ -51,12 +69,21 @@ _HOMES = {
 _MODULES = {"errors": "contractdesk.errors", "library": "contractdesk.strategy.library"}
 
 __all__ = [
+    "Atr",
+    "BarView",
+    "Bollinger",
     "Context",
     "Desk",
+    "Ema",
+    "Macd",
+    "MacdOutput",
     "Param",
+    "Rsi",
+    "Sma",
     "Strategy",
     "allow_nested",
     "atr_stop",
+    "audit",
     "cancel_entries",
     "enter_long",
     "enter_short",
