@@ -27,6 +27,7 @@ class PriceChart(Chart):
 
     title = "Price"
     height_px = 190
+    moving_axes = 1
     period_ns = 1_000 * NS_PER_MS
 
     def __init__(self, desk: DeskFace, focus: Focus | None = None, *, pulse: Pulse | None = None) -> None:

@@ -21,7 +21,7 @@ TICK_NS = 50 * NS_PER_MS  # half a ladder's period, so that due times are met cl
 PROBE_NS = 5 * NS_PER_S
 HEARTBEAT_NS = 1 * NS_PER_S  # a picture that has not changed is sent again so often, as a sign of life
 MESSAGES_PER_S = 38.0  # refill + burst stay below 50 in any second, acknowledgements included
-BURST = 8.0
+BURST = 8.0  # also the most that one panel may cost
 MAX_PANELS = 64
 MAX_FAILURES = 5  # in a row; then the panel rests, or one bug would fill the log
 
@@ -83,7 +83,7 @@ class Pump:
             return tuple(entry.panel for entry in self._entries)
 
     def add(self, *panels: Panel, start: bool = True) -> None:
-        """Take panels in, in order of importance; beyond ``MAX_PANELS`` the oldest are let go."""
+        """Take panels in; beyond ``MAX_PANELS`` the oldest are let go."""
         with self._lock:
             self._entries = [*self._entries, *map(_Entry, panels)][-MAX_PANELS:]
             if start and not self.running:
@@ -91,12 +91,17 @@ class Pump:
                 self._thread.start()
 
     def step(self, now_ns: int) -> None:
-        """Refresh what is due at ``now_ns`` (monotonic) and fits the budget; never raises."""
+        """Refresh what is due at ``now_ns`` (monotonic) and fits the budget; never raises.
+
+        The longest due goes first, and what it cannot afford yet nobody else may spend: none starves.
+        """
         with self._writing:
-            for entry in self._living():
-                if self._due(entry, now_ns) and self._budget.take(entry.panel.cost, now_ns):
-                    sent = self._refresh(entry, now_ns)
-                    self._budget.give_back(entry.panel.cost - sent)
+            due = [entry for entry in self._living() if self._due(entry, now_ns)]
+            for entry in sorted(due, key=lambda entry: entry.due_ns):
+                if not self._budget.take(entry.panel.cost, now_ns):
+                    return
+                sent = self._refresh(entry, now_ns)
+                self._budget.give_back(entry.panel.cost - sent)
 
     def flush(self) -> None:
         """Show the latest snapshot everywhere now: the last word of a headless notebook."""

@@ -94,11 +94,11 @@ def test_ladders_move_ten_times_a_second_and_charts_twice() -> None:
 
 
 def test_greedy_panels_together_stay_within_fifty_messages_in_any_second() -> None:
-    panels = tuple(Recorder(MovingDesk(), hz=20, cost=cost) for cost in (1, 2, 3, 5, 9))
+    panels = tuple(Recorder(MovingDesk(), hz=20, cost=cost) for cost in (1, 2, 3, 5, 8))
     sent = run(pumped(*panels), 20, beats=panels)
     window = NS_PER_S // TICK_NS
     assert max(sum(sent[i : i + window]) for i in range(len(sent) - window)) <= 50
-    assert len(panels[0].seen) > 350, "the first panel is served first"
+    assert min(len(panel.seen) for panel in panels) >= 35, "none starves"
 
 
 def test_what_was_not_sent_is_given_back() -> None:

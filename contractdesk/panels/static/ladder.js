@@ -135,12 +135,13 @@ class LadderCanvas {
   }
 
   layout(ink, terms, rows) {
-    const largest = Math.max(...rows.map((row) => row.lots), 1);
-    const mean = rows.reduce((sum, row) => sum + row.lots, 0) / rows.length;
+    const sizes = rows.map((row) => row.lots).sort((a, b) => a - b);
+    const largest = sizes[sizes.length - 1];
     this.deepest = Math.max(...rows.map((row) => row.sum), 1);
     // Sizes are heavy-tailed: one wall must not shrink all other bars to nothing, so bars are cut at
-    // four times the mean. The scale grows at once and shrinks slowly, or every bar would jump.
-    this.scale = Math.max(Math.min(largest, 4 * mean), this.scale * 0.97);
+    // three times the 80th percentile. The scale grows at once and shrinks slowly, or all would jump.
+    const usual = 3 * sizes[Math.floor(sizes.length * 0.8)];
+    this.scale = Math.max(Math.min(largest, usual), this.scale * 0.97, 1);
     const text = (lots) => fixed(lots * terms.lot, terms.sizeDecimals);
     this.columns = columnsOf(this.width, ink, terms, {
       price: fixed(rows[0].ticks * terms.tick, terms.priceDecimals),
