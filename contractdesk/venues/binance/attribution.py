@@ -13,13 +13,11 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from contractdesk.clock import NS_PER_S
+from contractdesk.venues.binance.fill_watch import remember
 
 HOLD_NS = 2 * NS_PER_S
 MAX_HELD = 256
-MAX_KNOWN = 4_096
 T = TypeVar("T")
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Armed(Struct, frozen=True):
@@ -49,12 +47,12 @@ class Attribution(Generic[T]):
 
     def sent(self, client_id: str) -> None:
         """We are about to send a regular order under this id."""
-        _put(self._ours, client_id, None)
+        remember(self._ours, client_id, None)
 
     def armed(self, armed: Armed) -> None:
         """A conditional order of ours rests, or is about to."""
-        _put(self._ours, armed.client_id, None)
-        _put(self._armed, armed.client_id, armed)
+        remember(self._ours, armed.client_id, None)
+        remember(self._armed, armed.client_id, armed)
 
     def ended(self, client_id: str) -> None:
         """A conditional order that can have no child any more."""
@@ -62,7 +60,7 @@ class Attribution(Generic[T]):
 
     def placed(self, venue_id: str, client_id: str) -> None:
         """A regular order of ours is known to the venue by ``venue_id``."""
-        _put(self._client_ids, venue_id, client_id)
+        remember(self._client_ids, venue_id, client_id)
 
     def triggered(self, client_id: str, venue_id: str) -> tuple[T, ...]:
         """The child of ``client_id`` is known; returns the updates that waited for it, in order."""
@@ -102,10 +100,3 @@ class Attribution(Generic[T]):
     @property
     def holding(self) -> int:
         return len(self._held)
-
-
-def _put(table: OrderedDict[K, V], key: K, value: V) -> None:
-    table[key] = value
-    table.move_to_end(key)
-    while len(table) > MAX_KNOWN:
-        table.popitem(last=False)

@@ -130,7 +130,8 @@ class _Snapshot(Struct):
     time_ms: int = field(name="T", default=0)
 
 
-MarketFact = DepthDelta | TradePrinted | MarkPriced | BarClosed | LiquidationPrinted | Ack
+SymbolFact = DepthDelta | TradePrinted | MarkPriced | BarClosed | LiquidationPrinted
+MarketFact = SymbolFact | Ack
 _envelope = msgspec.json.Decoder(_Envelope)
 _raw = msgspec.json.Decoder(MarketUpdate)
 _snapshot = msgspec.json.Decoder(_Snapshot)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from msgspec import Struct
 
-from contractdesk.clock import NS_PER_MS, NS_PER_S
+from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.events import (
     Event,
     LeverageChanged,
@@ -29,7 +29,7 @@ from contractdesk.domain.events import (
     WalletChanged,
 )
 from contractdesk.domain.fills import Fill, Liquidity
-from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.venues.binance.attribution import Armed, Attribution
 from contractdesk.venues.binance.codec_user import (
     VENUE_PREFIXES,
@@ -47,12 +47,10 @@ from contractdesk.venues.binance.codec_user import (
     TriggerRejected,
     UserUpdate,
 )
+from contractdesk.venues.binance.fill_watch import FillWatch, remember
 
 FUNDING_FEE = "FUNDING_FEE"
-HINT_NS = 2 * NS_PER_S  # a full report normally follows its hint within milliseconds
-MAX_REMEMBERED = 1_024
-K = TypeVar("K")
-V = TypeVar("V")
+NO_REASON = (None, "", "0", 0)
 
 
 class AskOrder(Struct, frozen=True):
@@ -79,6 +77,7 @@ class AskFunding(Struct, frozen=True):
     """Funding was booked; the stream does not say for which symbol."""
 
     venue_ns: int
+    change: Decimal  # of the wallet, + received
 
 
 class RenewKey(Struct, frozen=True):
@@ -96,8 +95,7 @@ class UserEvents:
         """``instruments`` by the venue's own symbol."""
         self._instruments = instruments
         self.orders: Attribution[OrderTradeUpdate] = Attribution()
-        self._hints: OrderedDict[tuple[str, int], int] = OrderedDict()  # (symbol, trade id) -> deadline
-        self._reported: OrderedDict[tuple[str, int], None] = OrderedDict()  # fills seen in full
+        self.fills = FillWatch()
         self._triggered: OrderedDict[str, None] = OrderedDict()
 
     def on_update(self, update: UserUpdate, ts_ns: int) -> tuple[Outcome, ...]:
@@ -132,16 +130,15 @@ class UserEvents:
     def on_time(self, ts_ns: int) -> tuple[Outcome, ...]:
         """What has waited long enough: strange orders are foreign, missing fills are asked for."""
         outcomes = [outcome for update in self.orders.expire(ts_ns) for outcome in self._order(update, ts_ns)]
-        late = {symbol for (symbol, _), deadline in self._hints.items() if deadline <= ts_ns}
-        self._hints = OrderedDict(hint for hint in self._hints.items() if hint[1] > ts_ns)
-        return (*outcomes, *(AskFills(self._instruments[symbol].symbol) for symbol in sorted(late)))
+        late = sorted(self.fills.late(ts_ns))
+        return (*outcomes, *(AskFills(self._instruments[symbol].symbol) for symbol in late))
 
     # -- orders ----------------------------------------------------------------------------
 
     def _on_order(self, update: OrderTradeUpdate, ts_ns: int) -> tuple[Outcome, ...]:
         order = update.order
-        self._hints.pop((order.symbol, order.trade_id), None)
-        _remember(self._reported, (order.symbol, order.trade_id), None)
+        if order.last_size > 0:
+            self.fills.reported(order.symbol, order.trade_id, str(order.venue_id), order.last_size)
         venue_made = order.client_id.startswith(VENUE_PREFIXES)
         if not venue_made and self.orders.should_hold(
             str(order.venue_id), order.client_id, order.symbol, order.side
@@ -155,7 +152,7 @@ class UserEvents:
         symbol = self._instruments[order.symbol].symbol
         client_id = self.orders.client_id(str(order.venue_id), order.client_id)
         self.orders.placed(str(order.venue_id), client_id)
-        reason = str(order.reason or order.status)
+        reason = "" if order.reason in NO_REASON else str(order.reason)
         try:
             execution = Execution(order.execution)
         except ValueError:
@@ -201,12 +198,12 @@ class UserEvents:
 
     def _filled(self, update: OrderTradeUpdate, client_id: str, ts_ns: int) -> tuple[Outcome, ...]:
         order, venue_ns = update.order, update.order.time_ms * NS_PER_MS
-        instrument = self._instruments[order.symbol]
+        instrument, venue_id = self._instruments[order.symbol], str(order.venue_id)
         fill = Fill(
             symbol=instrument.symbol,
             trade_id=str(order.trade_id),
             client_id=client_id,
-            venue_order_id=str(order.venue_id),
+            venue_order_id=venue_id,
             signed_size=signed(order.side, order.last_size),
             price=order.last_price,
             fee=order.fee,
@@ -279,7 +276,7 @@ class UserEvents:
     ) -> tuple[Outcome, ...]:
         outcomes: list[Outcome] = []
         if client_id not in self._triggered:
-            _remember(self._triggered, client_id, None)
+            remember(self._triggered, client_id, None)
             outcomes.append(
                 StopTriggered(
                     ts_ns=ts_ns, client_id=client_id, symbol=symbol, venue_ns=venue_ns, child_venue_id=child
@@ -292,8 +289,7 @@ class UserEvents:
     # -- the account -----------------------------------------------------------------------
 
     def _on_hint(self, update: TradeLite, ts_ns: int) -> tuple[Outcome, ...]:
-        if (update.symbol, update.trade_id) not in self._reported:
-            _remember(self._hints, (update.symbol, update.trade_id), ts_ns + HINT_NS)
+        self.fills.hinted(update.symbol, update.trade_id, ts_ns)
         return ()
 
     def _on_account(self, update: AccountUpdate, ts_ns: int) -> tuple[Outcome, ...]:
@@ -321,14 +317,8 @@ class UserEvents:
             if position.position_side == "BOTH" and position.symbol in self._instruments
         )
         if account.cause == FUNDING_FEE:
-            outcomes.append(AskFunding(venue_ns))
+            outcomes.append(AskFunding(venue_ns, sum((each.change for each in account.balances), ZERO)))
         return tuple(outcomes)
-
-
-def _remember(table: OrderedDict[K, V], key: K, value: V) -> None:
-    table[key] = value
-    while len(table) > MAX_REMEMBERED:
-        table.popitem(last=False)
 
 
 def signed(side: str, size: Decimal) -> Decimal:

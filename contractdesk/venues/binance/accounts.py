@@ -1,0 +1,184 @@
+"""Reading the account: balances, positions, modes, open orders, fills; completely or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from contractdesk.clock import NS_PER_MS, Clock
+from contractdesk.domain.account import Account, MarginMode, PositionMode
+from contractdesk.domain.events import ModesRead, VenueOrder
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.instrument import Instrument
+from contractdesk.errors import VenueUnreachable
+from contractdesk.venues.base import Check, VenueState
+from contractdesk.venues.binance import rows
+from contractdesk.venues.binance.api import PAGE, BinanceApi
+from contractdesk.venues.binance.orders import Orders
+from contractdesk.venues.binance.translate import (
+    MARGIN_MODES,
+    account_of,
+    algo_of,
+    fill_of,
+    order_of,
+)
+
+STEADY_TRIES = 3  # how often a moving picture is taken again
+WEEK_MS = 7 * 86_400_000 - 1  # userTrades answers for at most so long a time
+MAX_WINDOWS = 13  # the venue keeps three months
+MAX_PAGES = 50
+
+
+class Accounts:
+    """One account, read over REST."""
+
+    def __init__(
+        self,
+        api: BinanceApi,
+        clock: Clock,
+        orders: Orders,
+        by_venue: Mapping[str, Instrument],
+        instruments: Mapping[str, Instrument],
+        asset: str,
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._orders = orders
+        self._by_venue = by_venue
+        self._instruments = instruments
+        self._asset = asset
+        self.leverages: dict[str, Decimal] = {}  # by the venue's symbol
+        self.margin_modes: dict[str, MarginMode] = {}
+        self.config: rows.AccountConfigRow | None = None
+
+    async def read_modes(self) -> ModesRead:
+        """Position mode, and margin mode and leverage of every listed symbol."""
+        config, configs = await asyncio.gather(self._api.account_config(), self._api.symbol_configs())
+        self.config = config
+        for row in configs:
+            self.leverages[row.symbol] = row.leverage
+            self.margin_modes[row.symbol] = MARGIN_MODES.get(row.margin_type, MarginMode.CROSS)
+        known = [row.symbol for row in configs if row.symbol in self._by_venue]
+        return ModesRead(
+            ts_ns=self._clock.now_ns(),
+            position_mode=PositionMode.HEDGE if config.dual_side_position else PositionMode.ONE_WAY,
+            margin_modes={self._by_venue[symbol].symbol: self.margin_modes[symbol] for symbol in known},
+            leverages={self._by_venue[symbol].symbol: self.leverages[symbol] for symbol in known},
+        )
+
+    async def read_account(self) -> Account:
+        """Balances and positions of one moment, as near as two requests come."""
+        account, positions = await asyncio.gather(self._api.account(), self._api.positions())
+        return self._account(account, positions)
+
+    async def read_state(self, fills_since_ns: int, symbols: Iterable[str]) -> VenueState:
+        """Account, open orders of both books and fills since then; positions did not move meanwhile.
+
+        Fills are read for ``symbols`` and for whatever has a position or an order. Any read that
+        fails, and a picture that never stands still, is a VenueError.
+        """
+        before = await self._api.positions()
+        for _ in range(STEADY_TRIES):
+            orders, algos, account = await asyncio.gather(
+                self._open_orders(), self._open_algos(), self._api.account()
+            )
+            held = {self._by_venue[row.symbol].symbol for row in before if row.symbol in self._by_venue}
+            wanted = {*symbols, *held, *(order.symbol for order in (*orders, *algos))}
+            fills: list[Fill] = []
+            for symbol in sorted(wanted):
+                fills.extend(await self._fills(symbol, fills_since_ns // NS_PER_MS))
+            after = await self._api.positions()
+            if _sizes(before) == _sizes(after):
+                return VenueState(
+                    account=self._account(account, after), orders=(*orders, *algos), fills=tuple(fills)
+                )
+            before = after
+        raise VenueUnreachable("the positions kept changing while they were read")
+
+    def _account(self, account: rows.AccountRow, positions: list[rows.PositionRow]) -> Account:
+        venue_ns = self._api.server_clock.now_ns()
+        return account_of(account, positions, self._by_venue, self.leverages, self._asset, venue_ns)
+
+    async def _open_orders(self) -> list[VenueOrder]:
+        found = []
+        for row in await self._api.open_orders():
+            if instrument := self._by_venue.get(row.symbol):
+                client_id = self._orders.client_id(str(row.order_id), row.client_order_id)
+                found.append(order_of(row, instrument, client_id))
+        return found
+
+    async def _open_algos(self) -> list[VenueOrder]:
+        found = []
+        for row in await self._api.open_algo_orders():
+            if instrument := self._by_venue.get(row.symbol):
+                self._orders.adopt(row)
+                found.append(algo_of(row, instrument, None))
+        return found
+
+    async def _fills(self, symbol: str, since_ms: int) -> list[Fill]:
+        """All of them, in windows of a week; from 0 means: of the last week."""
+        instrument, now_ms = self._instruments[symbol], self._api.server_clock.now_ms()
+        start_ms = max(since_ms or now_ms - WEEK_MS, now_ms - MAX_WINDOWS * WEEK_MS)
+        fills: list[Fill] = []
+        while start_ms <= now_ms:
+            fills.extend(await self._window(instrument, start_ms))
+            start_ms += WEEK_MS + 1
+        return fills
+
+    async def _window(self, instrument: Instrument, start_ms: int) -> list[Fill]:
+        fills: list[Fill] = []
+        end_ms = start_ms + WEEK_MS
+        params = {"startTime": str(start_ms), "endTime": str(end_ms)}
+        for _ in range(MAX_PAGES):
+            trades = await self._api.user_trades(instrument.venue_symbol, params)
+            for row in trades:
+                if row.time <= end_ms:
+                    owner = await self._orders.owner(row.symbol, row.side, str(row.order_id))
+                    fills.append(fill_of(row, instrument, owner, self._clock.now_ns()))
+            if len(trades) < PAGE or trades[-1].time > end_ms:
+                return fills
+            params = {"fromId": str(trades[-1].id + 1)}
+        raise VenueUnreachable(f"more than {MAX_PAGES * PAGE} fills of {instrument.symbol} in a week")
+
+
+def check_modes(
+    config: rows.AccountConfigRow | None, margin_modes: Mapping[str, MarginMode], watched: Iterable[str]
+) -> tuple[Check, ...]:
+    """The rows of the preflight table on the account's modes; ``watched`` by the venue's symbols.
+
+    Supported: one-way positions, single-asset margin, cross margin.
+    """
+    if config is None:
+        return ()
+    isolated = [symbol for symbol in watched if margin_modes.get(symbol) is MarginMode.ISOLATED]
+    return (
+        Check(
+            name="account may trade",
+            passed=config.can_trade,
+            found="yes" if config.can_trade else "no",
+            advice="the venue has suspended trading for this account: ask its support",
+        ),
+        Check(
+            name="position mode",
+            passed=not config.dual_side_position,
+            found="hedge" if config.dual_side_position else "one-way",
+            advice="hedge mode is not supported: close all positions and orders, then set one-way mode",
+        ),
+        Check(
+            name="multi-assets margin",
+            passed=not config.multi_assets_margin,
+            found="on" if config.multi_assets_margin else "off",
+            advice="equity in several assets is not supported: switch to single-asset mode",
+        ),
+        Check(
+            name="margin mode",
+            passed=not isolated,
+            found=f"isolated for {', '.join(isolated)}" if isolated else "cross",
+            advice="isolated margin is not supported: set cross margin for these symbols",
+        ),
+    )
+
+
+def _sizes(positions: Iterable[rows.PositionRow]) -> dict[tuple[str, str], Decimal]:
+    return {(row.symbol, row.position_side): row.position_amt for row in positions if row.position_amt}

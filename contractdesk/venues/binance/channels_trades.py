@@ -1,0 +1,159 @@
+"""The channels of trades and bars: nothing passes over a hole before REST has closed it."""
+
+from __future__ import annotations
+
+from contractdesk.clock import NS_PER_MS, NS_PER_S
+from contractdesk.domain.events import BarClosed, ChannelAlive, StreamName, TradePrinted
+from contractdesk.errors import VenueProtocolError
+from contractdesk.venues.binance.api import PAGE
+from contractdesk.venues.binance.channels import Host, Silence
+from contractdesk.venues.binance.codec_market import SymbolFact, trade_printed
+from contractdesk.venues.binance.rows import AggTradeRow
+from contractdesk.venues.binance.translate import bar_of
+from contractdesk.venues.continuity import BarSync, TradeSync
+
+TRADE_SILENCE_NS = 10 * NS_PER_S
+BAR_GRACE_NS = 3 * NS_PER_S
+MAX_PAGES = 30
+
+
+class TradeChannel:
+    """Aggregated public trades in exact id continuity; preloaded for bars that the venue has not."""
+
+    name = "trade"
+    stream = StreamName.MARKET
+
+    def __init__(self, host: Host, preload_ns: int) -> None:
+        """``preload_ns``: how far back the first trades lie; 0: from now on."""
+        self.topics = (f"{host.instrument.venue_symbol.lower()}@aggTrade",)
+        self.sync = TradeSync(host.instrument.symbol)
+        self.sync.hold()
+        self._host = host
+        self._preload_ns = preload_ns
+        self._delivering = False
+        self._silence = Silence(host.clock, TRADE_SILENCE_NS)
+
+    @property
+    def whole(self) -> bool:
+        return self._delivering and not self.sync.filling
+
+    def on_up(self) -> None:
+        self._delivering = True
+        self.sync.hold()
+        self._silence.heard()
+
+    def on_down(self, reason: str) -> None:  # noqa: ARG002  (the feed tells the reason)
+        self._delivering = False
+        self.sync.hold()
+
+    def on_fact(self, fact: SymbolFact) -> None:
+        if not isinstance(fact, TradePrinted):
+            return
+        self._silence.heard()
+        for event in self.sync.on_trade(fact):
+            self._host.emit(event)
+        if self.sync.filling:
+            self._host.wake()
+
+    async def serve(self) -> None:
+        if not self._delivering:
+            return
+        for _ in range(MAX_PAGES):
+            if not self.sync.filling:
+                break
+            if not await self._read_page():
+                return  # the venue has not got there yet: again at the next tick
+        if self._silence.too_long:
+            await self._probe()
+
+    async def _read_page(self) -> bool:
+        rows = await self._host.api.agg_trades(self._host.instrument.venue_symbol, self._from())
+        ts_ns = self._host.clock.now_ns()
+        trades = [self._printed(row, ts_ns) for row in rows]
+        for event in self.sync.on_loaded(trades, ts_ns, to_present=len(rows) < PAGE):
+            self._host.emit(event)
+        return bool(rows) and len(rows) == PAGE
+
+    def _from(self) -> dict[str, str]:
+        if self.sync.wants_from is not None:
+            return {"fromId": str(self.sync.wants_from)}
+        if self._preload_ns:
+            start_ns = self._host.api.server_clock.now_ns() - self._preload_ns
+            return {"startTime": str(start_ns // NS_PER_MS)}
+        return {"limit": "1"}
+
+    async def _probe(self) -> None:
+        host = self._host
+        latest = await host.api.agg_trades(host.instrument.venue_symbol, {"limit": "1"})
+        if not latest or (self.sync.last_id is not None and latest[-1].a <= self.sync.last_id):
+            self._silence.heard()
+            host.emit(ChannelAlive(ts_ns=host.clock.now_ns(), symbol=self.sync.symbol, channel=self.name))
+        elif self._silence.too_long and self._silence.suspect():
+            host.dead(self.stream, f"{self.sync.symbol} was traded without us")
+
+    def _printed(self, row: AggTradeRow, ts_ns: int) -> TradePrinted:
+        try:
+            return trade_printed(
+                self._host.instrument,
+                trade_id=row.a,
+                price=row.p,
+                size=row.q,
+                maker_bought=row.m,
+                time_ms=row.T,
+                ts_ns=ts_ns,
+            )
+        except ValueError as unfit:
+            raise VenueProtocolError("binance", repr(row).encode()) from unfit
+
+
+class BarChannel:
+    """Closed bars of one native timeframe."""
+
+    stream = StreamName.MARKET
+
+    def __init__(self, host: Host, timeframe: str, warmup: int) -> None:
+        self.name = f"bars {timeframe}"
+        self.topics = (f"{host.instrument.venue_symbol.lower()}@kline_{timeframe}",)
+        self.sync = BarSync(host.instrument.symbol, timeframe)
+        self._warmup = warmup
+        self._host = host
+        self._delivering = False
+
+    @property
+    def whole(self) -> bool:
+        return self._delivering and not self.sync.filling
+
+    def on_up(self) -> None:
+        self._delivering = True
+        self.sync.hold()
+
+    def on_down(self, reason: str) -> None:  # noqa: ARG002  (the feed tells the reason)
+        self._delivering = False
+        self.sync.hold()
+
+    def on_fact(self, fact: SymbolFact) -> None:
+        if isinstance(fact, BarClosed) and fact.timeframe == self.sync.timeframe:
+            for event in self.sync.on_bar(fact):
+                self._host.emit(event)
+            if self.sync.filling:
+                self._host.wake()
+
+    async def serve(self) -> None:
+        if not self._delivering:
+            return
+        if self.sync.overdue(self._host.api.server_clock.now_ns(), BAR_GRACE_NS):
+            self.sync.hold()
+        if self.sync.filling:
+            await self._fill()
+
+    async def _fill(self) -> None:
+        host, sync = self._host, self.sync
+        venue_ns = host.api.server_clock.now_ns()
+        if sync.next_open_ns is None:
+            wanted = {"limit": str(min(PAGE, self._warmup + 1))}
+        else:
+            wanted = {"startTime": str(sync.next_open_ns // NS_PER_MS)}
+        klines = await host.api.klines(host.instrument.venue_symbol, sync.timeframe, wanted)
+        bars = [bar_of(kline) for kline in klines]
+        for event in sync.on_loaded(bars, venue_ns, host.clock.now_ns()):
+            host.emit(event)

@@ -1,0 +1,212 @@
+"""Sending, cancelling and querying orders of both books, regular and conditional.
+
+A create is sent once; what became of it is a value: accepted, rejected (definitive), or unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from contractdesk.clock import NS_PER_MS, Clock
+from contractdesk.domain.events import (
+    CancelFailed,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRead,
+    OrderRejected,
+    OutcomeUnknown,
+    VenueOrder,
+)
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.orders import OrderRequest, OrderRole
+from contractdesk.errors import RateLimited, VenueError, VenueRejected, VenueUnreachable
+from contractdesk.venues.binance import rows
+from contractdesk.venues.binance.api import BinanceApi
+from contractdesk.venues.binance.attribution import Armed
+from contractdesk.venues.binance.dialect import ABSENT, Code
+from contractdesk.venues.binance.translate import algo_of, order_of, order_params
+from contractdesk.venues.binance.user_events import Outcome, UserEvents
+from contractdesk.venues.limits import Priority
+
+ENTRY_WINDOW_MS = 2_500  # recvWindow: an entry that is late must not be executed
+PROTECTIVE_WINDOW_MS = 5_000  # a late stop is better than none
+ENTRY_PATIENCE_S = 2.0  # an entry that waits longer for its turn is not sent
+NOT_SENT = 0  # code of a rejection by ourselves
+Submitted = OrderAccepted | OrderRejected | OutcomeUnknown
+
+
+class Orders:
+    """The orders of one account."""
+
+    def __init__(
+        self,
+        api: BinanceApi,
+        clock: Clock,
+        instruments: Mapping[str, Instrument],
+        by_venue: Mapping[str, Instrument],
+        updates: UserEvents,
+        tell: Callable[[tuple[Outcome, ...]], None],
+    ) -> None:
+        """``instruments`` by unified symbol, ``by_venue`` by the venue's.
+
+        ``tell`` takes what a query teaches about other orders.
+        """
+        self._api = api
+        self._clock = clock
+        self._instruments = instruments
+        self._by_venue = by_venue
+        self._updates = updates
+        self._tell = tell
+
+    async def submit(self, request: OrderRequest) -> Submitted:
+        """See ``Venue.submit``."""
+        entry = request.role is OrderRole.ENTRY
+        window_ms = ENTRY_WINDOW_MS if entry else PROTECTIVE_WINDOW_MS
+        try:
+            instrument = self._instruments[request.symbol]
+            params = order_params(request, instrument, window_ms)
+        except (KeyError, ValueError) as unfit:
+            return self._rejected(request, NOT_SENT, f"not sent: {unfit}")
+        self._register(request, instrument)
+        priority, patience_s = (Priority.ENTRY, ENTRY_PATIENCE_S) if entry else (Priority.PROTECT, None)
+        try:
+            body = await self._api.create(params, priority, patience_s)
+        except VenueError as failure:
+            return self._failed(request, failure, window_ms)
+        return self._accepted(request, instrument, body, window_ms)
+
+    async def cancel(
+        self, symbol: str, client_id: str, *, conditional: bool
+    ) -> OrderCancelled | CancelFailed:
+        """See ``Venue.cancel``."""
+        code, message = 0, ""
+        try:
+            venue_symbol = self._instruments[symbol].venue_symbol
+            await self._api.cancel(venue_symbol, client_id, conditional=conditional)
+        except VenueRejected as refused:
+            code, message = refused.code, refused.message
+        except VenueError as lost:
+            message = str(lost)
+        ts_ns = self._clock.now_ns()
+        if message:
+            return CancelFailed(ts_ns=ts_ns, client_id=client_id, symbol=symbol, code=code, message=message)
+        return OrderCancelled(ts_ns=ts_ns, client_id=client_id, symbol=symbol)
+
+    async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
+        """See ``Venue.query``."""
+        order = None
+        try:
+            found = self._read_algo if conditional else self._read_regular
+            order = await found(self._instruments[symbol], client_id)
+        except VenueRejected as refused:
+            if refused.code not in ABSENT:
+                raise
+        return OrderRead(ts_ns=self._clock.now_ns(), client_id=client_id, symbol=symbol, order=order)
+
+    async def find_child(self, armed: Armed) -> None:
+        """Ask whether a conditional order has become a regular one, and tell."""
+        await self.query(self._by_venue[armed.symbol].symbol, armed.client_id, conditional=True)
+
+    async def owner(self, symbol: str, side: str, venue_id: str) -> str:
+        """Client id of a regular order, ours where it is the child of one of our stops."""
+        known = self._updates.orders.known(venue_id)
+        if known is None:
+            for armed in self._updates.orders.candidates(symbol, side):
+                await self.find_child(armed)
+            known = self._updates.orders.known(venue_id)
+        if known is None:
+            known = (await self._api.order_by_id(symbol, venue_id)).client_order_id
+            self._updates.orders.placed(venue_id, known)
+        return known
+
+    def client_id(self, venue_id: str, reported: str) -> str:
+        """Our id of a regular order that the venue reports under another."""
+        return self._updates.orders.client_id(venue_id, reported)
+
+    def adopt(self, row: rows.AlgoRow) -> None:
+        """A conditional order that rests at the venue: its child, one day, is to be known as its own."""
+        self._updates.orders.armed(Armed(row.client_algo_id, row.symbol, row.side))
+
+    # -- parts -----------------------------------------------------------------------------
+
+    def _register(self, request: OrderRequest, instrument: Instrument) -> None:
+        """Before it is sent: the stream may report it before the answer is here."""
+        if request.type.conditional:
+            side = "BUY" if request.side.sign > 0 else "SELL"
+            self._updates.orders.armed(Armed(request.client_id, instrument.venue_symbol, side))
+        else:
+            self._updates.orders.sent(request.client_id)
+
+    def _accepted(
+        self, request: OrderRequest, instrument: Instrument, body: bytes, window_ms: int
+    ) -> Submitted:
+        ts_ns = self._clock.now_ns()
+        try:
+            if request.type.conditional:
+                venue_id = str(msgspec.json.decode(body, type=rows.AlgoRow, strict=False).algo_id)
+            else:
+                row = msgspec.json.decode(body, type=rows.OrderRow, strict=False)
+                venue_id = str(row.order_id)
+                self._updates.orders.placed(venue_id, request.client_id)
+                if row.executed_qty > 0:
+                    self._updates.fills.promised(instrument.venue_symbol, venue_id, row.executed_qty, ts_ns)
+        except msgspec.DecodeError:
+            return self._unknown(request, "the answer cannot be read", window_ms)
+        return OrderAccepted(
+            ts_ns=ts_ns, client_id=request.client_id, symbol=request.symbol, venue_id=venue_id
+        )
+
+    def _failed(self, request: OrderRequest, failure: VenueError, window_ms: int) -> Submitted:
+        match failure:
+            case VenueRejected(code=Code.DUPLICATE_CLIENT_ID):
+                # It stands at the venue already: a lost answer, whatever it looks like.
+                return self._unknown(request, failure.message, window_ms)
+            case VenueRejected(code=code, message=message):
+                return self._rejected(request, code, message)
+            case RateLimited(status=status):
+                return self._rejected(request, -status, str(failure))
+            case VenueUnreachable():
+                return self._rejected(request, NOT_SENT, str(failure))
+            case _:
+                return self._unknown(request, str(failure), window_ms)
+
+    def _rejected(self, request: OrderRequest, code: int, message: str) -> OrderRejected:
+        self._updates.orders.ended(request.client_id)
+        return OrderRejected(
+            ts_ns=self._clock.now_ns(),
+            client_id=request.client_id,
+            symbol=request.symbol,
+            code=code,
+            message=message,
+        )
+
+    def _unknown(self, request: OrderRequest, reason: str, window_ms: int) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            ts_ns=self._clock.now_ns(),
+            client_id=request.client_id,
+            symbol=request.symbol,
+            fence_ns=self._api.server_clock.now_ns() + window_ms * NS_PER_MS,
+            reason=reason,
+        )
+
+    async def _read_regular(self, instrument: Instrument, client_id: str) -> VenueOrder:
+        row = await self._api.order(instrument.venue_symbol, client_id)
+        return order_of(row, instrument, client_id)
+
+    async def _read_algo(self, instrument: Instrument, client_id: str) -> VenueOrder:
+        row = await self._api.algo_order(instrument.venue_symbol, client_id)
+        return algo_of(row, instrument, await self._child(row, instrument))
+
+    async def _child(self, row: rows.AlgoRow, instrument: Instrument) -> rows.OrderRow | None:
+        if not row.child:
+            return None
+        ts_ns = self._clock.now_ns()
+        self._tell(self._updates.on_parent(row.client_algo_id, instrument.symbol, row.child, ts_ns))
+        try:
+            return await self._api.order_by_id(instrument.venue_symbol, row.child)
+        except VenueRejected as refused:
+            if refused.code in ABSENT:  # queries lag behind triggers
+                return None
+            raise

@@ -1,0 +1,86 @@
+"""What exists while a Binance venue is open: its REST face, its sockets, its account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from contractdesk.clock import Clock
+from contractdesk.domain.instrument import Instrument
+from contractdesk.venues.backoff import Backoff
+from contractdesk.venues.base import Emit
+from contractdesk.venues.binance.account_feed import AccountFeed
+from contractdesk.venues.binance.accounts import Accounts
+from contractdesk.venues.binance.api import BinanceApi
+from contractdesk.venues.binance.connect import Unify
+from contractdesk.venues.binance.endpoints import Endpoints
+from contractdesk.venues.binance.feed import SymbolFeed
+from contractdesk.venues.binance.market_streams import MarketStreams
+from contractdesk.venues.streams import StreamTimes
+
+RECONNECT_BASE_S, RECONNECT_CAP_S = 0.2, 15.0
+
+
+class Listing:
+    """The contracts that the venue lists, under both names; changed in place."""
+
+    def __init__(self) -> None:
+        self.unified: dict[str, Instrument] = {}
+        self.venues: dict[str, Instrument] = {}
+
+    def put(self, instrument: Instrument) -> None:
+        self.unified[instrument.symbol] = self.venues[instrument.venue_symbol] = instrument
+
+
+class Private(Struct, frozen=True):
+    """The account's side: absent without a key."""
+
+    feed: AccountFeed
+    reads: Accounts
+
+
+class Session(Struct, frozen=True):
+    """Everything between ``open`` and ``close``."""
+
+    api: BinanceApi
+    unify: Unify
+    emit: Emit
+    market: MarketStreams
+    private: Private | None
+
+    async def stop(self) -> None:
+        """End every task, socket and connection."""
+        if self.private is not None:
+            await self.private.feed.stop()
+        await self.market.stop()
+        await self.api.client.close()
+
+
+def assemble(
+    api: BinanceApi,
+    unify: Unify,
+    emit: Emit,
+    *,
+    where: Endpoints,
+    clock: Clock,
+    listing: Listing,
+    feeds: Mapping[str, SymbolFeed],
+    asset: str | None,
+    random: Callable[[], float],
+    times: StreamTimes | None,
+) -> Session:
+    """Nothing runs yet. ``asset`` None: market data only."""
+    backoff = Backoff(base_s=RECONNECT_BASE_S, cap_s=RECONNECT_CAP_S, random=random)
+    market = MarketStreams(
+        clock, emit, listing.venues, feeds,
+        ws_url=where.ws_url, backoff=backoff, proxy=not where.local, times=times,
+    )  # fmt: skip
+    if asset is None:
+        return Session(api, unify, emit, market, None)
+    feed = AccountFeed(
+        api, clock, emit, listing.unified, listing.venues,
+        ws_url=where.ws_url, backoff=backoff, proxy=not where.local, times=times, symbols=lambda: set(feeds),
+    )  # fmt: skip
+    reads = Accounts(api, clock, feed.orders, listing.venues, listing.unified, asset)
+    return Session(api, unify, emit, market, Private(feed, reads))

@@ -1,0 +1,330 @@
+"""Binance USDⓈ-M as a Venue: the wiring of REST, streams, feeds and orders.
+
+Supported: one-way positions, cross margin, single-asset margin. Conditional orders live in the Algo
+service and cannot be amended; a stop is attached to nothing.
+https://developers.binance.com/docs/derivatives/usds-margined-futures
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import difflib
+import logging
+import random
+from collections.abc import Mapping
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from contractdesk.clock import NS_PER_S, Clock
+from contractdesk.domain.account import Account, MarginMode, PositionMode
+from contractdesk.domain.events import (
+    CancelFailed,
+    Event,
+    FundingSettled,
+    InstrumentListed,
+    LeverageChanged,
+    OrderCancelled,
+    OrderRead,
+)
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.orders import OrderRequest
+from contractdesk.errors import CredentialsError, UnknownSymbol, VenueError, VenueUnreachable
+from contractdesk.venues.base import Capabilities, Check, Emit, VenueState
+from contractdesk.venues.binance.account_feed import wait_restored
+from contractdesk.venues.binance.accounts import check_modes
+from contractdesk.venues.binance.connect import connect
+from contractdesk.venues.binance.endpoints import Endpoints
+from contractdesk.venues.binance.feed import SymbolFeed
+from contractdesk.venues.binance.markets import read_instruments
+from contractdesk.venues.binance.orders import Submitted
+from contractdesk.venues.binance.session import Listing, Private, Session, assemble
+from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
+from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
+from contractdesk.venues.limits import Quota
+from contractdesk.venues.streams import StreamTimes
+
+log = logging.getLogger(__name__)
+NATIVE = frozenset({"1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d"})
+CAPABILITIES = Capabilities(
+    amend_stop=False, attach_stop=False, dead_man_switch=True, native_timeframes=NATIVE
+)
+CLOCK_PERIOD_S = 60.0
+TERMS_PERIOD_S = 300.0
+CLOCK_LIMIT_MS = 5_000.0  # more than that between venue and host is an alarm
+OPEN_TIMEOUT_S = 20.0
+WATCH_TIMEOUT_S = 30.0
+RECENT_NS = 600 * NS_PER_S  # a settlement so fresh may have been paid just now
+
+
+class BinanceVenue:
+    """One account; without credentials market data only."""
+
+    name = "binance"
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        credentials: Credentials | None,
+        clock: Clock,
+        *,
+        seed: int | None = None,
+        asset: str = "USDT",
+        quota: Quota | None = None,
+        times: StreamTimes | None = None,
+    ) -> None:
+        """``seed`` makes the jitter repeatable; ``asset`` is the margin asset that is reported."""
+        self._endpoints = endpoints
+        self._credentials = credentials
+        self._clock = clock
+        self._random = random.Random(seed).random  # noqa: S311  (jitter, not secrets)
+        self._asset = asset
+        self._quota = quota
+        self._times = times
+        self._listing = Listing()
+        self._feeds: dict[str, SymbolFeed] = {}
+        self._session: Session | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- life ------------------------------------------------------------------------------
+
+    async def open(self, emit: Emit) -> None:
+        """See ``Venue.open``. CredentialsError names the scope that a refused key has or lacks."""
+        if self._session is not None:
+            raise VenueUnreachable("the venue is open already")
+
+        def tell(event: Event) -> None:
+            emit(event)
+            self._heed(event)
+
+        api, unify = await connect(
+            self._endpoints, self._credentials, self._clock, tell, self._random, self._quota
+        )
+        session = self._session = assemble(
+            api, unify, tell,
+            where=self._endpoints, clock=self._clock, listing=self._listing, feeds=self._feeds,
+            asset=self._asset if self._credentials else None, random=self._random, times=self._times,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await self._begin(session)
+        except TimeoutError:
+            await self.close()
+            raise VenueUnreachable(f"{self._endpoints.rest_url} does not answer in time") from None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _begin(self, session: Session) -> None:
+        await session.api.measure_clock()
+        await self._load_terms(session)
+        if session.private is not None:
+            await self._begin_private(session, session.private)
+        for work in (self._keep_clock, self._keep_terms):
+            self._tasks.append(
+                asyncio.create_task(work(session), name=work.__name__, context=contextvars.Context())
+            )
+
+    async def _begin_private(self, session: Session, private: Private) -> None:
+        if self._endpoints.scopes_known:
+            refuse_scopes(await session.api.key_scopes())
+        session.emit(await private.reads.read_modes())
+        private.feed.start()
+        if not await wait_restored(private.feed, OPEN_TIMEOUT_S):
+            raise VenueUnreachable("the private stream does not come up")
+
+    async def close(self) -> None:
+        """See ``Venue.close``."""
+        session, self._session = self._session, None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        for symbol in list(self._feeds):
+            await self._unwatch(symbol)
+        if session is not None:
+            await session.stop()
+
+    # -- what there is ---------------------------------------------------------------------
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """See ``Venue.instruments``."""
+        return self._listing.unified
+
+    def resolve(self, symbol: str) -> Instrument:
+        """See ``Venue.resolve``."""
+        listing = self._listing
+        found = listing.unified.get(symbol) or listing.venues.get(symbol.upper())
+        if found is not None:
+            return found
+        names = [*listing.unified, *listing.venues]
+        near = difflib.get_close_matches(symbol.upper(), names, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UnknownSymbol(f"binance lists no contract {symbol!r}{hint}")
+
+    async def preflight(self) -> tuple[Check, ...]:
+        """See ``Venue.preflight``."""
+        session = self._need()
+        offset_ms = await session.api.measure_clock()
+        clock = Check(
+            name="clock",
+            passed=abs(offset_ms) <= CLOCK_LIMIT_MS,
+            found=f"{offset_ms:+.0f} ms",
+            advice="set this host's clock (NTP): it is too far from the venue's",
+        )
+        reached = Check(name="reachability", passed=True, found=self._endpoints.rest_url)
+        if session.private is None:
+            return (reached, clock)
+        scopes = check_scopes(await session.api.key_scopes()) if self._endpoints.scopes_known else ()
+        reads = session.private.reads
+        session.emit(await reads.read_modes())
+        watched = [self._listing.unified[symbol].venue_symbol for symbol in self._feeds]
+        return (reached, clock, *scopes, *check_modes(reads.config, reads.margin_modes, watched))
+
+    # -- market data -----------------------------------------------------------------------
+
+    async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
+        """See ``Venue.watch``. Timeframes that are not native come as TradesLoaded over ``warmup`` bars.
+
+        Watching a symbol again with other timeframes starts its feed anew.
+        """
+        session, instrument = self._need(), self.resolve(symbol)
+        running = self._feeds.get(instrument.symbol)
+        if running is not None:
+            if set(timeframes) <= set(running.timeframes):
+                return
+            timeframes = tuple(dict.fromkeys((*running.timeframes, *timeframes)))
+            await self._unwatch(instrument.symbol)
+        instrument = await self._with_fees(session, instrument)
+        session.emit(InstrumentListed(ts_ns=self._clock.now_ns(), instrument=instrument))
+        await asyncio.to_thread(session.market.scan, instrument)  # loads the compiled scanner
+        feed = SymbolFeed(
+            instrument, session.api, self._clock, session.emit, session.market.streams,
+            timeframes=timeframes, native=NATIVE, warmup=warmup,
+        )  # fmt: skip
+        self._feeds[instrument.symbol] = feed
+        feed.start()
+        try:
+            await feed.whole(WATCH_TIMEOUT_S)
+        except BaseException:
+            await self._unwatch(instrument.symbol)
+            raise
+
+    async def _unwatch(self, symbol: str) -> None:
+        feed = self._feeds.pop(symbol, None)
+        if feed is not None:
+            await feed.stop()
+
+    # -- orders ----------------------------------------------------------------------------
+
+    async def submit(self, request: OrderRequest) -> Submitted:
+        """See ``Venue.submit``."""
+        return await self._private().feed.orders.submit(request)
+
+    async def cancel(
+        self, symbol: str, client_id: str, *, conditional: bool
+    ) -> OrderCancelled | CancelFailed:
+        """See ``Venue.cancel``."""
+        return await self._private().feed.orders.cancel(symbol, client_id, conditional=conditional)
+
+    async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
+        """See ``Venue.query``."""
+        return await self._private().feed.orders.query(symbol, client_id, conditional=conditional)
+
+    # -- account ---------------------------------------------------------------------------
+
+    async def read_account(self) -> Account:
+        """See ``Venue.read_account``."""
+        return await self._private().reads.read_account()
+
+    async def read_state(self, fills_since_ns: int) -> VenueState:
+        """See ``Venue.read_state``; fills from 0 are those of the last week."""
+        return await self._private().reads.read_state(fills_since_ns, list(self._feeds))
+
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        """See ``Venue.set_leverage``."""
+        private, instrument = self._private(), self.resolve(symbol)
+        await self._need().api.set_leverage(instrument.venue_symbol, plain(leverage))
+        private.reads.leverages[instrument.venue_symbol] = leverage
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """See ``Venue.set_margin_mode``."""
+        private, instrument = self._private(), self.resolve(symbol)
+        await self._need().api.set_margin_type(instrument.venue_symbol, MARGIN_WORDS[mode])
+        private.reads.margin_modes[instrument.venue_symbol] = mode
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """See ``Venue.set_position_mode``."""
+        self._private()
+        await self._need().api.set_hedge_mode("true" if mode is PositionMode.HEDGE else "false")
+
+    # -- upkeep ----------------------------------------------------------------------------
+
+    async def _keep_clock(self, session: Session) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_PERIOD_S)
+            try:
+                await session.api.measure_clock()
+            except VenueError as failure:
+                log.warning("the venue's clock could not be read: %s", failure)
+
+    async def _keep_terms(self, session: Session) -> None:
+        while True:
+            await asyncio.sleep(TERMS_PERIOD_S)
+            try:
+                await self._load_terms(session)
+            except VenueError as failure:
+                log.warning("the contracts' terms could not be read: %s", failure)
+
+    async def _load_terms(self, session: Session) -> None:
+        """List every contract; tell of those that are watched and have changed."""
+        brackets = await session.api.brackets() if session.private is not None else {}
+        listed = read_instruments(await session.api.exchange_info(), brackets, session.unify)
+        for symbol, terms in listed.items():
+            known, fresh = self._listing.unified.get(symbol), terms
+            if known is not None:
+                fresh = replace(terms, maker_fee=known.maker_fee, taker_fee=known.taker_fee)
+            self._listing.put(fresh)
+            if known != fresh and symbol in self._feeds:
+                self._feeds[symbol].instrument = fresh
+                session.market.scan(fresh)
+                session.emit(InstrumentListed(ts_ns=self._clock.now_ns(), instrument=fresh))
+
+    async def _with_fees(self, session: Session, instrument: Instrument) -> Instrument:
+        """The terms with the account's own fee rates."""
+        if session.private is None:
+            return instrument
+        rates = await session.api.commission(instrument.venue_symbol)
+        fresh = replace(
+            instrument, maker_fee=rates.maker_commission_rate, taker_fee=rates.taker_commission_rate
+        )
+        self._listing.put(fresh)
+        return fresh
+
+    def _heed(self, event: Event) -> None:
+        """What our own events tell ourselves."""
+        session = self._session
+        if session is None or session.private is None:
+            return
+        match event:
+            case LeverageChanged(symbol=symbol, leverage=leverage):
+                session.private.reads.leverages[self._listing.unified[symbol].venue_symbol] = leverage
+            case FundingSettled(funding_ns=funding_ns):
+                if funding_ns > session.api.server_clock.now_ns() - RECENT_NS:
+                    session.private.feed.expect_funding()
+            case _:
+                pass
+
+    def _need(self) -> Session:
+        if self._session is None:
+            raise VenueUnreachable("the venue is not open")
+        return self._session
+
+    def _private(self) -> Private:
+        private = self._need().private
+        if private is None:
+            raise CredentialsError("this venue was opened without a key: market data only")
+        return private

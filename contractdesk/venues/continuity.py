@@ -1,0 +1,122 @@
+"""Streams without holes: live rows pass while they follow each other, else the rest is asked for.
+
+Pure. ``TradeSync`` goes by the venue's consecutive trade ids, ``BarSync`` by the bars' opening times.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from contractdesk.domain.events import BarClosed, BarsLoaded, TradePrinted, TradesLoaded
+from contractdesk.domain.market import Bar, timeframe_ns
+
+MAX_BUFFERED = 20_000
+MarketRows = TradePrinted | TradesLoaded | BarClosed | BarsLoaded
+
+
+class TradeSync:
+    """One symbol's public trades in exact id continuity.
+
+    While ``wants_from`` is a number, live trades are held back and the owner reads REST from that id.
+    """
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.last_id: int | None = None
+        self.filling = False
+        self.overflowed = False
+        self._buffer: deque[TradePrinted] = deque(maxlen=MAX_BUFFERED)
+
+    @property
+    def wants_from(self) -> int | None:
+        """The id that the owner has to read from; None when nothing is missing, or nothing known."""
+        return self.last_id + 1 if self.filling and self.last_id is not None else None
+
+    def hold(self) -> None:
+        """The stream may have missed something: nothing passes until ``on_loaded`` closes the hole."""
+        self.filling = True
+
+    def on_trade(self, trade: TradePrinted) -> tuple[MarketRows, ...]:
+        """A live trade: passed, dropped as a repeat, or held back because something is missing."""
+        if self.last_id is not None and trade.trade_id <= self.last_id:
+            return ()
+        if not self.filling and self.last_id is not None and trade.trade_id != self.last_id + 1:
+            self.filling = True
+        if self.filling:
+            self._buffer.append(trade)
+            return ()
+        self.last_id = trade.trade_id
+        return (trade,)
+
+    def on_loaded(
+        self, trades: Sequence[TradePrinted], ts_ns: int, *, to_present: bool
+    ) -> tuple[MarketRows, ...]:
+        """What REST had from the wanted id on, ascending; ``to_present``: it had no more.
+
+        The hole is closed when the rows meet the first trade held back. An id that REST, having
+        reached that trade, does not list does not exist.
+        """
+        fresh = tuple(trade for trade in trades if self.last_id is None or trade.trade_id > self.last_id)
+        events: list[MarketRows] = []
+        if fresh:
+            self.last_id = fresh[-1].trade_id
+            events.append(TradesLoaded(ts_ns=ts_ns, symbol=self.symbol, trades=fresh))
+        while self._buffer and self.last_id is not None and self._buffer[0].trade_id <= self.last_id:
+            self._buffer.popleft()
+        follows = not self._buffer or self.last_id is None or self._buffer[0].trade_id == self.last_id + 1
+        if to_present and follows:
+            self.filling = False
+            held = list(self._buffer)
+            self._buffer.clear()
+            for trade in held:
+                events.extend(self.on_trade(trade))
+        return tuple(events)
+
+
+class BarSync:
+    """One symbol's bars of one timeframe, ascending without a hole.
+
+    While ``filling``, live bars are dropped (REST has them) and the owner reads from ``wants_from_ns``.
+    """
+
+    def __init__(self, symbol: str, timeframe: str) -> None:
+        self.symbol = symbol
+        self.timeframe = timeframe
+        self.step_ns = timeframe_ns(timeframe)
+        self.next_open_ns: int | None = None  # of the bar that has to come next
+        self.filling = True
+
+    def overdue(self, venue_ns: int, grace_ns: int) -> bool:
+        """True when the next bar must have closed ``grace_ns`` ago and has not come."""
+        return self.next_open_ns is not None and venue_ns > self.next_open_ns + self.step_ns + grace_ns
+
+    def hold(self) -> None:
+        """The stream may have missed something."""
+        self.filling = True
+
+    def on_bar(self, event: BarClosed) -> tuple[MarketRows, ...]:
+        """A bar that the venue closed."""
+        if self.filling or (self.next_open_ns is not None and event.bar.open_ns < self.next_open_ns):
+            return ()
+        if self.next_open_ns is not None and event.bar.open_ns > self.next_open_ns:
+            self.filling = True
+            return ()
+        self.next_open_ns = event.bar.open_ns + self.step_ns
+        return (event,)
+
+    def on_loaded(self, bars: Sequence[Bar], venue_ns: int, ts_ns: int) -> tuple[MarketRows, ...]:
+        """Bars read from REST, ascending; the open one is left out.
+
+        The hole is closed when nothing that should be closed at ``venue_ns`` is missing.
+        """
+        closed = [bar for bar in bars if bar.open_ns + self.step_ns <= venue_ns]
+        if self.next_open_ns is not None:
+            closed = [bar for bar in closed if bar.open_ns >= self.next_open_ns]
+        fresh = tuple(closed)
+        if fresh:
+            self.next_open_ns = fresh[-1].open_ns + self.step_ns
+        self.filling = self.next_open_ns is not None and self.next_open_ns + self.step_ns <= venue_ns
+        if not fresh:
+            return ()
+        return (BarsLoaded(ts_ns=ts_ns, symbol=self.symbol, timeframe=self.timeframe, bars=fresh),)
