@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
@@ -37,11 +38,9 @@ def without_holes(inputs: Iterable[Input]) -> Iterator[Input]:
 
 
 def checkpoints(tape: Path) -> list[TapeHeader]:
-    """The points from which a replay can begin, oldest first; segments torn in their header are left out."""
+    """The headers with a checkpoint, oldest first: the points from which a replay can begin."""
     headers = []
     for path in segments(tape):
-        try:
+        with suppress(EOFError):  # torn before it said anything
             headers.append(read_header(path))
-        except EOFError:
-            continue
-    return headers
+    return [header for header in headers if header.checkpoint]

@@ -69,7 +69,10 @@ class JournalReader:
 
     def records(self, from_seq: int = 0) -> Iterator[Record]:
         """All records from input ``from_seq`` on, in order; StorageError at one that is damaged."""
-        query = "SELECT seq, part, ts_ns, kind, payload, crc FROM records WHERE seq >= ? ORDER BY seq, part"
+        query = (
+            "SELECT seq, part, ts_ns, kind, CAST(payload AS BLOB), crc FROM records "
+            "WHERE seq >= ? ORDER BY seq, part"
+        )
         with guarded(self.path):
             for seq, part, ts_ns, kind, payload, crc in self._connection.execute(query, (from_seq,)):
                 if zlib.crc32(payload) != crc:

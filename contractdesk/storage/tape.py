@@ -25,6 +25,7 @@ from contractdesk.storage.tape_file import (
     encode_block,
     encode_header,
     first_seq_of,
+    last_seq_of,
     read_items,
     segment_path,
     segments,
@@ -45,21 +46,25 @@ class TapeLimits(Struct, frozen=True, kw_only=True):
 
 
 class Tape:
-    """Open for appending. The driver calls ``rotate`` first, and whenever ``due`` says so."""
+    """Open for appending. A driver that calls ``rotate`` whenever ``due`` says so gives each segment a
+    checkpoint; one that does not still has bounded segments, and replays from a session's start.
+    """
 
     def __init__(self, folder: Path, limits: TapeLimits | None = None) -> None:
-        """Make the folder; StorageError when that is not possible."""
+        """Make the folder; StorageError when that is not possible, or the last segment is damaged."""
         self.folder = folder
         self._limits = limits or TapeLimits()
         self._file: BinaryIO | None = None
         self._header: TapeHeader | None = None  # the newest that ``rotate`` was given
-        self._written = 0  # bytes of its segment
+        self._current: TapeHeader | None = None  # of the segment that is being written
+        self._written = 0  # bytes of the newest header's segment
         self._sound = 0  # bytes of the file that are whole; what follows is a failed attempt
         self._stored = 0  # items of the batch under way that are on the tape already
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StorageError(f"tape {folder}: {error}") from error
+        self.last_seq = last_seq(folder)  # at opening
         self._writer: Writer[Item | TapeHeader] = Writer(
             "contractdesk-tape", self._store, most=MOST_QUEUED, linger_s=GATHER_S
         )
@@ -77,7 +82,9 @@ class Tape:
         self._writer.put(header)
 
     def append(self, seq: int, event: Event) -> None:
-        """Queue an input (after ``rotate``); StorageError only when it cannot be encoded."""
+        """Queue an input; StorageError only when it cannot be encoded."""
+        if self._header is None or self._written >= 2 * self._limits.segment_bytes:
+            self.rotate(TapeHeader(first_seq=seq, opened_ns=event.ts_ns))
         self._writer.put((seq, encode(event)))
 
     def flush(self) -> None:
@@ -112,21 +119,22 @@ class Tape:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
+            self._file = None
         self._file = segment_path(self.folder, header.first_seq).open("wb")
-        self._sound = 0
+        self._current, self._sound = header, 0
         self._extend(encode_header(header))
         self._delete_oldest()
 
     def _extend(self, data: bytes) -> None:
         """Write behind what is whole; after a failure the next attempt overwrites its remains."""
-        if self._file is None:
-            raise StorageError(f"tape {self.folder}: an input came before the first rotate()")
+        assert self._file is not None  # noqa: S101  # append() puts a header before the first input
         self._file.seek(self._sound)
         self._file.truncate()
         self._file.write(data)
         self._file.flush()
         self._sound += len(data)
-        self._written = self._sound
+        if self._current is self._header:
+            self._written = self._sound
 
     def _delete_oldest(self) -> None:
         kept = segments(self.folder)
@@ -163,8 +171,4 @@ def read_tape(
 
 def last_seq(folder: Path) -> int:
     """The number of the last input on the tape; 0 where there is none."""
-    for path in reversed(segments(folder)):
-        numbers = [seq for seq, _ in read_items(path, [])]
-        if numbers:
-            return numbers[-1]
-    return 0
+    return next((seq for path in reversed(segments(folder)) if (seq := last_seq_of(path))), 0)

@@ -7,6 +7,7 @@ array of (seq, event as msgpack). A file may end in the middle of a frame: the p
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import zlib
@@ -21,7 +22,6 @@ from contractdesk.errors import StorageError
 
 MAGIC = b"CDTAPE1\n"
 SCHEMA = 1
-LARGEST_FRAME = 1 << 28
 _frame = struct.Struct("<II")
 _NAME = re.compile(r"(\d{20})\.tape")
 
@@ -34,9 +34,9 @@ class TapeHeader(Struct, frozen=True, kw_only=True):
 
     first_seq: int  # no input of the segment has a lower number
     opened_ns: int
-    checkpoint: bytes  # the engine's state before ``first_seq``, as the engine encodes it; b"" = fresh
-    settings: bytes  # the engine's configuration, as its owner encodes it
-    sources: tuple[str, ...]  # sha256 of the strategies that run; the journal has the texts
+    checkpoint: bytes = b""  # the engine's state before ``first_seq``; empty: an earlier segment has it
+    settings: bytes = b""  # the engine's configuration, as its owner encodes it
+    sources: tuple[str, ...] = ()  # sha256 of the strategies that run; the journal has the texts
     schema: int = SCHEMA
 
 
@@ -95,6 +95,32 @@ def read_items(path: Path, torn: list[TornTail]) -> Iterator[Item]:
                 torn.append(TornTail(path, place, size - place))
                 return
             yield from _block(content, path, place)
+
+
+def last_seq_of(path: Path) -> int:
+    """The number of the last input of a segment, 0 where it has none; decodes its last block only."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        try:
+            _read_header(file, path)
+        except EOFError:
+            return 0
+        for place in reversed(_frame_places(file, size)):
+            file.seek(place)
+            content = _read_frame(file, path, size)
+            if content is not None:
+                return _block(content, path, place)[-1][0]
+    return 0
+
+
+def _frame_places(file: BinaryIO, size: int) -> list[int]:
+    """Where the frames from here on begin, by their lengths alone."""
+    places = []
+    while (place := file.tell()) + _frame.size <= size:
+        places.append(place)
+        length, _ = _frame.unpack(file.read(_frame.size))
+        file.seek(length, os.SEEK_CUR)
+    return places
 
 
 def _framed(content: bytes) -> bytes:

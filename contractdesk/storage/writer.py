@@ -45,6 +45,8 @@ class Writer(Generic[T]):
         """Why what was handed over may not be on disk; empty when all is well."""
         if self._lost:
             return f"{self._lost} records were lost: {self._trouble or 'the disk was too slow'}"
+        if self.ended and not self._closing:
+            return "the writer has died of a fault"
         return self._trouble
 
     @property
