@@ -5,11 +5,12 @@ by ``GET /control/fault``, removed by ``DELETE /control/fault?id=N`` (or all, wi
 ``count`` says how many times a fault strikes; 0 means until it is removed. ``injected`` counts.
 
 =================  ====================================================================================
-``drop_request``   the connection breaks instead of an answer; ``when`` "before" (nothing was executed)
-                   or "after" (it was)
+``drop_request``   the connection breaks instead of an answer; ``when`` "before" (nothing is executed)
+                   or "after" (it is; with ``ms`` so much later, when the sender has given up)
 ``answer``         ``status``, ``code``, ``msg``, ``retry_after_s`` (a header) instead of the real
                    answer; ``execute`` true executes the request first (503 "Unknown error")
-``delay``          the request is executed at once, its answer comes ``ms`` later
+``delay``          the request is executed at once and its answer comes ``ms`` later, or with ``when``
+                   "before" all of it happens ``ms`` later
 ``drop_event``     a user event is not sent; ``event`` is its name, ``execution`` its ``x``
 ``duplicate_event``  a user event is sent twice
 ``delay_event``    a user event is sent ``ms`` later, whatever overtakes it
@@ -84,6 +85,7 @@ class FaultBase(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unkn
 
 class DropRequest(FaultBase, frozen=True, kw_only=True, tag="drop_request"):
     when: When
+    ms: int = 0
     match: Match = Match(method="POST")
 
 
@@ -98,6 +100,7 @@ class Answer(FaultBase, frozen=True, kw_only=True, tag="answer"):
 
 class Delay(FaultBase, frozen=True, kw_only=True, tag="delay"):
     ms: int
+    when: When = When.AFTER
     match: Match = Match()
 
 

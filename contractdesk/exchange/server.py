@@ -29,6 +29,7 @@ from contractdesk.exchange.wire.binance.trade import TRADE
 
 STEP_S = 0.01  # the market moves at least this often while something is due
 MAX_BODY = 1 << 20
+MS_PER_S = 1_000
 ASSET = "USDT"
 
 
@@ -108,19 +109,24 @@ class Server:
         self, request: web.Request, ask: Ask, row: RequestRow, fault: RequestFault | None
     ) -> web.StreamResponse:
         match fault:
+            case DropRequest(when=When.AFTER, ms=ms) if ms:
+                _later(ms / MS_PER_S, lambda: self._execute_unheard(ask, row))
+                return _hang_up(request)
             case DropRequest(when=when):
                 if when is When.AFTER:
-                    self._execute(ask, row)
-                row.status = 0
+                    self._execute_unheard(ask, row)
                 return _hang_up(request)
             case Answer(execute=execute):
                 if execute:
                     self._execute(ask, row)
                 row.status, row.code = fault.status, fault.code or 0
                 return _made_up(fault)
+            case Delay(when=When.BEFORE, ms=ms):
+                await asyncio.sleep(ms / MS_PER_S)
+                return _response(self._execute(ask, row))
             case Delay(ms=ms):
                 reply = self._execute(ask, row)
-                await asyncio.sleep(ms / 1_000)
+                await asyncio.sleep(ms / MS_PER_S)
                 return _response(reply)
             case None:
                 return _response(self._execute(ask, row))
@@ -132,6 +138,11 @@ class Server:
         self.publish(reply.events)
         row.status, row.weight, row.code = reply.status, reply.weight, reply.code
         return reply
+
+    def _execute_unheard(self, ask: Ask, row: RequestRow) -> None:
+        """Execute what nobody will hear the answer of."""
+        self._execute(ask, row)
+        row.status = 0
 
 
 def _later(seconds: float, then: Callable[[], None]) -> object:

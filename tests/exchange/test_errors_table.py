@@ -103,6 +103,11 @@ async def test_what_depends_on_what_stands_already(demo: Client, second: Client)
     assert (await demo.market("BUY", "0.01"))[0] == 200
     assert (await demo.stop("SELL", "55000", closePosition="true"))[0] == 200
     assert (await demo.stop("SELL", "54000", closePosition="true"))[1]["code"] == -4130
+    amended = {"symbol": SYMBOL, "side": "BUY", "quantity": "0.02", "price": "59000"}
+    named = {**amended, "origClientOrderId": "mine", "reduceOnly": "true"}
+    assert (await demo.signed("PUT", "/fapi/v1/order", **named))[1]["code"] == -5047
+    same = {**amended, "origClientOrderId": "mine", "quantity": "0.01"}
+    assert (await demo.signed("PUT", "/fapi/v1/order", **same))[1]["code"] == -5027
     isolated = {"symbol": SYMBOL, "marginType": "ISOLATED"}
     assert (await demo.signed("POST", "/fapi/v1/marginType", **isolated))[1]["code"] == -4047
 

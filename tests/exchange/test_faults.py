@@ -15,7 +15,7 @@ import pytest
 from contractdesk.exchange.faults import FaultBoard, Role, decode_fault
 from contractdesk.exchange.trail import facts_of
 from contractdesk.exchange.wire.binance.api import Ask
-from tests.exchange.loopback import SYMBOL, Client, hear, on_exchange, quiet_exchange
+from tests.exchange.loopback import SYMBOL, Client, eventually, hear, on_exchange, quiet_exchange
 
 ORDER = "/fapi/v1/order"
 
@@ -50,6 +50,20 @@ async def test_a_create_whose_connection_breaks_before_or_after_it_is_accepted(
         ("kept", 0, "drop_request"),
         ("fine", 200, ""),
     ]
+
+
+@on_exchange(quiet_exchange)
+async def test_a_create_that_arrives_when_its_sender_has_given_up(demo: Client, other: Client) -> None:
+    await demo.fault("drop_request", when="after", ms=200)
+    with pytest.raises(aiohttp.ClientError):
+        await place(demo, "late")
+    assert (await demo.signed("GET", ORDER, symbol=SYMBOL, origClientOrderId="late"))[1]["code"] == -2013
+    await eventually(lambda: orders(demo), lambda names: names == ["late"])
+    await demo.fault("delay", when="before", ms=200, match={"path": ORDER})
+    answer = asyncio.create_task(place(demo, "slow"))
+    await asyncio.sleep(0)
+    assert await orders(demo) == ["late"]
+    assert (await answer)[0] == 200
 
 
 @on_exchange(quiet_exchange)

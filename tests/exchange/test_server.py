@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from decimal import Decimal
+from pathlib import Path as FilePath
 from typing import Any
 
 import aiohttp
@@ -263,6 +264,63 @@ async def test_counters_in_the_headers(demo: Client, other: Client) -> None:
     assert demo.headers["X-MBX-ORDER-COUNT-1M"] in ("1", "2")  # a minute may have begun between them
     await demo.public("/fapi/v1/depth", symbol=SYMBOL, limit=1000)
     assert int(demo.headers["X-MBX-USED-WEIGHT-1M"]) >= 20
+
+
+def test_the_server_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "PING_EVERY_S", 0.05)
+
+    async def story() -> None:
+        async with (
+            running() as venue,
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"{venue.ws_url}/market/ws", autoping=False) as socket,
+        ):
+            first = await socket.receive(timeout=5)
+            assert first.type is aiohttp.WSMsgType.PING
+            await socket.ping(b"are you there")
+            while (answer := await socket.receive(timeout=5)).type is not aiohttp.WSMsgType.PONG:
+                pass
+            assert answer.data == b"are you there"
+
+    asyncio.run(story())
+
+
+@on_exchange()
+async def test_a_liquidation_is_announced_in_private_and_in_public(demo: Client, other: Client) -> None:
+    async with demo.socket("/market/ws/!forceOrder@arr") as public:
+        private = await demo.user_socket()
+        await demo.signed("POST", "/fapi/v1/leverage", symbol=SYMBOL, leverage=100)
+        assert (await demo.market("BUY", "3"))[0] == 200  # 180,000 on 10,000: gone at some -5 %
+        await demo.control("POST", "price", {"symbol": SYMBOL, "price": "56000", "seconds": 1})
+        told = await events(private, lambda m: m["e"] == "ORDER_TRADE_UPDATE" and m["o"]["x"] == "CALCULATED")
+        forced = (await hear(public, lambda m: m["e"] == "forceOrder"))["o"]
+        await private.close()
+    assert told[-1]["o"]["c"].startswith("autoclose-")
+    assert (forced["s"], forced["S"], forced["X"]) == (SYMBOL, "SELL", "FILLED")
+    _, risk = await demo.signed("GET", "/fapi/v2/positionRisk", symbol=SYMBOL)
+    assert float(risk[0]["positionAmt"]) < 3
+
+
+@pytest.mark.recording
+def test_the_recorded_market_is_served_without_a_gap(recordings: FilePath) -> None:
+    path = str(recordings / "ws" / "binance_raw" / "binance_usdm_btcusdt_2023*.gz")
+
+    async def story() -> None:
+        async with clients(ExchangeOptions(accounts=TWO, recording=path, speed=20)) as (demo, _):
+            async with demo.socket("/public/ws/btcusdt@depth@100ms") as socket:
+                last = (await hear(socket, lambda m: True))["u"]
+                for _ in range(15):
+                    message = await hear(socket, lambda m: True)
+                    assert message["pu"] == last
+                    last = message["u"]
+            _, top = await demo.public("/fapi/v1/ticker/bookTicker", symbol=SYMBOL)
+            assert 25_000 < float(top["bidPrice"]) < float(top["askPrice"]) < 30_000
+            async with demo.http.post(
+                f"{demo.venue.url}/control/price", json={"symbol": SYMBOL, "price": "1"}
+            ) as answer:
+                assert answer.status == 400
+
+    asyncio.run(story())
 
 
 def test_a_slow_consumer_is_disconnected() -> None:

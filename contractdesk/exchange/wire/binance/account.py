@@ -127,7 +127,6 @@ def _position_v2(position: Position, face: Face) -> Json:
         "isolated": position.margin_mode is MarginMode.ISOLATED,
         "entryPrice": average(position.entry_price),
         "breakEvenPrice": average(position.break_even_price),
-        "maxNotional": "0",
         "bidNotional": plain(position.bid_notional),
         "askNotional": plain(position.ask_notional),
         "positionSide": "BOTH",

@@ -67,6 +67,7 @@ MESSAGES: dict[int, str] = {
     ),
     -5026: "Exceed maximum modify order limit.",
     -5027: "No need to modify the order.",
+    -5047: "An order that is not reduce-only cannot be modified into one.",
 }
 
 CODES: dict[Reason, int] = {

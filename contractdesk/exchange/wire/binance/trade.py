@@ -86,6 +86,8 @@ def amend(call: Call) -> Json:
         raise missing("price")
     if size is None:
         raise missing("quantity")
+    if params.flag("reduceOnly") and not query(call)["reduceOnly"]:
+        raise ApiError(-5047)
     request = AmendOrder(
         account=call.account,
         symbol=listing.symbol,
