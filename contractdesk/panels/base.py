@@ -27,8 +27,11 @@ class DeskFace(Protocol):
 
     @property
     def snapshot(self) -> DeskSnapshot:
-        """The latest frozen picture, by reference; cheap, never blocks."""
+        """The latest frozen picture, by reference; cheap, never blocks. A living desk replaces it."""
         ...
+
+    @property
+    def is_open(self) -> bool: ...
 
     def halt(self) -> object: ...
 

@@ -77,7 +77,7 @@ class Status(LiveWidget):
     def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None, clock: Clock | None = None) -> None:
         self._caller = Caller(desk)
         self._clock = clock or SystemClock()
-        self._last: tuple[int, int] = (-1, 0)  # the newest snapshot's time, and when it was first seen
+        self._last: tuple[DeskSnapshot | None, int] = (None, 0)  # the newest, and when it was first seen
         super().__init__(desk, pulse=pulse)
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
@@ -86,7 +86,7 @@ class Status(LiveWidget):
             "name": self.desk.name,
             "state": snapshot.state.value,
             "reason": snapshot.state_reason,
-            "outcome": self._caller.outcome or self._silence(snapshot),
+            "outcome": self._caller.outcome or self._trouble(snapshot),
             "clock": f"{formats.utc_time(snapshot.ts_ns)} UTC",
             "items": [
                 {"key": item.key, "name": item.name, "text": item.text, "tone": item.tone.value}
@@ -94,11 +94,13 @@ class Status(LiveWidget):
             ],
         }
 
-    def _silence(self, snapshot: DeskSnapshot) -> str:
-        """Says so when the kernel lives but the desk's thread makes no new pictures."""
+    def _trouble(self, snapshot: DeskSnapshot) -> str:
+        """Says so when the kernel lives but the desk makes no new pictures."""
+        if not self.desk.is_open:
+            return "this desk is closed: what stands here is its last picture"
         now_ns = self._clock.monotonic_ns()
-        if snapshot.ts_ns != self._last[0]:
-            self._last = (snapshot.ts_ns, now_ns)
+        if snapshot is not self._last[0]:
+            self._last = (snapshot, now_ns)
         silent_ns = now_ns - self._last[1]
         if silent_ns < SILENT_NS:
             return ""

@@ -63,7 +63,7 @@ class Lab:
 def running_lab(folder: Path) -> Iterator[Lab]:
     """Boot JupyterLab on loopback with its settings under ``folder``; ends its whole group after."""
     books = folder / "books"
-    for name in ("books", "config", "data", "runtime", "ipython", "app", "workspaces", "user"):
+    for name in ("books", "state", "config", "data", "runtime", "ipython", "app", "workspaces", "user"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "app" / "overrides.json").write_text(json.dumps(_OVERRIDES))
     port = _free_port()
@@ -107,6 +107,15 @@ def run_cell(page: Page, index: int) -> None:
     page.keyboard.press("Control+Enter")
 
 
+def interrupt(page: Page, index: int) -> None:
+    """Interrupt the kernel, as a person does; cell ``index`` says that it has ended."""
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    page.keyboard.press("i")
+    said = page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
+    said.first.wait_for(timeout=10_000)
+
+
 def set_theme(page: Page, theme: str) -> None:
     """``JupyterLab Light`` or ``JupyterLab Dark``, through the lab's own command."""
     page.keyboard.press("Control+Shift+C")
@@ -132,6 +141,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "IPYTHONDIR": str(folder / "ipython"),
+        "CONTRACTDESK_STATE": str(folder / "state"),
         "PYTHONPATH": str(REPOSITORY),
     }
 

@@ -302,6 +302,7 @@ class SyntheticDesk:
 
     label = "EMBEDDED"
     name = "synthetic"
+    is_open = True
 
     def __init__(self, seed: int = 7, warm: int = 250) -> None:
         market = Market(seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.e2e.lab import Lab, open_notebook, run_cell, set_theme
+from tests.e2e.lab import Lab, interrupt, open_notebook, run_cell, set_theme
 from tests.e2e.watch import Wire, await_frames, colours_on_ladder, frames, overflowing, value_of
 
 SHOW = """
@@ -58,15 +58,6 @@ def calls(page: Page, index: int) -> list[Any]:
     output = page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
     text = output.first.inner_text(timeout=10_000)
     return list(json.loads(text.removeprefix("calls ")))
-
-
-def interrupt(page: Page, index: int) -> None:
-    """Interrupt the kernel, as a person does; cell ``index`` says that it has ended."""
-    page.keyboard.press("Escape")
-    page.keyboard.press("i")
-    page.keyboard.press("i")
-    said = page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
-    said.first.wait_for(timeout=10_000)
 
 
 def test_the_console_draws_what_the_desk_says_within_fifty_messages_a_second(page: Page, lab: Lab) -> None:

@@ -145,6 +145,15 @@ def test_a_desk_that_makes_no_new_pictures_is_called_silent(desk: SyntheticDesk)
     clock.advance(2 * NS_PER_S)
     status.refresh(desk.snapshot)
     assert status.outcome == "the desk has been silent for 5.0 s"
+    status.refresh(replace(desk.snapshot))
+    assert status.outcome == "", "a new picture, even of the same values"
+
+
+def test_a_closed_desk_is_called_closed(desk: SyntheticDesk) -> None:
+    desk.is_open = False
+    status = Status(desk)
+    status.refresh(desk.snapshot)
+    assert "closed" in status.outcome
 
 
 def test_pages_that_did_not_change_are_not_sent_again(desk: SyntheticDesk) -> None:
