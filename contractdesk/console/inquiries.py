@@ -54,7 +54,7 @@ class Inquiries:
         """
         if side not in _SIDES:
             raise UserError(f'side={side!r} must be "buy" or "sell"')
-        unified = self._host.venue.resolve(symbol).symbol
+        unified = await self._host.list_symbol(symbol)
         wish = _SIDES[side](unified, stop=stop, notional=notional, limit=limit)
         share = None if risk is None else Decimal(str(risk))
         return self._session.engine.preview(wish, risk=share)
@@ -68,7 +68,7 @@ class Inquiries:
 
     async def why_not(self, symbol: str) -> Table:
         """Every rule for an entry in the symbol now: what it found, its limit, what would pass."""
-        unified = self._host.venue.resolve(symbol).symbol
+        unified = await self._host.list_symbol(symbol)
         rows = [
             (f.rule, f.passed, f.found, f.limit, f.would_pass) for f in self._session.engine.why_not(unified)
         ]

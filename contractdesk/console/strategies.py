@@ -29,7 +29,7 @@ class StrategyVerbs:
     async def start(self, strategy: Strategy, name: str | None = None) -> Receipt:
         """Run a strategy; the one that already runs under the name is left alone, and reported."""
         strategy_id = name or type(strategy).__name__
-        symbols = tuple(self._host.venue.resolve(symbol).symbol for symbol in strategy.symbols)
+        symbols = tuple([await self._host.list_symbol(symbol) for symbol in strategy.symbols])
         if (running := self._running(strategy_id)) is not None:
             return _already(running, strategy, symbols)
         self._refuse_overlap(symbols)
@@ -45,7 +45,9 @@ class StrategyVerbs:
                 timeframe=strategy.timeframe,
             )
         )
-        row = self.row(strategy_id)
+        row = self._found(strategy_id)
+        if row is None:
+            raise UserError(f"{strategy_id} was not started: {self._session.snapshot.notices[-1].message}")
         said = f"{strategy_id} is {row.status} on {', '.join(symbols)}, {strategy.timeframe} bars"
         return Receipt(verb="start", done=row.status == RUNNING, summary=said + _params(row))
 
@@ -120,18 +122,20 @@ class StrategyVerbs:
 
     def row(self, strategy_id: str) -> StrategyRow:
         """What the engine says of one strategy; UserError names those there are."""
+        row = self._found(strategy_id)
+        if row is None:
+            names = ", ".join(row.strategy_id for row in self._session.snapshot.strategies)
+            raise UserError(f"no strategy {strategy_id!r}; there are: {names or 'none'}")
+        return row
+
+    def _found(self, strategy_id: str) -> StrategyRow | None:
         self._host.publish()
         rows = {row.strategy_id: row for row in self._session.snapshot.strategies}
-        if strategy_id not in rows:
-            raise UserError(f"no strategy {strategy_id!r}; there are: {', '.join(rows) or 'none'}")
-        return rows[strategy_id]
+        return rows.get(strategy_id)
 
     def _running(self, strategy_id: str) -> StrategyRow | None:
-        self._host.publish()
-        for row in self._session.snapshot.strategies:
-            if row.strategy_id == strategy_id and row.status == RUNNING:
-                return row
-        return None
+        row = self._found(strategy_id)
+        return row if row is not None and row.status == RUNNING else None
 
     def _refuse_overlap(self, symbols: tuple[str, ...]) -> None:
         for row in self._session.snapshot.strategies:

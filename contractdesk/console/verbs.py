@@ -59,7 +59,7 @@ class Verbs:
 
     async def flatten(self, symbol: str | None = None) -> Receipt:
         """Cancel entries and close positions, all or one symbol's; REDUCING until ``resume()``."""
-        target = self.resolve(symbol) if symbol else None
+        target = await self.resolve(symbol) if symbol else None
         before = self._picture()
         await self._host.ask(FlattenAsked(ts_ns=self._now(), who=PERSON, symbol=target))
         done = await self._host.until(lambda: True if self._flat(target) else None, FLATTEN_S)
@@ -95,7 +95,7 @@ class Verbs:
         """Buy through the risk gate: ``size`` in contracts, ``notional`` in the settle currency or
         ``amount`` in base units; none of them means the cap's share. An entry needs a ``stop``."""
         wish = intents.enter_long(
-            self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
+            await self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
             post_only=post_only, take_profit=take_profit, expire_s=expire_s, reason="by hand",
         )  # fmt: skip
         return await self._wish("buy", wish)
@@ -115,7 +115,7 @@ class Verbs:
     ) -> Receipt:
         """Sell short through the risk gate; arguments as of ``buy``. To leave a long: ``close_position``."""
         wish = intents.enter_short(
-            self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
+            await self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
             post_only=post_only, take_profit=take_profit, expire_s=expire_s, reason="by hand",
         )  # fmt: skip
         return await self._wish("sell", wish)
@@ -124,13 +124,13 @@ class Verbs:
         self, symbol: str, *, size: Number | None = None, limit: Number | None = None
     ) -> Receipt:
         """Close a position, or ``size`` contracts of it, with a reduce-only order."""
-        target = self.resolve(symbol)
+        target = await self.resolve(symbol)
         self._need_position(target)
         return await self._wish("close_position", intents.exit_position(target, size=size, limit=limit))
 
     async def move_stop(self, symbol: str, price: Number) -> Receipt:
         """Move the stop of a position: the new one stands before the old one goes."""
-        target = self.resolve(symbol)
+        target = await self.resolve(symbol)
         self._need_position(target)
         before = self._picture()
         wish = intents.move_stop(target, price, reason="by hand")
@@ -171,13 +171,13 @@ class Verbs:
 
     async def set_leverage(self, symbol: str, leverage: Number) -> Receipt:
         """Set the leverage of a symbol on the venue (a whole number)."""
-        target, before = self.resolve(symbol), self._picture()
+        target, before = await self.resolve(symbol), self._picture()
         await self._venue_call(self._host.venue.set_leverage(target, Decimal(str(leverage))))
         return self._receipt("set_leverage", before, f"{target}: {leverage}x", done=True)
 
     async def set_margin_mode(self, symbol: str, mode: str) -> Receipt:
         """Set "cross" or "isolated" for a symbol on the venue."""
-        target, before = self.resolve(symbol), self._picture()
+        target, before = await self.resolve(symbol), self._picture()
         await self._venue_call(self._host.venue.set_margin_mode(target, _member(MarginMode, mode)))
         return self._receipt("set_margin_mode", before, f"{target}: {mode}", done=True)
 
@@ -189,9 +189,9 @@ class Verbs:
 
     # -- shared ----------------------------------------------------------------------------
 
-    def resolve(self, symbol: str) -> str:
-        """The unified symbol; ``UnknownSymbol`` with near matches."""
-        return self._host.venue.resolve(symbol).symbol
+    async def resolve(self, symbol: str) -> str:
+        """The unified symbol, known to the engine; ``UnknownSymbol`` with near matches."""
+        return await self._host.list_symbol(symbol)
 
     async def _wish(self, verb: str, wish: Intent) -> Receipt:
         before = self._picture()

@@ -79,7 +79,6 @@ class Dispatcher:
         self._orders = orders
         self._logger = logger
         self._creates: dict[str, asyncio.Task[None]] = {}
-        self.watched: dict[str, tuple[tuple[str, ...], int]] = {}  # symbol -> timeframes, warm-up bars
         self.entries_blocked = ""  # why entries are refused here; "" = they are not
 
     @property
@@ -109,7 +108,6 @@ class Dispatcher:
             case ReadVenueState(request_id=request_id, fills_since_ns=since_ns):
                 self._spawn(self._read_state(request_id, since_ns), "read venue state")
             case Watch():
-                self.watched[command.symbol] = command.timeframes, command.warmup
                 self._spawn(self._watch(command), f"watch {command.symbol}")
             case Notify():
                 self._logger.log(

@@ -15,7 +15,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from contractdesk.clock import NS_PER_S, Clock
+from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock
 from contractdesk.desk.board import Board
 from contractdesk.desk.dispatcher import Dispatcher
 from contractdesk.desk.inbox import Inbox
@@ -26,17 +26,26 @@ from contractdesk.desk.recorder import Recorder
 from contractdesk.desk.records import Records
 from contractdesk.desk.supervisor import Supervisor
 from contractdesk.domain.commands import Command, Severity
-from contractdesk.domain.events import Event, HaltAsked, LoopLagged, MarketEvent, TimePassed, VenueStateRead
+from contractdesk.domain.events import (
+    Event,
+    HaltAsked,
+    InstrumentListed,
+    LoopLagged,
+    MarketEvent,
+    TimePassed,
+    VenueStateRead,
+)
 from contractdesk.domain.views import DeskSnapshot, Notice, TradingState
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
 from contractdesk.ops.metrics import Metrics
-from contractdesk.venues.base import Venue
+from contractdesk.venues.base import Venue, VenueState
 
 T = TypeVar("T")
 
 SNAPSHOT_EVERY_S = 0.1
 BURST = 64  # events handled before the sockets get their turn
+SLOW_STEP_MS = 50.0
 FAULTS_IN_A_ROW = 20  # then the engine is no longer fed; the stops rest on the venue
 NOTICES_KEPT = 50
 
@@ -118,6 +127,8 @@ class DeskHost:
         try:
             await self.venue.open(self.emit)
             state = await self.venue.read_state(0)
+            for symbol in _named(state):
+                await self.list_symbol(symbol)
         except BaseException:  # an interrupt or a cancel must leave nothing running either
             await self._stop()
             raise
@@ -157,6 +168,13 @@ class DeskHost:
         handled = await done
         assert isinstance(handled, Handled)  # noqa: S101  # narrows what the inbox carries as object
         return handled
+
+    async def list_symbol(self, symbol: str) -> str:
+        """Tell the engine of a contract before anything names it; its unified symbol, or UnknownSymbol."""
+        instrument = self.venue.resolve(symbol)
+        if instrument.symbol not in self.state.symbols:
+            await self.ask(InstrumentListed(ts_ns=self.clock.now_ns(), instrument=instrument))
+        return instrument.symbol
 
     async def until(self, condition: Callable[[], T | None], timeout_s: float) -> T | None:
         """The first non-None result of ``condition``, tried after each event; None after ``timeout_s``."""
@@ -206,9 +224,14 @@ class DeskHost:
         self._settle_conditions()
         if not isinstance(event, MarketEvent | TimePassed):
             self.publish()
-        self.metrics.counters["events"] += 1
-        self.metrics.step.add((self.clock.monotonic_ns() - began_ns) / 1e6)
+        self._measured(event, (self.clock.monotonic_ns() - began_ns) / NS_PER_MS)
         return Handled(seq, tuple(commands))
+
+    def _measured(self, event: Event, took_ms: float) -> None:
+        self.metrics.counters["events"] += 1
+        self.metrics.step.add(took_ms)
+        if took_ms > SLOW_STEP_MS:
+            self.logger.warning("%s took %.0f ms", type(event).__name__, took_ms)
 
     def _handle(self, event: Event) -> list[Command]:
         if self._faults_in_a_row >= FAULTS_IN_A_ROW:
@@ -288,15 +311,16 @@ class DeskHost:
         self.emit(HaltAsked(ts_ns=self.clock.now_ns(), who="supervisor", reason=self.fault))
 
     def _on_overflow(self, symbol: str) -> None:
-        self.alarm("inbox_overflow", f"{symbol}: the desk was too slow for the feed; it is loaded anew")
-        self._supervisor.spawn(self._watch_again(symbol), f"watch {symbol} again")
-
-    async def _watch_again(self, symbol: str) -> None:
-        await asyncio.sleep(1.0)
-        self._inbox.reopen(symbol)
-        timeframes, warmup = self._dispatcher.watched.get(symbol, ((), 0))
-        await self.venue.watch(symbol, timeframes, warmup)
+        self.alarm("inbox_overflow", f"{symbol}: the desk was too slow for its feed; open the desk again")
 
     def _lagged(self, lag_ms: float) -> None:
         self.logger.warning("the loop was late by %.0f ms", lag_ms, extra={"lag_ms": round(lag_ms, 1)})
         self.emit(LoopLagged(ts_ns=self.clock.now_ns(), lag_ms=lag_ms))
+
+
+def _named(state: VenueState) -> list[str]:
+    """The symbols that a reading of the account speaks of."""
+    named = [row.symbol for row in state.account.positions]
+    named += [row.symbol for row in state.orders]
+    named += [row.symbol for row in state.fills]
+    return list(dict.fromkeys(named))

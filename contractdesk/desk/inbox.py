@@ -2,7 +2,8 @@
 
 Two lanes: what concerns orders, the account and the person overtakes the market and is never
 dropped. Of the market, a consumer that is behind gets one merged book change a symbol, and the
-latest mark; where even that overflows, the symbol's feed is cut off and reported, not thinned.
+latest mark; where even that overflows (more than any stall has caused), the symbol's feed is cut off
+and reported, not thinned: its entries are refused until the desk is opened again.
 """
 
 from __future__ import annotations
@@ -78,10 +79,6 @@ class Inbox:
             del self._mergeable[key]
         return slot.event, None
 
-    def reopen(self, symbol: str) -> None:
-        """Let a symbol that overflowed in again (it is being watched anew)."""
-        self._cut.discard(symbol)
-
     # -- the market lane -------------------------------------------------------------------
 
     def _put_market(self, event: Event) -> None:
@@ -111,7 +108,7 @@ class Inbox:
         self.dropped += len(self._market) - len(kept) + 1
         self._market = kept
         self._mergeable = {key: slot for key, slot in self._mergeable.items() if key[1] != symbol}
-        reason = "the desk was too slow for the feed; loading anew"
+        reason = "the desk was too slow for the feed; open it again"
         self._market.append(_Slot(BookInvalidated(ts_ns=event.ts_ns, symbol=symbol, reason=reason)))
         self._market.append(_Slot(SymbolNotReady(ts_ns=event.ts_ns, symbol=symbol, reason=reason)))
         self._cut.add(symbol)

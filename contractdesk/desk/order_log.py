@@ -25,9 +25,11 @@ from contractdesk.ops.metrics import Histogram
 
 REMEMBERED = 10_000  # orders; a fill later than that is logged without its latency
 
+_LAST_WORDS = frozenset({"cancelled", "expired", "rejected", "triggered"})
+
 
 class _Line:
-    __slots__ = ("answered", "filled", "latency_ms", "request", "signal_ns", "trades", "venue_id")
+    __slots__ = ("answered", "ended", "filled", "latency_ms", "request", "signal_ns", "trades", "venue_id")
 
     def __init__(self, request: OrderRequest, signal_ns: int) -> None:
         self.request = request
@@ -36,6 +38,7 @@ class _Line:
         self.filled: Decimal = ZERO
         self.latency_ms = 0.0
         self.answered = False
+        self.ended = ""  # the last word on it: told once, though REST and the stream both tell it
         self.trades: set[str] = set()
 
 
@@ -107,6 +110,10 @@ class OrderLog:
         return True
 
     def _write(self, level: int, outcome: str, line: _Line, reason: str = "") -> None:
+        if outcome in _LAST_WORDS:
+            if line.ended == outcome:
+                return
+            line.ended = outcome
         request = line.request
         self._logger.log(
             level,

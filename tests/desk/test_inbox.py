@@ -113,7 +113,7 @@ def test_orders_and_the_person_overtake_the_market() -> None:
     assert [type(event) for event in drained(inbox)] == [TimePassed, TradePrinted]
 
 
-def test_an_overflow_cuts_the_symbol_off_whole_says_so_and_lets_it_in_again() -> None:
+def test_an_overflow_cuts_the_symbol_off_whole_and_says_so() -> None:
     told: list[str] = []
     inbox = Inbox(told.append, capacity=4)
     inbox.put(trade(1, ETH))
@@ -123,9 +123,6 @@ def test_an_overflow_cuts_the_symbol_off_whole_says_so_and_lets_it_in_again() ->
     assert kinds == ["TradePrinted", BookInvalidated.__name__, SymbolNotReady.__name__]
     assert told == [BTC]
     assert inbox.dropped == 9
-    inbox.reopen(BTC)
-    inbox.put(trade(10))
-    assert drained(inbox) == [trade(10)]
 
 
 @given(st.lists(st.sampled_from(["change", "mark", "trade", "time"]), max_size=60), st.integers(1, 20))
