@@ -82,7 +82,7 @@ async def test_each_market_stream_speaks(demo: Client, other: Client) -> None:
             message = await hear(socket, lambda m: True)
             spoken[message["stream"]] = message["data"]
     assert {row["s"] for row in spoken["!markPrice@arr@1s"]} == {"BTCUSDT", "ETHUSDT", "SOLUSDT"}
-    assert spoken["btcusdt@kline_1m"]["k"]["x"] is False
+    assert spoken["btcusdt@kline_1m"]["k"]["i"] == "1m"
     async with demo.socket("/ws/btcusdt@depth5@100ms/btcusdt@bookTicker/btcusdt@trade") as socket:
         kinds = set()
         while len(kinds) < 3:
