@@ -27,13 +27,13 @@ class ClientId(Struct, frozen=True, kw_only=True):
 
 
 def make(bot: str, epoch: int, sequence: int, role: OrderRole, attempt: int = 0) -> str:
-    """The id of one order; ``ValueError`` when a part does not fit its place."""
+    """The id of one order; ``ValueError`` when a part does not fit its place. Epochs go round."""
     if len(bot) != 4 or not bot.isascii() or not bot.isalnum():
         raise ValueError(f"bot {bot!r} must be 4 letters or digits")
     body = (
         PREFIX
         + bot
-        + _encode(epoch, _EPOCH_DIGITS)
+        + _encode(epoch % 32**_EPOCH_DIGITS, _EPOCH_DIGITS)
         + _encode(sequence, _SEQUENCE_DIGITS)
         + role.value
         + _encode(attempt, 1)

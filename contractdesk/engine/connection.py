@@ -16,7 +16,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.position import Position
 from contractdesk.engine.core import Core
-from contractdesk.engine.state import Market
+from contractdesk.engine.state import NS_PER_S, Market, Uncovered
 
 TermsReport = InstrumentListed | ModesRead | LeverageChanged | MarginCalled
 HealthReport = ClockMeasured | VenueSilenced | LoopLagged
@@ -56,9 +56,28 @@ class Connection:
         self._core.notify(Severity.WARNING, "private_stream_lost", f"entries wait: {reason}")
 
     def on_private_restored(self) -> None:
-        self._desk.stream_up, self._desk.restored_ns = True, self._desk.now_ns
-        if self._desk.started:
-            self._desk.state_read = None  # a picture asked for before is too old
+        self._desk.stream_up = True
+        self._compare_anew()
+
+    def on_sleep(self, slept_ns: int) -> None:
+        """The host was suspended, or this engine comes from a checkpoint: see first, then judge.
+
+        What was uncovered then may be covered or gone by now; its time begins again.
+        """
+        desk = self._desk
+        desk.private_stream_ready = False
+        for market in desk.symbols.values():
+            market.guard.uncovered = [Uncovered(item.level, desk.now_ns) for item in market.guard.uncovered]
+        text = f"nothing was heard for {slept_ns / NS_PER_S:.0f} s: entries wait for a reconciliation"
+        self._core.notify(Severity.WARNING, "time_gap", text)
+        self._compare_anew()
+
+    def _compare_anew(self) -> None:
+        """Only a picture that is asked for from now on makes the stream count again."""
+        desk = self._desk
+        desk.restored_ns = desk.now_ns
+        if desk.started:
+            desk.state_read = None
             self._core.reconcile_within(0)
 
     def _on_listed(self, instrument: Instrument) -> None:

@@ -53,7 +53,7 @@ from contractdesk.engine.person import BY_HAND_TIMEFRAME, Person
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.reconcile import WITNESS_NS, Reconciliation
 from contractdesk.engine.snapshot import snapshot_of
-from contractdesk.engine.state import NS_PER_MS, Desk
+from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Desk
 from contractdesk.engine.story import Story, story_of
 from contractdesk.engine.strategies import Host
 from contractdesk.engine.timers import Timers
@@ -64,6 +64,7 @@ __all__ = ["Engine", "EngineConfig", "Story"]
 
 MAX_ROUNDS = 10_000  # of one event; strategies' wishes are limited long before
 NEVER = 1 << 63
+SLEEP_NS = 15 * NS_PER_S  # a driver wakes us every 5 s at least: more means that nobody was awake
 
 
 class Engine:
@@ -99,7 +100,9 @@ class Engine:
         """Take in one fact; returns what is to be done, in order."""
         desk, core = self._desk, self._core
         if event.ts_ns > desk.now_ns:
-            desk.now_ns = event.ts_ns
+            slept_ns, desk.now_ns = event.ts_ns - desk.now_ns, event.ts_ns
+            if slept_ns > SLEEP_NS and desk.started:
+                self._connection.on_sleep(slept_ns)
         desk.events_handled += 1
         desk.handling = True
         try:
