@@ -113,13 +113,14 @@ class Bench:
         self.picture(0, account=account)
         self.make_ready()
 
-    def make_ready(self) -> None:
+    def make_ready(self, price: Decimal = MARK) -> None:
+        """A whole book and a mark around ``price``, and the symbol ready."""
         levels = {
-            "bids": pack_levels([(INSTRUMENT.to_ticks(MARK) - 1, 10**9)]),
-            "asks": pack_levels([(INSTRUMENT.to_ticks(MARK) + 1, 10**9)]),
+            "bids": pack_levels([(INSTRUMENT.to_ticks(price) - 1, 10**9)]),
+            "asks": pack_levels([(INSTRUMENT.to_ticks(price) + 1, 10**9)]),
         }
         self.feed(BookSnapshotRead(ts_ns=self.now_ns, symbol=SYMBOL, update_id=1, **levels))
-        self.mark(MARK)
+        self.mark(price)
         self.feed(SymbolReady(ts_ns=self.now_ns, symbol=SYMBOL))
 
     def advance(self, seconds: float) -> list[Command]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import (
@@ -89,7 +90,7 @@ def test_cadence_is_thirty_seconds_flat_and_ten_in_position() -> None:
         if any(isinstance(c, ReadVenueState) for c in bench.advance(0.1)):
             times.append(bench.now_ns)
             bench.picture(bench.last(ReadVenueState).request_id, bench.market.position.size)
-    gaps = {round((b - a) / NS_PER_S) for a, b in zip(times, times[1:], strict=False)}
+    gaps = {round((b - a) / NS_PER_S) for a, b in pairwise(times)}
     assert gaps == {30}
 
 
