@@ -17,6 +17,7 @@ from contractdesk.strategy import intents
 from contractdesk.venues.base import Check
 
 LAG_P99_MS = 250.0
+LAG_SAMPLES = 200  # two seconds of ticks; fewer say nothing
 _SIDES = {"buy": intents.enter_long, "sell": intents.enter_short}
 
 
@@ -120,7 +121,7 @@ def _lag_check(lag: Histogram) -> Check:
     p99 = lag.quantile(0.99)
     return Check(
         name="loop lag",
-        passed=p99 <= LAG_P99_MS,
+        passed=p99 <= LAG_P99_MS or lag.count < LAG_SAMPLES,
         found=f"p50 {lag.quantile(0.5):.1f} ms, p99 {p99:.1f} ms, max {lag.max_ms:.0f} ms",
         advice="cells hold the GIL for long: use numpy on smaller pieces, or another kernel",
     )

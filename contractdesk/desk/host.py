@@ -141,6 +141,7 @@ class DeskHost:
                 fills=state.fills,
             )
         )
+        self.metrics.reset()  # importing ccxt is not the lag of trading
         self.logger.info("desk %s is open", self._name, extra={"event.code": "desk_opened"})
 
     async def close(self) -> None:

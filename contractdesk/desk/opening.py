@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -17,6 +19,7 @@ from contractdesk.desk.recorder import Recorder
 from contractdesk.desk.session import Session
 from contractdesk.desk.thread import LoopThread
 from contractdesk.desk.venues import make_venue
+from contractdesk.domain.book import Book
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.engine import Engine
 from contractdesk.errors import UserError, VenueError
@@ -52,6 +55,8 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
         log = DeskLog(paths.log, name, redact)
         log.open()
         stack.callback(log.close)
+        loading = threading.Thread(target=_load, name="contractdesk-loading", daemon=True)
+        loading.start()
         venue = make_venue(profile, name, paths, clock)
         config = _engine_config(profile, name, lock.epoch, venue, risk)
         recorder = Recorder(paths, config, account_key(profile, name), clock.now_ns())
@@ -61,6 +66,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
         thread = LoopThread(f"contractdesk-{name}")
         thread.start()
         stack.callback(thread.stop)
+        loading.join(OPEN_WITHIN_S)
         host = _call(thread, lambda: _host(config, classes, venue, recorder, lock, clock, log, metrics, name))
         _open(thread, host)
         stack.callback(_close, thread, host)
@@ -77,6 +83,13 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
             observers=observers,
             resources=stack.pop_all(),
         )
+
+
+def _load() -> None:
+    """What would otherwise stop the desk's loop for two seconds: at the first symbol, the first request."""
+    Book()  # reads or compiles the book's kernels
+    for name in ("talib", "ccxt.async_support"):
+        importlib.import_module(name)
 
 
 def _host(
