@@ -56,6 +56,24 @@ def lab(
 
 
 @commands.command()
+def demo(
+    recordings: Annotated[
+        Path | None, typer.Option(help="Folder of recordings, used where it holds them.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.1, max=20, help="Of the recorded market.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Of the market where nothing is recorded.")] = 7,
+    output: Annotated[Path, typer.Option("-o", help="The executed notebook.")] = Path("var/demo.ipynb"),
+) -> None:
+    """Let a bot trade on an exchange of its own for a few minutes, headless, and sum it up."""
+    from contractdesk.console.demo import demonstrate
+
+    shown = demonstrate(NOTEBOOK, output, recordings, speed, seed)
+    for line in shown.lines:
+        typer.echo(line)
+    raise typer.Exit(int(shown.ending))
+
+
+@commands.command()
 def doctor() -> None:
     """Check this installation; exit code 1 when something is missing."""
     from contractdesk.console.doctor import diagnose
