@@ -242,7 +242,9 @@ def test_account_updates(machine: UserEvents) -> None:
         PositionReported(ts_ns=TS, symbol=SYMBOL, size=D(-10), entry_price=D("6563.6"), venue_ns=7_000_000),
     ]
     assert feed(machine, frame) == expected
-    assert feed(machine, frame.replace(b"ORDER", b"FUNDING_FEE"))[-1] == AskFunding(7_000_000)
+    assert feed(machine, frame.replace(b"ORDER", b"FUNDING_FEE"))[-1] == AskFunding(
+        7_000_000, D("50.12345678")
+    )
 
 
 def test_the_other_updates(machine: UserEvents) -> None:

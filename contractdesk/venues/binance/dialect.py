@@ -27,8 +27,11 @@ class Code(IntEnum):
     TIMEOUT = -1007  # execution status unknown
     OVERLOADED = -1008  # throttled, not executed; reduce-only orders and cancels are exempt
     BAD_TIMESTAMP = -1021
+    BAD_SIGNATURE = -1022
     LISTEN_KEY_GONE = -1125
     CANCEL_REJECTED = -2011
+    BAD_KEY_FORMAT = -2014
+    BAD_KEY = -2015  # the key, its IP list or its permissions
     NO_SUCH_ORDER = -2013
     NO_SUCH_ALGO = -20124
     NO_NEED_TO_CHANGE_MARGIN_TYPE = -4046
@@ -37,6 +40,7 @@ class Code(IntEnum):
 
 
 AMBIGUOUS = frozenset({Code.UNKNOWN, Code.DISCONNECTED, Code.UNEXPECTED_RESPONSE, Code.TIMEOUT})
+BAD_KEY = frozenset({Code.BAD_SIGNATURE, Code.BAD_KEY_FORMAT, Code.BAD_KEY})
 ABSENT = frozenset({Code.NO_SUCH_ORDER, Code.NO_SUCH_ALGO, Code.CANCEL_REJECTED})
 
 

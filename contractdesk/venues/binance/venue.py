@@ -30,11 +30,19 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRequest
-from contractdesk.errors import CredentialsError, UnknownSymbol, VenueError, VenueUnreachable
+from contractdesk.errors import (
+    ContractdeskError,
+    CredentialsError,
+    UnknownSymbol,
+    VenueError,
+    VenueRejected,
+    VenueUnreachable,
+)
 from contractdesk.venues.base import Capabilities, Check, Emit, VenueState
 from contractdesk.venues.binance.account_feed import wait_restored
 from contractdesk.venues.binance.accounts import check_modes
 from contractdesk.venues.binance.connect import connect
+from contractdesk.venues.binance.dialect import BAD_KEY
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
 from contractdesk.venues.binance.markets import read_instruments
@@ -110,15 +118,39 @@ class BinanceVenue:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 await self._begin(session)
-        except TimeoutError:
+        except BaseException as failure:
             await self.close()
-            raise VenueUnreachable(f"{self._endpoints.rest_url} does not answer in time") from None
-        except BaseException:
-            await self.close()
+            if (clear := self._clear(failure)) is not None:
+                raise clear from None
             raise
+
+    def _clear(self, failure: BaseException) -> ContractdeskError | None:
+        """What a person can act on, for the failures that opening commonly meets."""
+        url = self._endpoints.rest_url
+        match failure:
+            case TimeoutError():
+                return VenueUnreachable(f"{url} does not answer in time: check this host's network")
+            case VenueUnreachable():
+                return VenueUnreachable(
+                    f"{url} cannot be reached ({failure}): is it up, is this host online?"
+                )
+            case VenueRejected(code=code, message=message) if code in BAD_KEY:
+                return CredentialsError(
+                    f"binance refuses the key of account {self._name_of_account!r} ({code}: {message}): "
+                    "check the key, its secret, its IP list and that reading and futures are enabled, and "
+                    "that it belongs to this environment"
+                )
+            case _:
+                return None
+
+    @property
+    def _name_of_account(self) -> str:
+        return self._credentials.account if self._credentials else ""
 
     async def _begin(self, session: Session) -> None:
         await session.api.measure_clock()
+        if session.private is not None and self._endpoints.scopes_known:
+            refuse_scopes(await session.api.key_scopes())
         await self._load_terms(session)
         if session.private is not None:
             await self._begin_private(session, session.private)
@@ -128,8 +160,6 @@ class BinanceVenue:
             )
 
     async def _begin_private(self, session: Session, private: Private) -> None:
-        if self._endpoints.scopes_known:
-            refuse_scopes(await session.api.key_scopes())
         session.emit(await private.reads.read_modes())
         private.feed.start()
         if not await wait_restored(private.feed, OPEN_TIMEOUT_S):

@@ -1,0 +1,221 @@
+"""Streams of the loopback exchange that break in every way: exact subscriptions and no hole afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from contractdesk.domain.events import (
+    BarClosed,
+    BarsLoaded,
+    BookChanged,
+    BookInvalidated,
+    BookSnapshotRead,
+    Event,
+    OrderAccepted,
+    StreamName,
+    TradePrinted,
+    TradesLoaded,
+)
+from contractdesk.domain.market import timeframe_ns
+from contractdesk.venues.binance.channels import BookChannel
+from contractdesk.venues.book_sync import DepthDelta
+
+from .rig import SYMBOL, Rig, live, open_rig, request
+from .test_book_sync import DictBook
+
+D = Decimal
+
+
+def trade_ids(events: Iterable[Event]) -> list[int]:
+    """Ids of all trades in the order in which they were told."""
+    ids: list[int] = []
+    for event in events:
+        if isinstance(event, TradePrinted):
+            ids.append(event.trade_id)
+        elif isinstance(event, TradesLoaded):
+            ids.extend(trade.trade_id for trade in event.trades)
+    return ids
+
+
+def bar_opens(events: Iterable[Event], timeframe: str) -> list[int]:
+    opens: list[int] = []
+    for event in events:
+        if isinstance(event, BarClosed) and event.timeframe == timeframe:
+            opens.append(event.bar.open_ns)
+        elif isinstance(event, BarsLoaded) and event.timeframe == timeframe:
+            opens.extend(bar.open_ns for bar in event.bars)
+    return opens
+
+
+def check_whole(rig: Rig) -> None:
+    """No trade and no bar is missing or repeated, and every book follows its ids."""
+    ids = trade_ids(rig.events)
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    opens = bar_opens(rig.events, "1m")
+    assert all(later - earlier == timeframe_ns("1m") for earlier, later in pairwise(opens))
+    book = DictBook()
+    for event in rig.events:
+        if isinstance(event, BookSnapshotRead | BookChanged | BookInvalidated):
+            book.follow([event])
+            assert not book.crossed
+
+
+async def settled(rig: Rig, mark: int) -> None:
+    """Wait until the symbol is ready again, and some live trades have passed after that."""
+    await rig.seen("SymbolReady", since=mark)
+    await rig.seen("TradePrinted", since=rig.mark())
+
+
+@pytest.mark.parametrize("path", ["public", "market", ""])
+@live
+async def test_a_cut_socket_comes_back_whole(exchange: str, path: str) -> None:
+    async with open_rig(exchange) as rig:
+        await rig.seen("TradePrinted")
+        before, mark = await rig.streams(), rig.mark()
+        await rig.fault("refuse", path=path, seconds=1.0)
+        await rig.fault("cut", path=path)
+        await rig.seen("SymbolNotReady", since=mark)
+        await settled(rig, mark)
+        lost = {event.stream for event in rig.of("StreamLost", mark)}
+        for name in lost:
+            await rig.seen("StreamRestored", lambda event, name=name: event.stream is name, since=mark)
+        assert await rig.streams() == before
+        check_whole(rig)
+        assert lost == {event.stream for event in rig.of("StreamRestored", mark)}
+        assert lost == ({StreamName(path)} if path else set(StreamName))
+
+
+@pytest.mark.parametrize("path", ["public", "market"])
+@live
+async def test_a_frozen_socket_is_declared_dead(exchange: str, path: str) -> None:
+    async with open_rig(exchange) as rig:
+        await rig.seen("TradePrinted")
+        before, mark = await rig.streams(), rig.mark()
+        await rig.fault("freeze", path=path, seconds=60.0)
+        lost = await rig.seen("StreamLost", since=mark)
+        assert lost.stream is StreamName(path)
+        await settled(rig, mark)
+        await rig.control("DELETE", "fault")
+        assert set(map(str, before)) <= set(map(str, await rig.streams()))
+        check_whole(rig)
+
+
+@live
+async def test_a_depth_gap_is_seen_and_healed(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        for _ in range(3):
+            mark = rig.mark()
+            await rig.fault("depth_gap", symbol="BTCUSDT", every=1, count=1)
+            lost = await rig.seen("BookInvalidated", since=mark)
+            assert "expected the delta after" in lost.reason
+            await rig.seen("BookSnapshotRead", since=mark)
+            await rig.seen("SymbolReady", since=mark)
+        check_whole(rig)
+
+
+@live
+async def test_a_stream_that_is_silent_while_pings_are_answered_is_found_out(exchange: str) -> None:
+    """The socket lives, the subscription does not: REST says that the book went on."""
+    async with open_rig(exchange) as rig:
+        mark = rig.mark()
+        feed = rig.venue._feeds[SYMBOL]
+        feed.channels = tuple(_deaf(channel) for channel in feed.channels)
+        lost = await rig.seen("StreamLost", since=mark)
+        assert lost.stream is StreamName.PUBLIC
+        assert "went on without us" in lost.reason
+
+
+def _deaf(channel: Any) -> Any:
+    """A book channel whose deltas get lost on their way."""
+    if isinstance(channel, BookChannel):
+        heard = channel.on_fact
+        channel.on_fact = lambda fact: None if isinstance(fact, DepthDelta) else heard(fact)  # type: ignore[method-assign]
+    return channel
+
+
+@live
+async def test_fills_of_a_private_outage_are_delivered_before_it_is_over(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        price = await rig.price()
+        order = request(price=(price * D("0.998")).quantize(D("0.1")), size="0.01")
+        assert isinstance(await rig.venue.submit(order), OrderAccepted)
+        mark = rig.mark()
+        await rig.fault("refuse", path="private", seconds=3.0)
+        await rig.fault("cut", path="private")
+        await rig.seen("StreamLost", lambda event: event.stream is StreamName.PRIVATE, since=mark)
+        walk = {"symbol": "BTCUSDT", "price": str((price * D("0.99")).quantize(D("0.1"))), "seconds": 0.5}
+        await rig.control("POST", "price", walk)
+        await rig.seen("StreamRestored", lambda event: event.stream is StreamName.PRIVATE, since=mark)
+        fills = [event.fill for event in rig.of("OrderFilled", mark)]
+        assert fills, "told before StreamRestored"
+        assert {fill.client_id for fill in fills} == {order.client_id}
+        theirs = await rig.truth("fills")
+        assert [fill.trade_id for fill in fills] == [str(row["trade_id"]) for row in theirs]
+        assert [fill.fee for fill in fills] == [D(row["commission"]) for row in theirs]
+
+
+@live
+async def test_an_expired_listen_key_is_replaced(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        mark = rig.mark()
+        await rig.control("POST", "expire_listen_key", {"account": rig.key})
+        lost = await rig.seen("StreamLost", since=mark)
+        assert lost.stream is StreamName.PRIVATE
+        assert "listen key" in lost.reason
+        await rig.seen("StreamRestored", since=mark)
+        order = request()
+        await rig.venue.submit(order)
+        await rig.seen("OrderFilled", lambda event: event.client_id == order.client_id, since=mark)
+
+
+@live
+async def test_repeated_and_delayed_user_events_change_nothing(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        await rig.fault("duplicate_event", event="ORDER_TRADE_UPDATE", execution="TRADE", count=0)
+        await rig.fault("delay_event", event="ORDER_TRADE_UPDATE", execution="NEW", ms=150, count=0)
+        order = request()
+        await rig.venue.submit(order)
+        await rig.seen("OrderAccepted", lambda event: event.client_id == order.client_id)
+        fills = {event.fill.trade_id for event in rig.of("OrderFilled")}
+        assert fills == {str(row["trade_id"]) for row in await rig.truth("fills")}
+
+
+@live
+async def test_funding_is_paid_once_and_to_the_last_digit(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        await rig.venue.submit(request(size="0.05"))
+        await rig.seen("OrderFilled")
+        await rig.control("POST", "fund", {"symbol": "BTCUSDT", "rate": "0.00031"})
+        paid = await rig.seen("FundingPaid")
+        (booked,) = [row for row in await rig.truth("ledger") if row["kind"] == "FUNDING_FEE"]
+        assert paid.amount == D(booked["amount"]) != 0
+        assert paid.symbol == SYMBOL
+        mark = rig.mark()
+        await rig.fault("cut", path="private")
+        await rig.seen("StreamRestored", since=mark)
+        assert len(rig.of("FundingPaid")) == 1
+
+
+@live
+async def test_many_drops_end_ready_with_the_same_subscriptions(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        await rig.seen("TradePrinted")
+        before = await rig.streams()
+        for _ in range(5):
+            mark = rig.mark()
+            await rig.fault("cut")
+            await rig.seen("SymbolNotReady", since=mark)
+            await rig.seen("SymbolReady", since=mark)
+        await asyncio.wait_for(_same(rig, before), 10)
+        check_whole(rig)
+
+
+async def _same(rig: Rig, before: list[tuple[str, list[str]]]) -> None:
+    while await rig.streams() != before:
+        await rig.seen("TradePrinted", since=rig.mark())
