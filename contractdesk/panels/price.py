@@ -80,9 +80,9 @@ class PriceChart(Chart):
     def _draw(self, fills: Sequence[Fill]) -> int:
         last, stop, bought, sold = self.marks
         times = clock_of([moment for moment, _, _ in self._trail])
-        prices, stops = [row[1] for row in self._trail], [row[2] for row in self._trail]
+        prices, stops = [row[1] for row in self._trail], trimmed([row[2] for row in self._trail])
         sent = self._price.span(*reach([*prices, *(float(fill.price) for fill in fills)], stops))
-        sent += move(last, x=times, y=prices) + move(stop, x=times, y=stops)
+        sent += move(last, x=times, y=prices) + move(stop, x=times[: len(stops)], y=stops)
         sent += _put(bought, [fill for fill in fills if fill.signed_size > 0])
         return sent + _put(sold, [fill for fill in fills if fill.signed_size < 0])
 
@@ -93,6 +93,12 @@ def reach(prices: Sequence[float], stops: Iterable[float]) -> tuple[float, float
     room = STOP_REACH * max(high - low, high * 1e-4)
     near = [stop for stop in stops if low - room <= stop <= high + room]
     return min([low, *near]), max([high, *near])
+
+
+def trimmed(stops: Sequence[float]) -> Sequence[float]:
+    """Without the gaps at the end: bqplot labels a line's last point, which has to be one."""
+    last = max((i for i, stop in enumerate(stops) if not math.isnan(stop)), default=-1)
+    return stops[: last + 1]
 
 
 def _put(mark: Any, fills: Sequence[Fill]) -> int:

@@ -78,9 +78,13 @@ def _html_gauge(gauge: Gauge) -> str:
     hint = ""
     if gauge.would_pass and not gauge.passed:
         hint = f'<div class="cd-gauge-hint">passes with {escape(gauge.would_pass)}</div>'
+    limit = ""
+    if bar or not gauge.passed:
+        limit = f'<div class="cd-gauge-limit">{escape(gauge.limit)}</div>'
     return (
-        f'<div class="cd-gauge cd-gauge-{state}"><div class="cd-gauge-line">'
+        f'<div class="cd-gauge cd-gauge-{state}" title="limit: {escape(gauge.limit)}">'
+        f'<div class="cd-gauge-line">'
         f'<span class="cd-gauge-rule">{sign} {escape(gauge.rule)}</span>'
         f'<span class="cd-gauge-found">{escape(gauge.found)}</span></div>{bar}'
-        f'<div class="cd-gauge-limit">{escape(gauge.limit)}</div>{hint}</div>'
+        f"{limit}{hint}</div>"
     )

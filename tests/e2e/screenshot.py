@@ -17,11 +17,16 @@ from tests.e2e.lab import CHROMIUM, Lab, chromium, open_notebook, run_cell, set_
 from tests.e2e.lab import running_lab as running
 from tests.e2e.watch import await_frames
 
-CELL = """
+OPEN = """
+import contractdesk as cd
+
 desk = cd.open_desk("embedded", name="console", seed={seed}, fresh=True, idle_limit_s=5)
-trend = desk.start(cd.library.TrendFollow(symbols=["BTC/USDT:USDT"], timeframe="1s", fast=5, slow=15))
-desk.console()
 """
+START = """
+trend = desk.start(cd.library.TrendFollow(symbols=["BTC/USDT:USDT"], timeframe="1s", fast=5, slow=15))
+"""
+CELLS = (OPEN, START, "desk.console()", "desk.close()")
+SHOWN = 2  # the console's cell
 # Bounded by the strategy's pace: it holds a position about half of the time.
 TRADED = """
 (fills) => {
@@ -50,7 +55,7 @@ def main() -> int:
         chromium() as browser,
     ):
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        show(page, lab, CELL.format(seed=chosen.seed))
+        show(page, lab, chosen.seed)
         if chosen.theme == "dark":
             set_theme(page, "JupyterLab Dark")
         page.wait_for_function(TRADED, arg=chosen.fills, timeout=chosen.patience * 1_000)
@@ -61,23 +66,23 @@ def main() -> int:
     return 0
 
 
-def show(page: Page, lab: Lab, cell: str) -> None:
-    """Open the notebook and run it until the ladder moves; side bars away, the console in view."""
-    open_notebook(
-        page, lab, lab.write("console.ipynb", "import contractdesk as cd", cell.strip(), "desk.close()")
-    )
+def show(page: Page, lab: Lab, seed: int) -> None:
+    """Run the notebook until the ladder moves; side bars away, the console in view."""
+    cells = [cell.replace("{seed}", str(seed)).strip() for cell in CELLS]
+    open_notebook(page, lab, lab.write("console.ipynb", *cells))
     page.keyboard.press("Control+b")
-    run_cell(page, 0)
-    run_cell(page, 1)
+    for index in range(SHOWN + 1):
+        run_cell(page, index)
     page.locator(".cd-ladder-canvas").first.wait_for(timeout=90_000)
     await_frames(page, 5)
-    page.locator(".jp-Notebook .jp-Cell").nth(1).evaluate("node => node.scrollIntoView({block: 'start'})")
+    page.locator(".jp-Notebook .jp-Cell").nth(SHOWN).evaluate("node => node.scrollIntoView(true)")
 
 
 def close(page: Page) -> None:
     """Close the desk, so that nothing of it outlives the picture."""
-    run_cell(page, 2)
-    said = page.locator(".jp-Notebook .jp-Cell").nth(2).locator(".jp-OutputArea-output pre")
+    last = len(CELLS) - 1
+    run_cell(page, last)
+    said = page.locator(".jp-Notebook .jp-Cell").nth(last).locator(".jp-OutputArea-output pre")
     said.first.wait_for(timeout=30_000)
 
 

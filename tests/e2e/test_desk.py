@@ -18,6 +18,8 @@ desk.console()
 """
 # An entry that rests and a position with its stop: what a halt must tell apart.
 TRADE = """
+desk.start(cd.library.TrendFollow(symbols=["BTC/USDT:USDT"], longs=False, shorts=False))  # it only watches
+desk.wait_for(lambda s: s.symbols and all(symbol.mark for symbol in s.symbols.values()))
 desk.buy("BTC/USDT:USDT", notional=150, stop=cd.atr_stop(14, 2.5))
 desk.wait_for(lambda s: s.positions and s.positions[0].size and s.protected_fraction == 1)
 bid = desk.book("BTC/USDT:USDT").best_bid

@@ -13,7 +13,7 @@ from contractdesk.domain.views import EquityPoint
 from contractdesk.panels.chart import ValueAxis, round_step
 from contractdesk.panels.depth import DepthChart, curve
 from contractdesk.panels.equity import EquityChart, drawdowns, thinned
-from contractdesk.panels.price import PriceChart, reach
+from contractdesk.panels.price import PriceChart, reach, trimmed
 from contractdesk.panels.pump import BURST
 from tests.e2e.synthetic import BTC, SyntheticDesk
 
@@ -56,6 +56,12 @@ def test_an_axis_sends_nothing_while_its_span_stays() -> None:
 def test_far_stops_do_not_flatten_the_price_and_near_ones_are_shown() -> None:
     assert reach([100.0, 110.0], [math.nan, 90.0]) == (90.0, 110.0)
     assert reach([100.0, 110.0], [50.0]) == (100.0, 110.0)
+
+
+def test_a_line_of_stops_ends_where_the_last_stop_was() -> None:
+    assert list(trimmed([math.nan, 1.0, math.nan, 2.0, math.nan]))[1:2] == [1.0]
+    assert len(trimmed([math.nan, 1.0, math.nan, 2.0, math.nan])) == 4
+    assert len(trimmed([math.nan, math.nan])) == 0
 
 
 def test_a_depth_curve_adds_up_from_the_touch() -> None:
