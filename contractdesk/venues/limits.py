@@ -37,9 +37,11 @@ class Quota(Struct, frozen=True, kw_only=True):
     weight_1m: int = 2_400
     orders_10s: int = 300
     orders_1m: int = 1_200
-    in_flight: int = 6
-    # The part of each quota that a class may use: what is left belongs to the classes before it.
+    # By priority. The part of each quota that a class may use, and how many requests may be on the wire
+    # when one of it is sent: what is left belongs to the classes before it, so that neither a spent
+    # quota nor a hanging read ever keeps a stop waiting.
     shares: tuple[float, float, float, float, float] = (1.0, 1.0, 0.9, 0.8, 0.6)
+    in_flight: tuple[int, int, int, int, int] = (16, 12, 8, 8, 4)
 
 
 class Now(Struct, frozen=True):
@@ -129,10 +131,10 @@ class Limiter:
 
     def next(self, now: Now) -> Ticket | None:
         """Take the request to be sent now, or None."""
-        if now.monotonic_ns < self.silent_until_ns or self._occupied:
+        if now.monotonic_ns < self.silent_until_ns or self._probe:
             return None
         for waiting in self._waiting:
-            if waiting and self._affordable(waiting[0], now):
+            if waiting and self._has_room(waiting[0]) and self._affordable(waiting[0], now):
                 return self._send(waiting.popleft(), now)
         return None
 
@@ -142,7 +144,7 @@ class Limiter:
             return None
         if now.monotonic_ns < self.silent_until_ns:
             return self.silent_until_ns
-        if self._occupied:
+        if self._probe or not any(waiting and self._has_room(waiting[0]) for waiting in self._waiting):
             return None
         ends = min(window.ends_ns() for window in (self._weight, *self._orders))
         return now.monotonic_ns + max(0, ends - now.venue_ns)
@@ -165,9 +167,8 @@ class Limiter:
         self._probing, self._probe = True, 0
         return self.silent_until_ns
 
-    @property
-    def _occupied(self) -> bool:
-        return self._probe != 0 or len(self._in_flight) >= self.quota.in_flight
+    def _has_room(self, ticket: Ticket) -> bool:
+        return len(self._in_flight) < self.quota.in_flight[ticket.priority]
 
     def _affordable(self, ticket: Ticket, now: Now) -> bool:
         share = self.quota.shares[ticket.priority]

@@ -23,6 +23,8 @@ from contractdesk.venues.backoff import Backoff
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.limits import Priority, RequestQueue, Usage
 
+READ_LIMIT_S = 8.0  # with its waiting and its repetitions: later nobody wants the answer any more
+
 
 class Effect(Enum):
     """What sending a request twice would do; decides whether a lost answer may be asked for again."""
@@ -144,6 +146,26 @@ class RestClient:
         Raises VenueRejected (definitive), VenueUnreachable (not executed), OutcomeLost (of a create
         or repeatable: may have been executed), RateLimited (of a create: not executed).
         """
+        if endpoint.effect is not Effect.READ:
+            return await self._persist(endpoint, params, priority, weight, patience_s)
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                return await self._persist(endpoint, params, priority, weight, patience_s)
+        except TimeoutError:
+            raise VenueUnreachable(f"{endpoint.name}: no answer within {READ_LIMIT_S:g} s") from None
+
+    async def close(self) -> None:
+        """End the HTTP session."""
+        await self._exchange.close()
+
+    async def _persist(
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str],
+        priority: Priority,
+        weight: int | None,
+        patience_s: float | None,
+    ) -> Reply:
         attempt = 0
         while True:
             try:
@@ -157,10 +179,6 @@ class RestClient:
             await asyncio.sleep(delay_s)
             attempt += 1
 
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._exchange.close()
-
     async def _attempt(
         self,
         endpoint: Endpoint,
@@ -170,9 +188,7 @@ class RestClient:
         patience_s: float | None,
     ) -> Reply:
         cost = endpoint.weight if weight is None else weight
-        async with self._queue.turn(
-            priority, cost, orders=endpoint.orders, patience_s=patience_s
-        ) as spent:
+        async with self._queue.turn(priority, cost, orders=endpoint.orders, patience_s=patience_s) as spent:
             outcome = await self._send(endpoint, params, spent)
             if isinstance(outcome, VenueError):
                 raise outcome

@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import wraps
 from typing import Any, TypeVar
 
-from contractdesk.clock import Clock, SystemClock
+from contractdesk.clock import SystemClock
 from contractdesk.domain.events import Event, EventBase
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side, TimeInForce
 from contractdesk.venues.binance.endpoints import at
@@ -48,19 +48,20 @@ def exchange_process(*options: str) -> Iterator[str]:
 class Rig:
     """One account, one venue, and everything that the venue emitted."""
 
-    def __init__(self, url: str, clock: Clock | None = None, key: str = "") -> None:
+    def __init__(self, url: str, times: StreamTimes = QUICK) -> None:
         number = next(_numbers)
         self.url = url
-        self.key = key or f"canary-key-{number}"
+        self.times = times
+        self.key = f"canary-key-{number}"
         self.secret = f"canary-secret-{number}"
-        self.clock = clock or SystemClock()
+        self.clock = SystemClock()
         self.events: list[Event] = []
         self._news = asyncio.Event()
         self.venue = self.new_venue()
 
     def new_venue(self) -> BinanceVenue:
         credentials = Credentials("test", Secret(self.key), Secret(self.secret))
-        return BinanceVenue(at(self.url), credentials, self.clock, seed=1, times=QUICK, quota=WIDE)
+        return BinanceVenue(at(self.url), credentials, self.clock, seed=1, times=self.times, quota=WIDE)
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
@@ -138,10 +139,14 @@ class Rig:
 
 @asynccontextmanager
 async def open_rig(
-    url: str, *, watch: bool = True, timeframes: tuple[str, ...] = ("1m", "1s")
+    url: str,
+    *,
+    watch: bool = True,
+    timeframes: tuple[str, ...] = ("1m", "1s"),
+    times: StreamTimes = QUICK,
 ) -> AsyncIterator[Rig]:
     """A rig with an open venue, watching BTC/USDT:USDT; leaves no task, fault or order behind."""
-    rig = Rig(url)
+    rig = Rig(url, times)
     await rig.account()
     before = asyncio.all_tasks()
     await rig.venue.open(rig.emit)

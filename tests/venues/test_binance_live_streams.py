@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from contractdesk.domain.events import (
     BarClosed,
@@ -26,7 +27,7 @@ from contractdesk.domain.market import timeframe_ns
 from contractdesk.venues.binance.channels import BookChannel
 from contractdesk.venues.book_sync import DepthDelta
 
-from .rig import SYMBOL, Rig, live, open_rig, request
+from .rig import QUICK, SYMBOL, Rig, live, open_rig, request
 from .test_book_sync import DictBook
 
 D = Decimal
@@ -103,6 +104,16 @@ async def test_a_frozen_socket_is_declared_dead(exchange: str, path: str) -> Non
         await settled(rig, mark)
         await rig.control("DELETE", "fault")
         assert set(map(str, before)) <= set(map(str, await rig.streams()))
+        check_whole(rig)
+
+
+@live
+async def test_a_connection_is_renewed_before_the_venue_cuts_it(exchange: str) -> None:
+    async with open_rig(exchange, times=replace(QUICK, rotate_s=1.5)) as rig:
+        mark = rig.mark()
+        lost = await rig.seen("StreamLost", since=mark)
+        assert "renewed" in lost.reason
+        await settled(rig, mark)
         check_whole(rig)
 
 

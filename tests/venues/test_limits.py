@@ -13,7 +13,8 @@ from contractdesk.errors import RateLimited, VenueUnreachable
 from contractdesk.venues.limits import Limiter, Now, Priority, Quota, RequestQueue, Ticket, Usage
 
 STEP_NS = 250_000_000
-QUOTA = Quota(weight_1m=60, orders_10s=4, orders_1m=12, in_flight=3)
+QUOTA = Quota(weight_1m=60, orders_10s=4, orders_1m=12, in_flight=(5, 4, 3, 3, 2))
+NARROW = Quota(in_flight=(2, 1, 1, 1, 1))
 
 ASK = st.tuples(st.just("ask"), st.sampled_from(Priority), st.integers(0, 8), st.integers(0, 1))
 ANSWER = st.tuples(st.just("answer"), st.integers(0, 5))
@@ -47,6 +48,7 @@ def test_no_run_breaks_silence_priority_or_quota(steps: list[tuple]) -> None:  #
             assert alone in (None, 0), "the probe after a silence goes alone"
             alone = ticket.number if alone == 0 else None
             waiting.remove(ticket)
+            assert len(wire) < QUOTA.in_flight[ticket.priority]
             wire.append(ticket)
             minute = now.venue_ns // (60 * NS_PER_S)
             spent[minute] = spent.get(minute, 0) + ticket.weight
@@ -80,6 +82,16 @@ def test_the_venues_own_counter_decides() -> None:
     assert limiter.next(at(1)) == stop
     assert limiter.next(at(1)) is None
     assert limiter.next(at(53 * 4)) is not None, "the next minute has begun"
+
+
+def test_hanging_reads_never_keep_a_stop_waiting() -> None:
+    limiter = Limiter(Quota())
+    for _ in range(20):
+        limiter.enqueue(Priority.DATA, 1)
+    while limiter.next(at(0)):
+        pass
+    stop = limiter.enqueue(Priority.PROTECT, 0, orders=1)
+    assert limiter.next(at(0)) == stop
 
 
 def test_a_full_class_says_so() -> None:
@@ -122,7 +134,7 @@ def test_callers_wait_out_the_silence_in_order_of_priority() -> None:
 
 def test_an_impatient_caller_is_told_that_nothing_was_sent() -> None:
     async def run() -> None:
-        line = queue([], Quota(in_flight=1))
+        line = queue([], NARROW)
         async with line.turn(Priority.DATA, 1):
             with pytest.raises(VenueUnreachable, match="not sent"):
                 async with line.turn(Priority.ENTRY, 1, patience_s=0.01):
@@ -135,7 +147,7 @@ def test_an_impatient_caller_is_told_that_nothing_was_sent() -> None:
 
 def test_a_cancelled_caller_leaves_no_trace() -> None:
     async def run() -> None:
-        line = queue([], Quota(in_flight=1))
+        line = queue([], NARROW)
 
         async def ask() -> None:
             async with line.turn(Priority.ENTRY, 1):
