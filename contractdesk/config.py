@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from decimal import Decimal
 from enum import Enum
@@ -68,8 +69,8 @@ class MarketOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ConfigError(f"balance={self.balance}: must be positive")
         if self.idle_limit_s < 5:
             raise ConfigError(f"idle_limit_s={self.idle_limit_s}: must be at least 5")
-        if self.recording and not Path(self.recording).exists():
-            raise ConfigError(f"recording {self.recording!r} does not exist")
+        if self.recording and not glob.glob(self.recording):  # noqa: PTH207  # an absolute pattern
+            raise ConfigError(f"recording {self.recording!r} names no file, folder or pattern of files")
 
 
 class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,11 +87,6 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def label(self) -> str:
         """What every panel and repr says: EMBEDDED, PAPER, TESTNET or LIVE."""
         return "EMBEDDED" if self.venue is VenueKind.EMBEDDED else self.mode.name
-
-    @property
-    def own_account(self) -> bool:
-        """True where the venue is asked to trade; False on paper, where we match ourselves."""
-        return self.venue is VenueKind.EMBEDDED or self.mode is not Mode.PAPER
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -132,6 +132,8 @@ class Desk:
             say("close: positions could not be closed in time; the desk stays open. Try flatten() again.")
             return Receipt(verb="close", done=False, summary="still open", shown=True)
         receipt = self._verbs.closing_receipt(before, done=done)
+        if self._panels is not None:
+            self._panels.flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
         self._note_result()
         self._session.release()
         return announced(receipt)

@@ -117,6 +117,8 @@ def _ask(request: urllib.request.Request, path: str) -> bytes:
         with _DIRECT.open(request, timeout=REQUEST_WITHIN_S) as answer:
             content: bytes = answer.read()
             return content
+    except urllib.error.HTTPError as error:
+        raise UserError(f"the embedded exchange refuses {path}: {error.read(2000).decode()}") from error
     except (urllib.error.URLError, TimeoutError) as error:
         raise UserError(f"the embedded exchange does not answer {path}: {error}") from error
 

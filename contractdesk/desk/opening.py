@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from contractdesk.clock import Clock, SystemClock
-from contractdesk.config import Profile
+from contractdesk.config import Mode, Profile, VenueKind
 from contractdesk.desk.board import Observers
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
@@ -36,8 +36,10 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def account_key(profile: Profile, name: str) -> str:
-    """What may have one writer only: an embedded desk's account is its own name's."""
-    account = name if not profile.own_account or profile.label == "EMBEDDED" else profile.account
+    """What may have one writer only; an embedded or a paper account is its desk's own."""
+    if profile.venue is VenueKind.EMBEDDED:
+        return f"embedded:{name}"
+    account = name if profile.mode is Mode.PAPER else profile.account
     return f"{profile.venue.value}:{profile.mode.value}:{account}"
 
 
@@ -57,6 +59,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
         stack.callback(log.close)
         loading = threading.Thread(target=_load, name="contractdesk-loading", daemon=True)
         loading.start()
+        stack.callback(loading.join, OPEN_WITHIN_S)
         venue = make_venue(profile, name, paths, clock)
         config = _engine_config(profile, name, lock.epoch, venue, risk)
         recorder = Recorder(paths, config, account_key(profile, name), clock.now_ns())

@@ -98,7 +98,10 @@ class Tape:
 
     def close(self) -> bool:
         """Write what is left; False when that failed."""
-        return self._writer.close()
+        done = self._writer.close()
+        if done and self._file is not None:
+            self._file.close()
+        return done
 
     # -- on the writer's thread ------------------------------------------------------------
 
