@@ -23,8 +23,13 @@ from contractdesk.strategy.bars import BarBuilder, BarSeries, SeriesState
 VERSION = 1
 
 
-class Checkpoint(Struct, frozen=True):
+class Versioned(Struct, frozen=True):
+    """What every version's checkpoint can be read as."""
+
     version: int
+
+
+class Checkpoint(Versioned, frozen=True):
     desk: Desk
 
 
@@ -65,12 +70,15 @@ def encode_desk(desk: Desk) -> bytes:
     """The state as msgpack, every dict in its own order: the engine iterates in it."""
     strategies = {key: _plain(hosted) for key, hosted in desk.strategies.items()}
     desk = replace(desk, strategies=strategies, handling=False)
-    return msgspec.msgpack.encode(Checkpoint(VERSION, desk), enc_hook=_encode)
+    return msgspec.msgpack.encode(Checkpoint(version=VERSION, desk=desk), enc_hook=_encode)
 
 
 def decode_desk(data: bytes) -> Desk:
     """The state from a checkpoint; StorageError when it cannot be one of this version."""
     try:
+        version = msgspec.msgpack.decode(data, type=Versioned).version
+        if version != VERSION:
+            raise StorageError(f"a checkpoint of version {version}; this contractdesk reads {VERSION}")
         return msgspec.msgpack.decode(data, type=Checkpoint, dec_hook=_decode).desk
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as exc:
         raise StorageError(f"not a checkpoint of this version of contractdesk: {exc}") from exc

@@ -26,7 +26,7 @@ from contractdesk.domain.views import TradingState
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
 from engine.bench import INSTRUMENT, NS_PER_S, SYMBOL, Bench, D
-from engine.unruly_venue import MS, Faults, UnrulyVenue
+from engine.unruly_venue import LATEST_NS, MS, Faults, UnrulyVenue
 
 TICK_NS = 250 * MS
 SLACK_NS = 50 * MS
@@ -53,6 +53,7 @@ class Session:
         dice = Random(self.seed + 1)  # noqa: S311  (a story's dice, not a secret)
         self.venue = UnrulyVenue(dice, self.faults or drawn, self.now_ns)
         self.tick_ns = self.now_ns + TICK_NS
+        self.naked_ns = 0  # since when the venue's own books show an uncovered contract
 
     def _record(self, event: Event, commands: list[Command]) -> list[Command]:
         self.events.append(event)
@@ -82,15 +83,15 @@ class Session:
         self.run(45, wishing=False)
 
     def feed(self, event: Event) -> None:
-        created = len(self.venue.created)
         commands = self._record(event, self.engine.handle(event))
         self.engine.validate_state()
         for command in commands:
             self._check(command)
             self.venue.perform(command)
         assert len(set(self.venue.created)) == len(self.venue.created), "a client id was sent twice"
-        assert len(self.venue.live_stops()) <= 2 or created == len(self.venue.created)
+        assert len(self.venue.live_stops()) <= 2, "too many stops"
         self._check_protected()
+        self._check_guarded_in_truth()
 
     def _tick(self, *, wishing: bool) -> None:
         self.tick_ns += TICK_NS
@@ -172,6 +173,17 @@ class Session:
         if size and guard.flatten_reason:
             flattening = self.engine._protection.flattening
             assert flattening.under_way(market) or guard.flatten_ns > self.now_ns, "nobody closes it"
+
+    def _check_guarded_in_truth(self) -> None:
+        """By the venue's own books, too, wherever the engine can know of every fill and stop."""
+        covered = sum((stop.size - stop.filled for stop in self.venue.live_stops()), ZERO)
+        blind = self.venue.faults.drop or self.venue.faults.vanish
+        if blind or covered >= abs(self.venue.position) or self.desk.symbols[SYMBOL].guard.flatten_reason:
+            self.naked_ns = 0
+        elif not self.naked_ns:
+            self.naked_ns = self.now_ns
+        within = LATEST_NS + 3 * NS_PER_S + SLACK_NS
+        assert not self.naked_ns or self.now_ns <= self.naked_ns + within, "naked by the venue's books"
 
     def check_settled(self) -> None:
         """With the faults over, ours is the venue's, and everything is guarded or gone."""

@@ -43,6 +43,8 @@ from engine.bench import MARK, NS_PER_S, SYMBOL, WALLET, D
 
 MS = NS_PER_S // 1000
 FENCE_NS = 3 * NS_PER_S
+READ_LAG_NS = 2 * NS_PER_S
+LATEST_NS = 1500 * MS  # the longest delay of an event
 
 
 @dataclass
@@ -55,12 +57,13 @@ class Faults:
     drop: float = 0.0  # a user event that never comes
     repeat: float = 0.0
     delay: float = 0.0  # a user event that comes late
+    lag: float = 0.0  # a query that does not know yet an order younger than two seconds
     vanish: float = 0.0  # a stop that somebody else cancels, at each tick
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:
         """Some faults at some rates: not all sessions have them all."""
-        names = ("reject", "lose", "read", "drop", "repeat", "delay")
+        names = ("reject", "lose", "read", "drop", "repeat", "delay", "lag")
         rates = {name: random.choice([0.0, 0.0, 0.1, 0.4]) for name in names}
         return cls(**rates, vanish=random.choice([0.0, 0.0, 0.0, 0.02]))
 
@@ -76,6 +79,7 @@ class Resting:
     type: OrderType
     reduce_only: bool
     trigger: Decimal | None
+    created_ns: int
     status: OrderStatus = OrderStatus.WORKING
     filled: Decimal = ZERO
 
@@ -129,7 +133,7 @@ class UnrulyVenue:
             return
         late = not answer and chance() < self.faults.delay
         for _ in range(2 if not answer and chance() < self.faults.repeat else 1):
-            delay = self.random.randint(1, 1500 if late else 60) * MS
+            delay = self.random.randint(MS, LATEST_NS if late else 60 * MS)
             self.count += 1
             heapq.heappush(self.queue, (self.now_ns + delay, self.count, event))
 
@@ -179,7 +183,14 @@ class UnrulyVenue:
             self._unknown(client_id) if lost else self._send(rejected, answer=True)
             return
         order = Resting(
-            client_id, f"v{len(self.created)}", side, size, kind, reduce_only or trigger is not None, trigger
+            client_id=client_id,
+            venue_id=f"v{len(self.created)}",
+            side=side,
+            size=size,
+            type=kind,
+            reduce_only=reduce_only or trigger is not None,
+            trigger=trigger,
+            created_ns=self.now_ns,
         )
         self.orders[client_id] = order
         if lost:
@@ -226,7 +237,9 @@ class UnrulyVenue:
             self._send(self._failed(command.request_id), answer=True)
             return
         order = self.orders.get(command.client_id)
-        row = order.row() if order else None
+        young = order is not None and self.now_ns < order.created_ns + READ_LAG_NS
+        late = young and self.random.random() < self.faults.lag
+        row = order.row() if order and not late else None
         self._send(OrderRead(ts_ns=0, client_id=command.client_id, symbol=SYMBOL, order=row), answer=True)
 
     def _read(self, command: ReadAccount | ReadVenueState) -> None:
