@@ -211,6 +211,10 @@ async def test_funding_is_paid_once_and_to_the_last_digit(exchange: str) -> None
         await rig.fault("cut", path="private")
         await rig.seen("StreamRestored", since=mark)
         assert len(rig.of("FundingPaid")) == 1
+        await rig.control("POST", "fund", {"symbol": "BTCUSDT", "rate": "-0.0001"})
+        received = await rig.seen("FundingPaid", since=mark)
+        assert received.amount > 0
+        assert received.payment_id != paid.payment_id
 
 
 @live

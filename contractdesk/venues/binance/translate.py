@@ -153,16 +153,12 @@ def fill_of(row: rows.UserTradeRow, instrument: Instrument, client_id: str, ts_n
 
 
 def funding_paid(row: rows.IncomeRow, symbol: str, ts_ns: int) -> FundingPaid:
-    """One payment; its identity is the symbol and the minute of the settlement.
-
-    The venue books some milliseconds late, and not each time equally.
-    """
-    settled_ms = row.time // MINUTE_MS * MINUTE_MS
+    """One payment; its identity is the ledger's own, or where that has none the settlement's minute."""
     return FundingPaid(
         ts_ns=ts_ns,
         symbol=symbol,
         amount=row.income,
-        payment_id=f"{row.symbol}:{settled_ms}",
+        payment_id=f"{row.symbol}:{row.tran_id or row.time // MINUTE_MS * MINUTE_MS}",
         venue_ns=row.time * NS_PER_MS,
     )
 
