@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
-SPEED ?= 2
+SPEED ?= 1
 
 .PHONY: demo lab test lint accept bench screenshot browser clean
 

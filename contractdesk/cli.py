@@ -60,7 +60,7 @@ def demo(
     recordings: Annotated[
         Path | None, typer.Option(help="Folder of recordings, used where it holds them.")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=20, help="Of the recorded market.")] = 2.0,
+    speed: Annotated[float, typer.Option(min=0.1, max=20, help="Of the recorded market.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the market where nothing is recorded.")] = 7,
     output: Annotated[Path, typer.Option("-o", help="The executed notebook.")] = Path("var/demo.ipynb"),
 ) -> None:

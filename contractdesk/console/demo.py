@@ -16,7 +16,8 @@ from contractdesk.console.tables import shown
 
 # BTCUSDT perpetual across the funding settlement of 2023-04-05 00:00 UTC; both captures are contiguous.
 CAPTURE = "ws/binance_raw/binance_usdm_btcusdt_2023040[45].gz"
-RECORDED_MINUTES = 7.6  # from the opening, a minute into the first capture, to the end of the second
+OPENING_S = 30.0  # into the first capture: a minute before the settlement, with bars enough to warm up
+RECORDED_MINUTES = 8.0  # from there to the end of the second capture
 STARTING_MINUTES = 1.0
 
 
@@ -42,6 +43,7 @@ def demonstrate(
                 "name": "demo",
                 "recording": str((recordings / CAPTURE).resolve()) if recorded and recordings else "",
                 "speed": speed,
+                "opening_s": OPENING_S,
                 "seed": seed,
                 "fills": 6,
                 "through_funding": recorded,
