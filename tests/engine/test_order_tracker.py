@@ -196,19 +196,31 @@ def test_cancels_are_tried_three_times_and_no_more() -> None:
     bench = Bench()
     entry = bench.enter().approved.request.client_id
     bench.accept(entry)
-    bench.feed(CancelAsked(ts_ns=bench.now_ns, who="tester", client_id=entry))
+    commands = bench.feed(CancelAsked(ts_ns=bench.now_ns, who="tester", client_id=entry))
+    refused = CancelFailed(ts_ns=0, client_id=entry, symbol=SYMBOL, code=-2011, message="unknown order")
     for _ in range(20):
-        if bench.now(CancelOrder):
-            bench.feed(
-                CancelFailed(
-                    ts_ns=bench.now_ns, client_id=entry, symbol=SYMBOL, code=-2011, message="unknown order"
-                )
-            )
-        bench.advance(1)
-        if bench.tracked(entry).query_id:
-            read(bench, entry, row(entry, OrderStatus.WORKING))
+        for command in commands:
+            if isinstance(command, CancelOrder):
+                bench.feed(replace(refused, ts_ns=bench.now_ns))
+            elif isinstance(command, QueryOrder):
+                read(bench, entry, row(entry, OrderStatus.WORKING))
+        commands = bench.advance(1)
     assert len(bench.all(CancelOrder)) == 3
-    assert "cancel_failed" in bench.codes
+    assert bench.codes.count("cancel_failed") == 1
+
+
+def test_a_cancel_whose_answer_is_lost_is_repeated_longer() -> None:
+    bench = Bench()
+    entry = bench.enter().approved.request.client_id
+    bench.accept(entry)
+    commands = bench.feed(CancelAsked(ts_ns=bench.now_ns, who="tester", client_id=entry))
+    lost = CancelFailed(ts_ns=0, client_id=entry, symbol=SYMBOL, code=0, message="timeout")
+    for _ in range(150):
+        for command in commands:
+            if isinstance(command, CancelOrder):
+                bench.feed(replace(lost, ts_ns=bench.now_ns))
+        commands = bench.advance(1)
+    assert len(bench.all(CancelOrder)) == 10
 
 
 def test_a_cancel_in_flight_waits_for_the_acceptance() -> None:

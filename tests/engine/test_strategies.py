@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from contractdesk.domain.commands import (
     CancelOrder,
-    Command,
     PlaceStop,
-    ReadAccount,
-    ReadVenueState,
     ReduceOrder,
     SubmitOrder,
     Watch,
 )
 from contractdesk.domain.events import (
-    BarClosed,
     BarsLoaded,
     BookChanged,
     Event,
@@ -27,7 +22,6 @@ from contractdesk.domain.events import (
     FundingSettled,
     HaltAsked,
     LiquidationPrinted,
-    StrategyStarted,
     StrategyStopped,
     StrategySwapped,
     StrategyTuned,
@@ -35,134 +29,17 @@ from contractdesk.domain.events import (
     TradePrinted,
 )
 from contractdesk.domain.instrument import ZERO
-from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import Side
-from contractdesk.engine.engine import Engine
 from contractdesk.strategy import (
-    Atr,
     BarView,
     Context,
-    Param,
     Strategy,
     enter_long,
     exit_position,
-    move_stop,
 )
 from contractdesk.strategy.base import Wish
-from contractdesk.strategy.library import TrendFollow
-from engine.bench import MARK, NS_PER_S, START, SYMBOL, Bench, D
-
-MINUTE = 60 * NS_PER_S
-OPEN = START - START % MINUTE
-
-
-class Buyer(Strategy):
-    """Enters at each bar's close, and counts them."""
-
-    size = Param(Decimal("0.01"), ge=Decimal("0.001"), le=Decimal(1))
-    stop = Param(29_000, ge=1)
-
-    def on_bar(self, bar: BarView, ctx: Context) -> Wish:
-        self.state["bars"] = self.state.get("bars", 0) + 1
-        return enter_long(bar.symbol, size=self.size, stop=self.stop)
-
-
-class Seller(Buyer):
-    """New code: it leaves at each bar's close."""
-
-    def on_bar(self, bar: BarView, ctx: Context) -> Wish:
-        return exit_position(bar.symbol)
-
-
-class Diary(Strategy):
-    """Writes down what it is told."""
-
-    def on_start(self, ctx: Context) -> Wish:
-        self.state["said"] = ["start"]
-
-    def on_trade(self, trade: TradePrinted, ctx: Context) -> Wish:
-        self.state["said"].append("trade")
-
-    def on_book(self, symbol: str, ctx: Context) -> Wish:
-        self.state["said"].append("book")
-
-    def on_funding(self, funding: FundingSettled | FundingPaid, ctx: Context) -> Wish:
-        self.state["said"].append(type(funding).__name__)
-
-    def on_liquidation(self, liquidation: LiquidationPrinted, ctx: Context) -> Wish:
-        self.state["said"].append("liquidation")
-
-    def on_bar(self, bar: BarView, ctx: Context) -> Wish:
-        self.state["said"].append(f"bar {ctx.indicator(bar.symbol, Atr(2)):g}")
-        return enter_long(bar.symbol, size="0.01", stop=29_000)
-
-    def on_order(self, order: Any, ctx: Context) -> Wish:
-        self.state["said"].append(f"order {order.request.role.name} {order.status.value}")
-
-    def on_fill(self, fill: Any, ctx: Context) -> Wish:
-        self.state["said"].append(f"fill {fill.signed_size}")
-        return move_stop(fill.symbol, 29_500)
-
-    def on_position(self, position: Any, ctx: Context) -> Wish:
-        self.state["said"].append(f"position {position.size}")
-
-    def on_risk(self, refused: Any, ctx: Context) -> Wish:
-        self.state["said"].append(f"refused {refused.rule}")
-
-    def on_end(self, ctx: Context) -> Wish:
-        self.state["said"].append("end")
-        return exit_position(SYMBOL)
-
-
-def misbehaving(callback: Callable[[], Any]) -> type[Strategy]:
-    class Bad(Strategy):
-        def on_bar(self, bar: BarView, ctx: Context) -> Wish:
-            return callback()  # type: ignore[no-any-return]
-
-    return Bad
-
-
-def bar(number: int, close: Decimal = MARK) -> Bar:
-    return Bar(
-        open_ns=OPEN + number * MINUTE, open=close, high=close + 10, low=close - 10, close=close, volume=D(1)
-    )
-
-
-def start(bench: Bench, name: str = "s1", source_hash: str = "h", **more: Any) -> None:
-    symbols = more.pop("symbols", (SYMBOL,))
-    timeframe = more.pop("timeframe", "1m")
-    bench.feed(
-        StrategyStarted(
-            ts_ns=bench.now_ns,
-            who="tester",
-            strategy_id=name,
-            class_name="S",
-            source_hash=source_hash,
-            params=more,
-            symbols=symbols,
-            timeframe=timeframe,
-        )
-    )
-
-
-def close_bar(bench: Bench, number: int, close: Decimal = MARK) -> None:
-    bench.alive()
-    bench.feed(BarClosed(ts_ns=bench.now_ns, symbol=SYMBOL, timeframe="1m", bar=bar(number, close)))
-
-
-def running(strategy: type[Strategy], **params: Any) -> Bench:
-    bench = Bench({"h": strategy})
-    start(bench, **params)
-    return bench
-
-
-def row(bench: Bench, place: int = 0) -> Any:
-    return bench.engine.snapshot().strategies[place]
-
-
-def said(bench: Bench) -> list[str]:
-    return bench.engine._desk.strategies["s1"].memory["said"]
-
+from engine.bench import MARK, SYMBOL, Bench, D
+from engine.hosting import Buyer, Diary, Seller, bar, close_bar, misbehaving, row, running, said, start
 
 # -- life -------------------------------------------------------------------------------------------
 
@@ -369,123 +246,3 @@ def test_answering_every_refusal_with_a_wish_ends() -> None:
     bench = running(Stubborn)
     close_bar(bench, 0)
     assert row(bench).status.startswith("disabled: it wished 51 times")
-
-
-# -- built bars, and a real strategy ----------------------------------------------------------------
-
-
-def prints(bench: Bench, second: int, price: Decimal, number: int) -> None:
-    ns = OPEN + MINUTE + second * NS_PER_S
-    bench.now_ns = max(bench.now_ns, ns)
-    bench.alive()
-    bench.feed(
-        TradePrinted(
-            ts_ns=bench.now_ns, symbol=SYMBOL, trade_id=number, price=price, size=D(1), taker=Side.BUY,
-            venue_ns=ns,
-        )
-    )  # fmt: skip
-
-
-def test_sub_minute_bars_are_built_from_trades_and_by_time() -> None:
-    bench = running(Buyer, timeframe="1s")
-    for second in range(4):
-        prints(bench, second, MARK + second, second)
-    assert len(bench.market.series["1s"]) == 2  # the first interval was seen in part
-    before = len(bench.all(SubmitOrder))
-    bench.advance(3)
-    assert len(bench.market.series["1s"]) >= 4
-    assert len(bench.all(SubmitOrder)) >= before
-
-
-def test_trades_during_a_backfill_are_held_until_it_is_complete() -> None:
-    bench = running(Buyer, timeframe="1s")
-    for second in range(3):
-        prints(bench, second, MARK, second)
-    bench.feed(SymbolNotReady(ts_ns=bench.now_ns, symbol=SYMBOL, reason="cut"))
-    prints(bench, 6, MARK, 60)
-    assert len(bench.market.held_trades) == 1
-    sent = len(bench.all(SubmitOrder))
-    bench.make_ready()
-    assert not bench.market.held_trades
-    assert len(bench.market.series["1s"]) == 5
-    assert len(bench.all(SubmitOrder)) == sent  # bars that are history cause nothing
-
-
-class PromptVenue:
-    """Answers every command at once, and keeps the events."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.price, self.events = bench, MARK, []
-        self._feed, bench.feed = bench.feed, self.feed  # type: ignore[method-assign]
-        self.waiting: list[Command] = []
-
-    def feed(self, event: Event) -> list[Command]:
-        self.events.append(event)
-        commands = self._feed(event)
-        self.waiting += commands
-        return commands
-
-    def answer(self) -> None:
-        while self.waiting:
-            match self.waiting.pop(0):
-                case SubmitOrder(approved=approved):
-                    self._fill(approved.request.client_id, approved.request.side, approved.request.size)
-                case ReduceOrder() as order:
-                    self._fill(order.client_id, order.side, order.size)
-                case PlaceStop() as stop:
-                    self.bench.accept(stop.client_id)
-                case CancelOrder() as cancel:
-                    self.bench.cancelled(cancel.client_id)
-                case ReadAccount():
-                    self.bench.answer_account(size=self.bench.market.position.size)
-                case ReadVenueState() as read:
-                    self.bench.picture(read.request_id, self.bench.market.position.size)
-                case _:
-                    pass
-
-    def _fill(self, client_id: str, side: Side, size: Decimal) -> None:
-        self.bench.fill(client_id, str(side.sign * size), str(self.price))
-
-
-def test_trend_follow_trades_both_ways_and_replays_to_the_byte() -> None:
-    bench = Bench({"h": TrendFollow}, started=False)
-    venue = PromptVenue(bench)
-    bench.start()
-    start(bench, fast=3, slow=6, atr_period=3, atr_multiple="2.5")
-    for number in range(160):
-        venue.price = MARK - 300 + abs(number % 40 - 20) * 30
-        bench.make_ready(venue.price)
-        close_bar(bench, number, venue.price)
-        venue.answer()
-        bench.advance(1)
-        venue.answer()
-    sides = {fill.signed_size > 0 for fill in bench.engine.snapshot().fills}
-    assert sides == {True, False}
-    assert row(bench).fills >= 10
-    assert row(bench).status == "running"
-
-    middle = len(venue.events) // 2
-    first = Engine(bench.engine._desk.config, {"h": TrendFollow})
-    commands = [command for event in venue.events[:middle] for command in first.handle(event)]
-    restored = Engine.restore(first.checkpoint(), {"h": TrendFollow})
-    commands += [command for event in venue.events[middle:] for command in restored.handle(event)]
-    assert commands == bench.sent
-
-
-def test_a_strategy_whose_source_is_gone_is_disabled_after_a_restore() -> None:
-    bench = running(Buyer)
-    restored = Engine.restore(bench.engine.checkpoint(), {})
-    assert restored.snapshot().strategies[0].status.startswith("disabled")
-
-
-def test_a_state_that_is_not_plain_disables_only_in_the_checkpoint() -> None:
-    class Hoarder(Buyer):
-        def on_bar(self, bar: BarView, ctx: Context) -> Wish:
-            self.state["x"] = object()
-            return None
-
-    bench = running(Hoarder)
-    close_bar(bench, 0)
-    assert row(bench).status == "running"
-    restored = Engine.restore(bench.engine.checkpoint(), {"h": Hoarder})
-    assert restored.snapshot().strategies[0].status.startswith("disabled: its state cannot be kept")
