@@ -28,7 +28,7 @@ class Chart:
     """A bqplot figure under a header. Subclasses build marks and axes once, and move them after."""
 
     title = ""
-    height_px = 150
+    height_px = 160
     period_ns = 500 * NS_PER_MS
     moving_axes = 2
     left_px = 62

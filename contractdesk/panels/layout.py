@@ -47,7 +47,7 @@ class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return self.comm is not None
 
     def _screen(self) -> ipywidgets.Box:
-        self.risk.layout = ipywidgets.Layout(width="100%", height="252px")
+        self.risk.layout = ipywidgets.Layout(width="100%", height="278px")
         self.tables.layout = ipywidgets.Layout(width="100%", min_height="150px", flex="1 1 150px")
         middle = _column(self.price.widget, self.equity.widget, flex="3 1 440px")
         right = _column(self.risk, self.depth.widget, flex="1 1 250px")

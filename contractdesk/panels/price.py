@@ -26,13 +26,14 @@ class PriceChart(Chart):
     """Sampled once a second: a bounded trail of (time, last, stop), which is all it remembers."""
 
     title = "Price"
-    height_px = 190
+    height_px = 212
     moving_axes = 1
     period_ns = 1_000 * NS_PER_MS
 
     def __init__(self, desk: DeskFace, focus: Focus | None = None, *, pulse: Pulse | None = None) -> None:
         self._focus = focus or Focus()
         self._symbol = ""
+        self._side = 0  # of the position when last sampled: the stop's line breaks where it changes
         self._trail: deque[tuple[int, float, float]] = deque(maxlen=MAX_SAMPLES)
         self._price = ValueAxis(ticks=5)
         super().__init__(desk, pulse=pulse)
@@ -72,10 +73,15 @@ class PriceChart(Chart):
         view = snapshot.symbols.get(self._symbol)
         if view is None or view.last is None:
             return
-        held = next((row for row in snapshot.positions if row.symbol == self._symbol and row.size), None)
-        stop = math.nan if held is None or held.stop_price is None else float(held.stop_price)
         if not self._trail or snapshot.ts_ns > self._trail[-1][0]:
-            self._trail.append((snapshot.ts_ns, float(view.last), stop))
+            self._trail.append((snapshot.ts_ns, float(view.last), self._stop(snapshot)))
+
+    def _stop(self, snapshot: DeskSnapshot) -> float:
+        """The stop's price; NaN, a gap in its line, without one and where the position was reversed."""
+        held = next((row for row in snapshot.positions if row.symbol == self._symbol and row.size), None)
+        side = 0 if held is None else 1 if held.size > 0 else -1
+        reversed_, self._side = side == -self._side, side
+        return math.nan if held is None or held.stop_price is None or reversed_ else float(held.stop_price)
 
     def _draw(self, fills: Sequence[Fill]) -> int:
         last, stop, bought, sold = self.marks

@@ -13,6 +13,7 @@ from contractdesk.domain.intents import Finding
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats
 
+NOTEWORTHY: Final = 0.25  # of its limit: from here a gauge says the limit, not only its tooltip
 _QUANTITY: Final = re.compile(r"^\s*(?:<=|>=|<|>)?\s*([+-]?[\d,]*\.?\d+)\s*([^\s\d.,]+)")
 
 
@@ -79,7 +80,7 @@ def _html_gauge(gauge: Gauge) -> str:
     if gauge.would_pass and not gauge.passed:
         hint = f'<div class="cd-gauge-hint">passes with {escape(gauge.would_pass)}</div>'
     limit = ""
-    if bar or not gauge.passed:
+    if not gauge.passed or (gauge.share or 0.0) >= NOTEWORTHY:
         limit = f'<div class="cd-gauge-limit">{escape(gauge.limit)}</div>'
     return (
         f'<div class="cd-gauge cd-gauge-{state}" title="limit: {escape(gauge.limit)}">'

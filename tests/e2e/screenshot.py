@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--fills", type=int, default=6, help="wait until so many fills are there")
+    parser.add_argument("--fills", type=int, default=10, help="wait until so many fills are there")
     parser.add_argument("--patience", type=float, default=300.0, help="seconds to wait for them")
     chosen = parser.parse_args()
     if not CHROMIUM.exists():

@@ -79,6 +79,16 @@ def test_a_chart_says_how_many_messages_it_sent(kind: type) -> None:
     assert kind(desk).refresh(blank) == 1, "only the header speaks"
 
 
+def test_the_line_of_stops_breaks_where_the_position_is_reversed() -> None:
+    desk = SyntheticDesk()
+    chart = PriceChart(desk)
+    row = desk.snapshot.positions[0]
+    for second, size in enumerate((row.size, -row.size, -row.size)):
+        later = replace(row, size=size)
+        chart.refresh(replace(desk.snapshot, ts_ns=desk.snapshot.ts_ns + second, positions=(later,)))
+    assert [math.isnan(stop) for stop in chart.marks[1].y] == [False, True, False]
+
+
 def test_the_price_chart_shows_its_fills_and_its_stop() -> None:
     desk = SyntheticDesk(warm=1)
     chart = PriceChart(desk)

@@ -1,5 +1,5 @@
 // The ladder: levels as rows, best prices around the middle; only integers become text.
-const ROW = 12;
+const ROW = 13;
 const MIDDLE = 26;
 const LEVEL_BYTES = 16;
 const MAX_PINS = 4; // at each edge
