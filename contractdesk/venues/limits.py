@@ -41,7 +41,7 @@ class Quota(Struct, frozen=True, kw_only=True):
     # when one of it is sent: what is left belongs to the classes before it, so that neither a spent
     # quota nor a hanging read ever keeps a stop waiting.
     shares: tuple[float, float, float, float, float] = (1.0, 1.0, 0.9, 0.8, 0.6)
-    in_flight: tuple[int, int, int, int, int] = (16, 12, 8, 8, 4)
+    in_flight: tuple[int, int, int, int, int] = (16, 12, 4, 8, 3)
 
 
 class Now(Struct, frozen=True):

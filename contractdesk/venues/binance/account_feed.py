@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock
 from contractdesk.domain.events import OrderFilled, StreamLost, StreamName, StreamRestored
+from contractdesk.domain.fills import Fill
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.errors import VenueError, VenueProtocolError
 from contractdesk.venues.backoff import Backoff
@@ -256,22 +257,24 @@ class AccountFeed:
         params = {"startTime": str(since_ms)}
         for _ in range(MAX_PAGES):
             trades = await self._api.user_trades(instrument.venue_symbol, params)
-            for row in trades:
-                client_id = await self.orders.owner(row.symbol, row.side, str(row.order_id))
+            owners = await self.orders.owners.of(trades)
+            for row, owner in zip(trades, owners, strict=True):
                 if self.updates.fills.reported(row.symbol, row.id, str(row.order_id), row.qty):
-                    fill = fill_of(row, instrument, client_id, self._clock.now_ns())
-                    self._emit(
-                        OrderFilled(
-                            ts_ns=fill.ts_ns,
-                            client_id=client_id,
-                            symbol=symbol,
-                            venue_ns=fill.venue_ns,
-                            fill=fill,
-                        )
-                    )
+                    self._filled(fill_of(row, instrument, owner, self._clock.now_ns()))
             if len(trades) < PAGE:
                 return
             params = {"fromId": str(trades[-1].id + 1)}
+
+    def _filled(self, fill: Fill) -> None:
+        self._emit(
+            OrderFilled(
+                ts_ns=fill.ts_ns,
+                client_id=fill.client_id,
+                symbol=fill.symbol,
+                venue_ns=fill.venue_ns,
+                fill=fill,
+            )
+        )
 
     async def _read_funding(self, since_ms: int) -> None:
         """Emit the payments since then that were not told; the ledger alone knows symbol and amount."""

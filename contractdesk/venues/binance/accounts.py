@@ -75,19 +75,22 @@ class Accounts:
     async def read_state(self, fills_since_ns: int, symbols: Iterable[str]) -> VenueState:
         """Account, open orders of both books and fills since then; positions did not move meanwhile.
 
-        Fills are read for ``symbols`` and for whatever has a position or an order. Any read that
-        fails, and a picture that never stands still, is a VenueError.
+        Fills are read for ``symbols`` and for whatever has a position or an order, or was traded since
+        then. Any read that fails, and a picture that never stands still, is a VenueError.
         """
+        since_ms = self._earliest(fills_since_ns // NS_PER_MS)
+        traded = await self._api.traded_symbols(since_ms)
         before = await self._api.positions()
         for _ in range(STEADY_TRIES):
             orders, algos, account = await asyncio.gather(
                 self._open_orders(), self._open_algos(), self._api.account()
             )
-            held = {self._by_venue[row.symbol].symbol for row in before if row.symbol in self._by_venue}
-            wanted = {*symbols, *held, *(order.symbol for order in (*orders, *algos))}
+            held = {row.symbol for row in before} | traded
+            named = {self._by_venue[symbol].symbol for symbol in held if symbol in self._by_venue}
+            wanted = {*symbols, *named, *(order.symbol for order in (*orders, *algos))}
             fills: list[Fill] = []
             for symbol in sorted(wanted):
-                fills.extend(await self._fills(symbol, fills_since_ns // NS_PER_MS))
+                fills.extend(await self._fills(symbol, since_ms))
             after = await self._api.positions()
             if _sizes(before) == _sizes(after):
                 return VenueState(
@@ -101,12 +104,11 @@ class Accounts:
         return account_of(account, positions, self._by_venue, self.leverages, self._asset, venue_ns)
 
     async def _open_orders(self) -> list[VenueOrder]:
-        found = []
-        for row in await self._api.open_orders():
-            if instrument := self._by_venue.get(row.symbol):
-                client_id = self._orders.client_id(str(row.order_id), row.client_order_id)
-                found.append(order_of(row, instrument, client_id))
-        return found
+        return [
+            order_of(row, instrument, self._orders.name(row))
+            for row in await self._api.open_orders()
+            if (instrument := self._by_venue.get(row.symbol))
+        ]
 
     async def _open_algos(self) -> list[VenueOrder]:
         found = []
@@ -117,14 +119,17 @@ class Accounts:
         return found
 
     async def _fills(self, symbol: str, since_ms: int) -> list[Fill]:
-        """All of them, in windows of a week; from 0 means: of the last week."""
-        instrument, now_ms = self._instruments[symbol], self._api.server_clock.now_ms()
-        start_ms = max(since_ms or now_ms - WEEK_MS, now_ms - MAX_WINDOWS * WEEK_MS)
+        """All of them, in windows of a week."""
         fills: list[Fill] = []
-        while start_ms <= now_ms:
-            fills.extend(await self._window(instrument, start_ms))
-            start_ms += WEEK_MS + 1
+        while since_ms <= self._api.server_clock.now_ms():
+            fills.extend(await self._window(self._instruments[symbol], since_ms))
+            since_ms += WEEK_MS + 1
         return fills
+
+    def _earliest(self, since_ms: int) -> int:
+        """From 0 means: the last week; the venue keeps no more than MAX_WINDOWS of them."""
+        now_ms = self._api.server_clock.now_ms()
+        return max(since_ms or now_ms - WEEK_MS, now_ms - MAX_WINDOWS * WEEK_MS)
 
     async def _window(self, instrument: Instrument, start_ms: int) -> list[Fill]:
         fills: list[Fill] = []
@@ -132,9 +137,9 @@ class Accounts:
         params = {"startTime": str(start_ms), "endTime": str(end_ms)}
         for _ in range(MAX_PAGES):
             trades = await self._api.user_trades(instrument.venue_symbol, params)
-            for row in trades:
+            owners = await self._orders.owners.of(trades)
+            for row, owner in zip(trades, owners, strict=True):
                 if row.time <= end_ms:
-                    owner = await self._orders.owner(row.symbol, row.side, str(row.order_id))
                     fills.append(fill_of(row, instrument, owner, self._clock.now_ns()))
             if len(trades) < PAGE or trades[-1].time > end_ms:
                 return fills

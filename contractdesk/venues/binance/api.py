@@ -12,7 +12,7 @@ import msgspec
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.instrument import Instrument
-from contractdesk.errors import VenueProtocolError, VenueRejected
+from contractdesk.errors import VenueProtocolError, VenueRejected, VenueUnreachable
 from contractdesk.venues.binance import endpoints as at
 from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.codec_market import decode_snapshot
@@ -27,6 +27,7 @@ T = TypeVar("T")
 PAGE = 1_000  # rows: the most that the venue's lists hold
 DEPTH_LEVELS = 1_000
 CLOCK_SAMPLES = 5
+MAX_PAGES = 20
 
 
 class BinanceApi:
@@ -118,6 +119,18 @@ class BinanceApi:
         params = {"incomeType": "FUNDING_FEE", "startTime": str(since_ms), "limit": str(PAGE)}
         return _read(await self._send(at.INCOME, params, Priority.RECONCILE), list[rows.IncomeRow])
 
+    async def traded_symbols(self, since_ms: int) -> set[str]:
+        """The venue's symbols in which a commission was booked since then."""
+        params = {"incomeType": "COMMISSION", "startTime": str(since_ms), "limit": str(PAGE)}
+        found: set[str] = set()
+        for page in range(1, MAX_PAGES + 1):
+            asked = {**params, "page": str(page)}
+            booked = _read(await self._send(at.INCOME, asked, Priority.RECONCILE), list[rows.IncomeRow])
+            found.update(row.symbol for row in booked)
+            if len(booked) < PAGE:
+                return found
+        raise VenueUnreachable(f"more than {MAX_PAGES * PAGE} commissions were booked: ask for less time")
+
     async def user_trades(self, symbol: str, params: Mapping[str, str]) -> list[rows.UserTradeRow]:
         """Ascending by id; at most PAGE."""
         asked = {"symbol": symbol, "limit": str(PAGE), **params}
@@ -164,6 +177,16 @@ class BinanceApi:
     async def algo_order(self, symbol: str, client_id: str) -> rows.AlgoRow:
         endpoint, params = _by_client_id(at.ALGO_ORDER, symbol, client_id, conditional=True)
         return _read(await self._send(endpoint, params, Priority.RECONCILE), rows.AlgoRow)
+
+    async def all_orders(self, symbol: str, params: Mapping[str, str]) -> list[rows.OrderRow]:
+        """Regular orders of every status, ascending; at most PAGE."""
+        asked = {"symbol": symbol, "limit": str(PAGE), **params}
+        return _read(await self._send(at.ALL_ORDERS, asked, Priority.RECONCILE), list[rows.OrderRow])
+
+    async def all_algo_orders(self, symbol: str, params: Mapping[str, str]) -> list[rows.AlgoRow]:
+        """Conditional orders of every status; at most PAGE."""
+        asked = {"symbol": symbol, "limit": str(PAGE), **params}
+        return _read(await self._send(at.ALL_ALGO_ORDERS, asked, Priority.RECONCILE), list[rows.AlgoRow])
 
     async def open_orders(self) -> list[rows.OrderRow]:
         return _read(await self._send(at.OPEN_ORDERS, {}, Priority.RECONCILE), list[rows.OrderRow])

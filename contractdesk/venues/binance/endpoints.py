@@ -85,6 +85,8 @@ ORDER = _private("order")
 OPEN_ORDERS = _private("openOrders", 40)  # of all symbols
 ALGO_ORDER = _private("algoOrder")
 OPEN_ALGO_ORDERS = _private("openAlgoOrders", 40)  # of all symbols
+ALL_ORDERS = _private("allOrders", 5)
+ALL_ALGO_ORDERS = _private("allAlgoOrders", 5)
 NEW_ORDER = _private("order", 0, "POST", Effect.CREATE, orders=1)
 NEW_ALGO_ORDER = _private("algoOrder", 0, "POST", Effect.CREATE, orders=1)
 CANCEL_ORDER = _private("order", 1, "DELETE", Effect.REPEATABLE)

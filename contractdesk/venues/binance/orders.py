@@ -26,6 +26,7 @@ from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.api import BinanceApi
 from contractdesk.venues.binance.attribution import Armed
 from contractdesk.venues.binance.dialect import ABSENT, Code
+from contractdesk.venues.binance.owners import Owners
 from contractdesk.venues.binance.translate import algo_of, order_of, order_params
 from contractdesk.venues.binance.user_events import Outcome, UserEvents
 from contractdesk.venues.limits import Priority
@@ -59,6 +60,7 @@ class Orders:
         self._by_venue = by_venue
         self._updates = updates
         self._tell = tell
+        self.owners = Owners(api, updates.orders)
 
     async def submit(self, request: OrderRequest) -> Submitted:
         """See ``Venue.submit``."""
@@ -109,21 +111,11 @@ class Orders:
         """Ask whether a conditional order has become a regular one, and tell."""
         await self.query(self._by_venue[armed.symbol].symbol, armed.client_id, conditional=True)
 
-    async def owner(self, symbol: str, side: str, venue_id: str) -> str:
-        """Client id of a regular order, ours where it is the child of one of our stops."""
-        known = self._updates.orders.known(venue_id)
-        if known is None:
-            for armed in self._updates.orders.candidates(symbol, side):
-                await self.find_child(armed)
-            known = self._updates.orders.known(venue_id)
-        if known is None:
-            known = (await self._api.order_by_id(symbol, venue_id)).client_order_id
-            self._updates.orders.placed(venue_id, known)
-        return known
-
-    def client_id(self, venue_id: str, reported: str) -> str:
-        """Our id of a regular order that the venue reports under another."""
-        return self._updates.orders.client_id(venue_id, reported)
+    def name(self, row: rows.OrderRow) -> str:
+        """Client id of a regular order that rests at the venue: ours where it is a child of a stop."""
+        client_id = self._updates.orders.client_id(str(row.order_id), row.client_order_id)
+        self._updates.orders.placed(str(row.order_id), client_id)
+        return client_id
 
     def adopt(self, row: rows.AlgoRow) -> None:
         """A conditional order that rests at the venue: its child, one day, is to be known as its own."""
