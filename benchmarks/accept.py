@@ -68,11 +68,12 @@ print(json.dumps({"halt_ms": sorted(spans)}))
 AUDIT = """
 desk.flatten()
 report = cd.audit(desk)
+latency = desk.metrics["order_latency"]
+desk.close()
 print(json.dumps({
     "passed": report.passed, "fills": report.totals.fills, "naked_ms": report.totals.longest_naked_s * 1e3,
-    "order_latency": desk.metrics["order_latency"], "opened_s": opened_s,
+    "order_latency": latency, "opened_s": opened_s,
 }))
-desk.close()
 """
 
 
