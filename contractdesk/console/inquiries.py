@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from contractdesk.console.nested import nested
+from contractdesk.console.preview import Preview
 from contractdesk.console.story import StoryView
 from contractdesk.console.tables import Table
+from contractdesk.console.verbs import READY_S, tradeable
 from contractdesk.desk.session import Session
 from contractdesk.domain.account import Account
-from contractdesk.domain.intents import SizePreview, StopSpec
+from contractdesk.domain.intents import StopSpec
 from contractdesk.errors import UserError, VenueError
 from contractdesk.ops.metrics import Histogram
 from contractdesk.risk.settings import RiskSettings
@@ -48,7 +50,7 @@ class Inquiries:
         risk: intents.Number | None = None,
         notional: intents.Number | None = None,
         limit: intents.Number | None = None,
-    ) -> SizePreview:
+    ) -> Preview:
         """What an entry would be: size, margin, fee, loss at the stop, liquidation, the binding limit.
 
         ``risk`` is the share of equity to lose at the stop, e.g. 0.005. Sends nothing.
@@ -58,7 +60,10 @@ class Inquiries:
         unified = await self._host.list_symbol(symbol)
         wish = _SIDES[side](unified, stop=stop, notional=notional, limit=limit)
         share = None if risk is None else Decimal(str(risk))
-        return self._session.engine.preview(wish, risk=share)
+        market = self._session.state.symbols[unified]
+        if market.watched:  # the first mark comes a second after the subscription
+            await self._host.until(lambda: True if tradeable(market) else None, READY_S)
+        return Preview.of(self._session.engine.preview(wish, risk=share))
 
     async def why(self, id: str | int) -> StoryView:  # noqa: A002  # the reader's word: an id of any kind
         """The story of an order (our id or the venue's) or a refusal: signal, rules, order, fills, stop."""

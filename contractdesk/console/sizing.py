@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contractdesk.console.desk import Desk
-from contractdesk.domain.intents import SizePreview, StopSpec
+from contractdesk.console.preview import Preview
+from contractdesk.domain.intents import StopSpec
 from contractdesk.strategy.intents import Number
 
 
@@ -16,7 +17,7 @@ def size(
     risk: Number | None = None,
     notional: Number | None = None,
     limit: Number | None = None,
-) -> SizePreview:
+) -> Preview:
     """What an entry would be, before anybody sends it: size in contracts, margin, fee, loss at the stop.
 
     ``risk`` is the share of equity to lose at the stop, e.g. 0.005. Amounts in the settle currency.

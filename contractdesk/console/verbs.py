@@ -22,6 +22,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.intents import Intent, IntentKind, StopSpec
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus
 from contractdesk.domain.views import DeskSnapshot, TradingState
+from contractdesk.engine.state import Market
 from contractdesk.errors import UserError, VenueError
 from contractdesk.risk.settings import tuned
 from contractdesk.strategy import intents
@@ -45,7 +46,7 @@ class Verbs:
         """Stop all trading by strategies, cancel entries; stops and positions stay until ``resume()``."""
         before = self._picture()
         await self._host.ask(HaltAsked(ts_ns=self._now(), who=PERSON, reason=reason))
-        done = await self._host.until(lambda: True if not self._entries() else None, CONFIRM_S)
+        done = await self._host.until(lambda: True if self._calm() else None, CONFIRM_S)
         said = "HALTED: strategies send nothing, entries are cancelled, stops stand" + _because(reason)
         return self._receipt("halt", before, said, done=bool(done))
 
@@ -197,9 +198,9 @@ class Verbs:
         before = self._picture()
         await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
         market = self._session.state.symbols[wish.symbol]
-        if wish.kind is IntentKind.ENTER and not market.ready:
+        if wish.kind is IntentKind.ENTER and not tradeable(market):
             # The first order by hand in a symbol subscribes to it, and was refused for that.
-            if not await self._host.until(lambda: True if market.ready else None, READY_S):
+            if not await self._host.until(lambda: True if tradeable(market) else None, READY_S):
                 return self._receipt(verb, before, f"refused: {market.not_ready_reason}", done=False)
             await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
         intent_id = self._session.state.intents
@@ -251,9 +252,13 @@ class Verbs:
         if item is None or item.position.flat:
             raise UserError(f"no position of this desk in {symbol}")
 
-    def _entries(self) -> bool:
+    def _calm(self) -> bool:
+        """No entry is working, and every contract is under its stop."""
         state = self._session.state
-        return any(state.tracked(market, OrderRole.ENTRY) for market in state.symbols.values())
+        return not any(
+            state.tracked(market, OrderRole.ENTRY) or market.guarded < abs(market.position.size)
+            for market in state.symbols.values()
+        )
 
     def _flat(self, target: str | None) -> bool:
         markets = self._session.state.symbols
@@ -270,10 +275,12 @@ class Verbs:
     def closing_receipt(self, before: DeskSnapshot, *, done: bool) -> Receipt:
         """What closing the desk has done; any thread may ask once the loop has nothing more to do."""
         after = self._session.snapshot
+        held = any(row.size for row in after.positions)
+        kept = "positions stay under their stops on the venue" if held else "no position is open"
         return Receipt(
             verb="close",
             done=done,
-            summary="entries cancelled; stops stay on the venue" if done else "entries may still be working",
+            summary=f"entries cancelled; {kept}" if done else "entries may still be working on the venue",
             orders=changed_orders(before, after),
             stops=stops_now(before, after),
             positions=positions_now(before, after),
@@ -319,6 +326,11 @@ class Verbs:
             order=order,
             refused=refused,
         )
+
+
+def tradeable(market: Market) -> bool:
+    """Streams confirmed, backfill complete, a book and a mark: the freshness rules have what they need."""
+    return market.ready and market.mark is not None and market.book.valid
 
 
 def _because(reason: str) -> str:

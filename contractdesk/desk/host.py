@@ -25,19 +25,24 @@ from contractdesk.desk.order_log import OrderLog
 from contractdesk.desk.recorder import Recorder
 from contractdesk.desk.records import Records
 from contractdesk.desk.supervisor import Supervisor
-from contractdesk.domain.commands import Command, Severity
+from contractdesk.domain.commands import Command, Severity, Watch
 from contractdesk.domain.events import (
+    BookInvalidated,
     Event,
     HaltAsked,
     InstrumentListed,
     LoopLagged,
     MarketEvent,
+    StrategyStopped,
+    StreamLost,
+    StreamName,
+    SymbolNotReady,
     TimePassed,
     VenueStateRead,
 )
 from contractdesk.domain.views import DeskSnapshot, Notice, TradingState
 from contractdesk.engine.engine import Engine
-from contractdesk.engine.state import Desk
+from contractdesk.engine.state import Desk, HostStatus
 from contractdesk.ops.metrics import Metrics
 from contractdesk.venues.base import Venue, VenueState
 
@@ -48,6 +53,8 @@ BURST = 64  # events handled before the sockets get their turn
 SLOW_STEP_MS = 50.0
 FAULTS_IN_A_ROW = 20  # then the engine is no longer fed; the stops rest on the venue
 NOTICES_KEPT = 50
+FILLS_OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the last known one
+AWAY = "the desk was closed"
 
 
 class Handled(Struct, frozen=True):
@@ -125,8 +132,9 @@ class DeskHost:
         meter = LagMeter(self.clock, self.metrics.loop_lag, self._lagged)
         self._supervisor.spawn(meter.run(), "lag meter")
         try:
+            await self._own_up_to_the_gap()
             await self.venue.open(self.emit)
-            state = await self.venue.read_state(0)
+            state = await self.venue.read_state(max(0, self.state.last_fill_ns - FILLS_OVERLAP_NS))
             for symbol in _named(state):
                 await self.list_symbol(symbol)
         except BaseException:  # an interrupt or a cancel must leave nothing running either
@@ -141,13 +149,36 @@ class DeskHost:
                 fills=state.fills,
             )
         )
+        self._watch_again()
         self.metrics.reset()  # importing ccxt is not the lag of trading
         self.logger.info("desk %s is open", self._name, extra={"event.code": "desk_opened"})
+
+    async def _own_up_to_the_gap(self) -> None:
+        """A recovered desk was away: no stream, no book, and no strategy until a person starts it."""
+        self.records.begin(self.state)
+        now_ns = self.clock.now_ns()
+        for symbol in self.state.symbols:
+            await self.ask(BookInvalidated(ts_ns=now_ns, symbol=symbol, reason=AWAY))
+            await self.ask(SymbolNotReady(ts_ns=now_ns, symbol=symbol, reason=AWAY))
+        for hosted in list(self.state.strategies.values()):
+            if hosted.status is HostStatus.RUNNING:
+                await self.ask(StrategyStopped(ts_ns=now_ns, who="recovery", strategy_id=hosted.strategy_id))
+        await self.ask(StreamLost(ts_ns=now_ns, stream=StreamName.PRIVATE, reason=AWAY))
+
+    def _watch_again(self) -> None:
+        """The engine asked for these streams before; its positions need their marks."""
+        again = [
+            Watch(symbol=symbol, timeframes=market.watched, warmup=market.warmup)
+            for symbol, market in self.state.symbols.items()
+            if market.watched
+        ]
+        self._dispatcher.perform(again, self.clock.now_ns())
 
     async def close(self) -> None:
         """End the sockets and tasks, write what is queued. Orders stay as they are."""
         self.publish()
         await self._stop()
+        self.recorder.rotate(self._last_ns, self.engine.checkpoint, force=True)  # where the next begins
         self.logger.info("desk %s is closed", self._name, extra={"event.code": "desk_closed"})
 
     async def _stop(self) -> None:

@@ -58,8 +58,8 @@ class Inbox:
         return len(self._urgent) + len(self._market)
 
     def put(self, event: Event, done: asyncio.Future[object] | None = None) -> None:
-        """Queue one event; ``done`` gets the consumer's answer to it."""
-        if isinstance(event, MarketEvent):
+        """Queue one event; one whose answer is waited for (``done``) is urgent, whatever it is."""
+        if isinstance(event, MarketEvent) and done is None:
             self._put_market(event)
         else:
             self._urgent.append(_Slot(event, done))

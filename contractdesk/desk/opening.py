@@ -16,6 +16,7 @@ from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.recorder import Recorder
+from contractdesk.desk.recovery import recovered
 from contractdesk.desk.session import Session
 from contractdesk.desk.thread import LoopThread
 from contractdesk.desk.venues import make_venue
@@ -60,17 +61,32 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
         loading = threading.Thread(target=_load, name="contractdesk-loading", daemon=True)
         loading.start()
         stack.callback(loading.join, OPEN_WITHIN_S)
-        venue = make_venue(profile, name, paths, clock)
+        made = make_venue(profile, name, paths, clock)
+        venue = made.venue
         config = _engine_config(profile, name, lock.epoch, venue, risk)
-        recorder = Recorder(paths, config, account_key(profile, name), clock.now_ns())
-        stack.callback(recorder.close)
         classes: dict[str, type[Strategy]] = {}
+        engine = recovered(paths, made.account, config, classes) if made.account else None
+        recorder = Recorder(paths, config, made.account, clock.now_ns())
+        stack.callback(recorder.close)
         metrics = Metrics()
         thread = LoopThread(f"contractdesk-{name}")
         thread.start()
         stack.callback(thread.stop)
         loading.join(OPEN_WITHIN_S)
-        host = _call(thread, lambda: _host(config, classes, venue, recorder, lock, clock, log, metrics, name))
+        host = _on(
+            thread,
+            lambda: DeskHost(
+                engine=engine or Engine(config, classes),
+                venue=venue,
+                recorder=recorder,
+                lock=lock,
+                clock=clock,
+                logger=log.logger,
+                metrics=metrics,
+                name=name,
+                asset=config.asset,
+            ),
+        )
         _open(thread, host)
         stack.callback(_close, thread, host)
         observers = Observers(host.board, log.logger)
@@ -95,30 +111,6 @@ def _load() -> None:
         importlib.import_module(name)
 
 
-def _host(
-    config: EngineConfig,
-    classes: dict[str, type[Strategy]],
-    venue: Venue,
-    recorder: Recorder,
-    lock: AccountLock,
-    clock: Clock,
-    log: DeskLog,
-    metrics: Metrics,
-    name: str,
-) -> DeskHost:
-    return DeskHost(
-        engine=Engine(config, classes),
-        venue=venue,
-        recorder=recorder,
-        lock=lock,
-        clock=clock,
-        logger=log.logger,
-        metrics=metrics,
-        name=name,
-        asset=config.asset,
-    )
-
-
 def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: RiskSettings) -> EngineConfig:
     return EngineConfig(
         desk=name,
@@ -140,11 +132,11 @@ def _risk(profile: Profile) -> RiskSettings:
     return tuned(RiskSettings(), profile.risk) if profile.risk else RiskSettings()
 
 
-def _call(thread: LoopThread, function: Callable[[], DeskHost]) -> DeskHost:
+def _on(thread: LoopThread, make: Callable[[], DeskHost]) -> DeskHost:
     """Build on the loop what belongs to it."""
 
     async def build() -> DeskHost:
-        return function()
+        return make()
 
     return thread.submit(build()).result(OPEN_WITHIN_S)
 

@@ -51,7 +51,6 @@ class Recorder:
                 settings=self._settings,
             )
         )
-        self._begin_segment(opened_ns, b"")
 
     @property
     def broken(self) -> str:
@@ -68,9 +67,9 @@ class Recorder:
         if commands:
             self._guarded(self._journal.put_commands, self.seq, ts_ns, commands)
 
-    def rotate(self, now_ns: int, checkpoint: Callable[[], bytes]) -> None:
-        """Begin a new segment of the tape where that is due; call it between two events."""
-        if self._tape.due(now_ns):
+    def rotate(self, now_ns: int, checkpoint: Callable[[], bytes], *, force: bool = False) -> None:
+        """Begin a new segment of the tape where that is due (at first, too); call it between two events."""
+        if force or self._tape.due(now_ns):
             self._begin_segment(now_ns, checkpoint())
 
     async def durable(self) -> None:

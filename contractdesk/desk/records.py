@@ -1,4 +1,5 @@
-"""What the tables need beyond the snapshot: all fills with their profit, and every funding fact, bounded."""
+"""What the tables need beyond the snapshot, since the desk was opened: all fills with their profit, and
+every funding fact. Bounded."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from contractdesk.domain.fills import Fill
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.position import Position
 from contractdesk.domain.views import DeskSnapshot
+from contractdesk.engine.state import Desk
 
 KEPT = 50_000
 
@@ -44,6 +46,13 @@ class Records:
         self._seen_fills: set[tuple[str, str]] = set()
         self._seen_payments: set[str] = set()
         self._seen_rates: set[tuple[str, int]] = set()
+
+    def begin(self, state: Desk) -> None:
+        """Take a recovered desk's positions as they are: what made them is of an earlier session."""
+        self._seen_fills.update((fill.symbol, fill.trade_id) for fill in state.fills)
+        for symbol, market in state.symbols.items():
+            self._positions[symbol] = market.position
+            self._owners[symbol] = market.guard.strategy_id
 
     def saw(self, event: Event) -> None:
         """Keep funding facts; a repeat changes nothing."""

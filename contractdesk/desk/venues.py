@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from msgspec import Struct
+
 from contractdesk.clock import Clock
 from contractdesk.config import Endpoints, Mode, Profile, VenueKind
 from contractdesk.desk import embedded
@@ -13,19 +15,32 @@ from contractdesk.venues.base import Venue
 from contractdesk.venues.credentials import Credentials, Secret, load_credentials
 
 
-def make_venue(profile: Profile, desk: str, paths: DeskPaths, clock: Clock) -> Venue:
-    """The venue of a profile, not opened yet. UserError for a missing key or an exchange that fails."""
+class Connection(Struct, frozen=True):
+    """A venue that is not opened yet, and whose account it is: another account recovers nothing."""
+
+    venue: Venue
+    account: str  # "" for one that ends with the desk
+
+
+def make_venue(profile: Profile, desk: str, paths: DeskPaths, clock: Clock) -> Connection:
+    """The venue of a profile. UserError for a missing key or an exchange that does not start."""
     if profile.venue is VenueKind.EMBEDDED:
-        running = embedded.ensure(paths, profile.market, clock)
-        key, secret = f"embedded-key-{desk}", f"embedded-secret-{desk}"
-        embedded.open_account(running, desk, key, secret, profile.market)
-        credentials = Credentials(account=desk, key=Secret(key), secret=Secret(secret))
-        return _binance(clock, credentials, profile.mode, embedded.endpoints(running))
+        return _embedded(profile, desk, paths, clock)
     if profile.mode is Mode.PAPER:
         market = _binance(clock, None, profile.mode, profile.endpoints)
-        return PaperVenue(market, clock, profile.market.balance)
+        return Connection(PaperVenue(market, clock, profile.market.balance), "")
     loaded = load_credentials(profile.venue.value, _key_name(profile), os.environ)
-    return _binance(clock, loaded, profile.mode, profile.endpoints)
+    venue = _binance(clock, loaded, profile.mode, profile.endpoints)
+    return Connection(venue, f"{profile.venue.value}:{profile.mode.value}:{profile.account}")
+
+
+def _embedded(profile: Profile, desk: str, paths: DeskPaths, clock: Clock) -> Connection:
+    running = embedded.ensure(paths, profile.market, clock)
+    key, secret = f"embedded-key-{desk}", f"embedded-secret-{desk}"
+    embedded.open_account(running, desk, key, secret, profile.market)
+    credentials = Credentials(account=desk, key=Secret(key), secret=Secret(secret))
+    venue = _binance(clock, credentials, profile.mode, embedded.endpoints(running))
+    return Connection(venue, f"embedded:{desk}:{running.pid}:{running.address}")
 
 
 def _key_name(profile: Profile) -> str:
