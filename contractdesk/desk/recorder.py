@@ -73,10 +73,18 @@ class Recorder:
             self._begin_segment(now_ns, checkpoint())
 
     async def durable(self) -> None:
-        """Wait until everything queued so far is on disk; StorageError when it cannot be."""
+        """Wait until everything queued so far is on disk; StorageError when it cannot be.
+
+        The tape is waited for too: an entry was decided by what is on it, and a recovery after a
+        kill must come to the same decision. Its failure alone refuses nothing.
+        """
         if self._trouble:
             raise StorageError(self._trouble)
-        await asyncio.wrap_future(self._journal.barrier())
+        journal = asyncio.wrap_future(self._journal.barrier())
+        tape = asyncio.wrap_future(self._tape.barrier())
+        done, _ = await asyncio.gather(journal, tape, return_exceptions=True)
+        if isinstance(done, BaseException):
+            raise done
 
     def source(self, source: str) -> str:
         """Keep a strategy's source, on disk when this returns; its sha256."""

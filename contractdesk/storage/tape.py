@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,9 +88,13 @@ class Tape:
             self.rotate(TapeHeader(first_seq=seq, opened_ns=event.ts_ns))
         self._writer.put((seq, encode(event)))
 
+    def barrier(self) -> Future[None]:
+        """Done when all that was appended is handed to the operating system; StorageError if it is not."""
+        return self._writer.barrier()
+
     def flush(self) -> None:
         """Wait until all that was appended is handed to the operating system; StorageError if it is not."""
-        self._writer.barrier().result(30.0)
+        self.barrier().result(30.0)
 
     @property
     def broken(self) -> str:

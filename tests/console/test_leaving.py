@@ -1,0 +1,90 @@
+"""How a process may leave: the end of the interpreter cancels entries, a kill loses nothing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contractdesk.console.opening import open_desk
+from contractdesk.console.result import VARIABLE, Ending, read
+from contractdesk.desk import embedded
+from contractdesk.desk.paths import DeskPaths
+from tests.console.loopback import BTC
+
+TRADER = """
+import sys, time
+import contractdesk as cd
+from tests.console.loopback import BTC
+desk = cd.open_desk("embedded", name=sys.argv[1], seed=9, idle_limit_s=60)
+bought = desk.buy(BTC, notional=150, stop=30_000)
+assert bought.done, bought
+rests = desk.buy(BTC, notional=130, limit=58_500, stop=30_000)
+assert rests.done, rests
+print("ready", flush=True)
+if sys.argv[2] == "stay":
+    time.sleep(60)
+"""
+
+
+def trader(name: str, then: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", TRADER, name, then],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def account(name: str) -> dict[str, Any]:
+    running = embedded.find(DeskPaths.of(name).exchange)
+    assert running is not None
+    found: dict[str, Any] = embedded.control_state(running)["accounts"][name]
+    return found
+
+
+def standing_stops(name: str) -> list[Decimal]:
+    rows = account(name)["open_algo_orders"]
+    return [Decimal(row["trigger_price"]) for row in rows]
+
+
+def test_the_end_of_the_interpreter_cancels_entries_and_keeps_stops(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = home / "result.json"
+    monkeypatch.setenv(VARIABLE, str(result))
+    process = trader("ends", "exit")
+    assert "ready" in process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    assert account("ends")["open_orders"] == []
+    assert standing_stops("ends") == [30_000]
+    (told,) = read(result)
+    assert told.ending is Ending.WELL
+    assert told.stops == 1
+    assert told.fills == 1
+
+
+def test_after_a_kill_the_desk_is_as_it_was(home: Path) -> None:
+    process = trader("killed", "stay")
+    assert process.stdout is not None
+    while "ready" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert len(account("killed")["open_orders"]) == 1  # nobody was there to cancel it
+
+    desk = open_desk("embedded", name="killed", seed=9, idle_limit_s=60)
+    desk.wait_for(lambda s: s.private_stream_ready, 10)
+    (row,) = [row for row in desk.snapshot.positions if row.size]
+    assert (row.origin, row.guarded, row.stop_price) == ("own", row.size, Decimal(30_000))
+    assert [o.request.price for o in desk.snapshot.orders if o.status.open and o.request.price] == [58_500]
+    assert desk.flatten().done
+    assert account("killed")["open_orders"] == []
+    assert standing_stops("killed") == []
+    assert BTC in desk.book(BTC).symbol
+    desk.close()
