@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contractdesk.domain.account import Account, liquidation_price
 from contractdesk.domain.instrument import ContractKind, Instrument
-from domain.terms import INVERSE, LINEAR, contracts, prices, sizes
+from tests.domain.terms import INVERSE, LINEAR, contracts, prices, sizes
 
 D = Decimal
 ROUNDING = Fraction(1, 10**8)

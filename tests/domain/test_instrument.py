@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contractdesk.domain.instrument import Instrument, Rounding, cash
-from domain.terms import INVERSE, LINEAR, MULTIPLIED, contracts, prices, sizes
+from tests.domain.terms import INVERSE, LINEAR, MULTIPLIED, contracts, prices, sizes
 
 D = Decimal
 amounts = st.integers(0, 10**14).map(lambda n: D(n).scaleb(-6))

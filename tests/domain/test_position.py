@@ -12,7 +12,7 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument
 from contractdesk.domain.orders import Side
 from contractdesk.domain.position import Position
-from domain.terms import INVERSE, LINEAR, histories, prices
+from tests.domain.terms import INVERSE, LINEAR, histories, prices
 
 D = Decimal
 HALF_QUANTUM = Fraction(1, 2 * 10**8)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
-from domain.terms import LINEAR
 from msgspec.structs import replace
 
 from contractdesk.domain.account import Account, PositionMode, VenuePosition
@@ -53,6 +52,7 @@ from contractdesk.engine.engine import Engine, EngineConfig
 from contractdesk.engine.state import Market, Tracked
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.strategy.base import Strategy
+from tests.domain.terms import LINEAR
 
 D = Decimal
 NS_PER_S = 1_000_000_000

@@ -26,7 +26,7 @@ from contractdesk.strategy import (
     move_stop,
 )
 from contractdesk.strategy.base import Wish
-from engine.bench import MARK, NS_PER_S, START, SYMBOL, Bench, D
+from tests.engine.bench import MARK, NS_PER_S, START, SYMBOL, Bench, D
 
 MINUTE = 60 * NS_PER_S
 OPEN = START - START % MINUTE

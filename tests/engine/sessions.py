@@ -25,8 +25,8 @@ from contractdesk.domain.orders import OrderRole, Side
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
-from engine.bench import INSTRUMENT, NS_PER_S, SYMBOL, Bench, D
-from engine.unruly_venue import LATEST_NS, MS, Faults, UnrulyVenue
+from tests.engine.bench import INSTRUMENT, NS_PER_S, SYMBOL, Bench, D
+from tests.engine.unruly_venue import LATEST_NS, MS, Faults, UnrulyVenue
 
 TICK_NS = 250 * MS
 SLACK_NS = 50 * MS
@@ -53,7 +53,9 @@ class Session:
         dice = Random(self.seed + 1)  # noqa: S311  (a story's dice, not a secret)
         self.venue = UnrulyVenue(dice, self.faults or drawn, self.now_ns)
         self.tick_ns = self.now_ns + TICK_NS
+        self.blind = bool(self.venue.faults.drop or self.venue.faults.vanish)  # it cannot know of all
         self.naked_ns = 0  # since when the venue's own books show an uncovered contract
+        self.known_size = ZERO  # of the venue's position, at the last look
 
     def _record(self, event: Event, commands: list[Command]) -> list[Command]:
         self.events.append(event)
@@ -177,10 +179,11 @@ class Session:
     def _check_guarded_in_truth(self) -> None:
         """By the venue's own books, too, wherever the engine can know of every fill and stop."""
         covered = sum((stop.size - stop.filled for stop in self.venue.live_stops()), ZERO)
-        blind = self.venue.faults.drop or self.venue.faults.vanish
-        if blind or covered >= abs(self.venue.position) or self.desk.symbols[SYMBOL].guard.flatten_reason:
+        size, known = abs(self.venue.position), self.known_size
+        self.known_size = size
+        if self.blind or covered >= size or self.desk.symbols[SYMBOL].guard.flatten_reason:
             self.naked_ns = 0
-        elif not self.naked_ns:
+        elif not self.naked_ns or size < known:  # what was closed may be what was naked longest
             self.naked_ns = self.now_ns
         within = LATEST_NS + 3 * NS_PER_S + SLACK_NS
         assert not self.naked_ns or self.now_ns <= self.naked_ns + within, "naked by the venue's books"

@@ -13,7 +13,7 @@ from contractdesk.domain.events import IntentAsked
 from contractdesk.domain.intents import IntentKind
 from contractdesk.domain.orders import OrderRole, OrderStatus, Side
 from contractdesk.domain.views import TradingState
-from engine.bench import SYMBOL, Bench, D, enter, wish
+from tests.engine.bench import SYMBOL, Bench, D, enter, wish
 
 
 def test_started_engine_is_active_and_reconciled() -> None:

@@ -26,8 +26,8 @@ from contractdesk.strategy import (
 )
 from contractdesk.strategy.base import Wish
 from contractdesk.strategy.library import TrendFollow
-from engine.bench import MARK, NS_PER_S, SYMBOL, Bench, D
-from engine.hosting import MINUTE, OPEN, Buyer, close_bar, row, running, start
+from tests.engine.bench import MARK, NS_PER_S, SYMBOL, Bench, D
+from tests.engine.hosting import MINUTE, OPEN, Buyer, close_bar, row, running, start
 
 # -- built bars, and a real strategy ----------------------------------------------------------------
 

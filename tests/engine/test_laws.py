@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from contractdesk.domain.commands import Command, SubmitOrder
 from contractdesk.domain.events import Event
 from contractdesk.engine.engine import Engine
-from engine.bench import CONFIG
-from engine.sessions import Session
-from engine.unruly_venue import Faults
+from tests.engine.bench import CONFIG
+from tests.engine.sessions import Session
+from tests.engine.unruly_venue import Faults
 
 TESTS = Path(__file__).parents[1]
 seeds = st.integers(0, 10**9)

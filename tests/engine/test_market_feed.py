@@ -23,7 +23,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.market import Bar, pack_levels
 from contractdesk.domain.orders import Side
 from contractdesk.strategy import Strategy
-from engine.bench import INSTRUMENT, MARK, NS_PER_S, START, SYMBOL, Bench, D
+from tests.engine.bench import INSTRUMENT, MARK, NS_PER_S, START, SYMBOL, Bench, D
 
 MINUTE = 60 * NS_PER_S
 

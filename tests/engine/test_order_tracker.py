@@ -16,7 +16,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.engine import client_ids
-from engine.bench import SYMBOL, Bench, D
+from tests.engine.bench import SYMBOL, Bench, D
 
 
 def row(client_id: str, status: OrderStatus, filled: str = "0") -> VenueOrder:

@@ -25,7 +25,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.intents import IntentKind
 from contractdesk.domain.orders import OrderRole, OrderStatus, Side
 from contractdesk.domain.views import TradingState
-from engine.bench import NS_PER_S, SYMBOL, Bench, D, enter, wish
+from tests.engine.bench import NS_PER_S, SYMBOL, Bench, D, enter, wish
 
 
 def resting(bench: Bench, side: Side = Side.BUY) -> str:

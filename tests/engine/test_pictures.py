@@ -13,7 +13,7 @@ from contractdesk.domain.views import TradingState
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Limits
 from contractdesk.errors import StorageError
-from engine.bench import MARK, SYMBOL, Bench, D, enter, wish
+from tests.engine.bench import MARK, SYMBOL, Bench, D, enter, wish
 
 
 def test_a_snapshot_shows_the_position_its_stop_and_its_result() -> None:

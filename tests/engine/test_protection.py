@@ -9,7 +9,7 @@ from contractdesk.domain.events import FlattenAsked, OrderExpired, OrderRejected
 from contractdesk.domain.intents import FixedStop, IntentKind
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.views import TradingState
-from engine.bench import MARK, SYMBOL, Bench, D, wish
+from tests.engine.bench import MARK, SYMBOL, Bench, D, wish
 
 
 def filled(bench: Bench, size: str = "0.02", **more: object) -> PlaceStop:

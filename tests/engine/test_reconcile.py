@@ -30,7 +30,7 @@ from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.views import TradingState
 from contractdesk.engine import client_ids
 from contractdesk.engine.engine import Engine
-from engine.bench import NS_PER_S, SYMBOL, Bench, D, enter
+from tests.engine.bench import NS_PER_S, SYMBOL, Bench, D, enter
 
 
 def stop_row(bench: Bench, client_id: str) -> VenueOrder:

@@ -38,8 +38,8 @@ from contractdesk.strategy import (
     exit_position,
 )
 from contractdesk.strategy.base import Wish
-from engine.bench import MARK, SYMBOL, Bench, D
-from engine.hosting import Buyer, Diary, Seller, bar, close_bar, misbehaving, row, running, said, start
+from tests.engine.bench import MARK, SYMBOL, Bench, D
+from tests.engine.hosting import Buyer, Diary, Seller, bar, close_bar, misbehaving, row, running, said, start
 
 # -- life -------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderStatus, OrderType, Side
-from engine.bench import MARK, NS_PER_S, SYMBOL, WALLET, D
+from tests.engine.bench import MARK, NS_PER_S, SYMBOL, WALLET, D
 
 MS = NS_PER_S // 1000
 FENCE_NS = 3 * NS_PER_S

@@ -29,7 +29,7 @@ from contractdesk.exchange.model import (
     Transfer,
 )
 from contractdesk.exchange.terms import Listing, money
-from exchange.quiet import BTC, HOUR_NS, START_NS, Pit, inverse_listing, mark_tick
+from tests.exchange.quiet import BTC, HOUR_NS, START_NS, Pit, inverse_listing, mark_tick
 
 D = Decimal
 BIDS = [(599_990, 500), (590_000, 100_000), (300_000, 1_000_000)]

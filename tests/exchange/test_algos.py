@@ -25,7 +25,7 @@ from contractdesk.exchange.model import (
     Side,
     WorkingType,
 )
-from exchange.quiet import BTC, NS_PER_S, Pit
+from tests.exchange.quiet import BTC, NS_PER_S, Pit
 
 D = Decimal
 BIDS = [(599_990, 500), (590_000, 100_000)]

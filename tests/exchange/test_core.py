@@ -38,7 +38,7 @@ from contractdesk.exchange.model import (
     WorkingType,
 )
 from contractdesk.exchange.trading import MAX_AMENDMENTS
-from exchange.quiet import BTC, NS_PER_S, START_NS, Pit
+from tests.exchange.quiet import BTC, NS_PER_S, START_NS, Pit
 
 D = Decimal
 BIDS = [(599_990, 50), (599_980, 100)]

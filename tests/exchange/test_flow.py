@@ -22,7 +22,7 @@ from contractdesk.exchange.model import (
     Side,
     TradeMade,
 )
-from exchange.quiet import BTC, NS_PER_S, START_NS
+from tests.exchange.quiet import BTC, NS_PER_S, START_NS
 
 D = Decimal
 TENTH_NS = NS_PER_S // 10

@@ -26,7 +26,7 @@ from contractdesk.exchange.model import (
     TimeInForce,
     TradeMade,
 )
-from exchange.quiet import BTC, Pit
+from tests.exchange.quiet import BTC, Pit
 
 D = Decimal
 MID = 600_000

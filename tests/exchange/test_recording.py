@@ -39,7 +39,7 @@ from contractdesk.exchange.model import (
     TradeMade,
 )
 from contractdesk.exchange.recording import FUNDING_INTERVAL_NS, MarketClock
-from exchange.quiet import BTC, NS_PER_S, START_NS
+from tests.exchange.quiet import BTC, NS_PER_S, START_NS
 
 D = Decimal
 SECOND_US = 1_000_000

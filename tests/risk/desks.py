@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from domain.terms import INVERSE, LINEAR
-
 from contractdesk.domain.account import Account
 from contractdesk.domain.book import Book
 from contractdesk.domain.commands import Approved
@@ -19,6 +17,7 @@ from contractdesk.domain.position import Position
 from contractdesk.domain.views import TradingState
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.settings import RiskSettings
+from tests.domain.terms import INVERSE, LINEAR
 
 D = Decimal
 TEN, ATR = D(10), D(400)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from domain.terms import LINEAR
 
 from contractdesk.domain.intents import Intent, IntentKind, SizePreview
 from contractdesk.domain.orders import OrderStatus, Side
@@ -11,7 +10,8 @@ from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.settings import RiskSettings, tuned
-from risk.desks import NOW, NS_PER_S, D, approved, enter, inverse_desk, linear_desk, only, order
+from tests.domain.terms import LINEAR
+from tests.risk.desks import NOW, NS_PER_S, D, approved, enter, inverse_desk, linear_desk, only, order
 
 BUY, SELL = Side.BUY, Side.SELL
 

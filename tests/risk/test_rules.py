@@ -7,7 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from domain.terms import LINEAR
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +18,8 @@ from contractdesk.domain.views import TradingState
 from contractdesk.errors import EngineFault
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.settings import RiskSettings
-from risk.desks import (
+from tests.domain.terms import LINEAR
+from tests.risk.desks import (
     NOW,
     NS_PER_S,
     D,

@@ -6,14 +6,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from domain.terms import INVERSE, LINEAR
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contractdesk.domain.commands import Approved
 from contractdesk.domain.orders import OrderRole, OrderStatus, Side
 from contractdesk.risk.settings import RiskSettings
-from risk.desks import D, Desk, approved, enter, inverse_desk, linear_desk, only, order, refused, review
+from tests.domain.terms import INVERSE, LINEAR
+from tests.risk.desks import D, Desk, approved, enter, inverse_desk, linear_desk, only, order, refused, review
 
 BUY, SELL = Side.BUY, Side.SELL
 

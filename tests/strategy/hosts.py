@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from domain.terms import LINEAR
-from risk.desks import NOW, Desk, linear_desk
-
 from contractdesk.domain.intents import Intent
 from contractdesk.domain.market import Bar, timeframe_ns
 from contractdesk.strategy.bars import BarSeries
 from contractdesk.strategy.base import BarView, Context, Strategy, Wish
+from tests.domain.terms import LINEAR
+from tests.risk.desks import NOW, Desk, linear_desk
 
 SYMBOL = LINEAR.symbol
 

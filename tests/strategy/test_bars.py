@@ -18,7 +18,7 @@ from contractdesk.domain.orders import Side
 from contractdesk.strategy.bar_builder import GRACE_NS, MAX_FLAT_BARS
 from contractdesk.strategy.bars import Appended, BarBuilder, Bars, BarSeries, SeriesState
 from contractdesk.strategy.indicators import Atr, Bollinger, Ema, Macd, Rsi, Sma
-from strategy.hosts import bar
+from tests.strategy.hosts import bar
 
 S = 10**9
 

@@ -9,15 +9,15 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from domain.terms import LINEAR
-from risk.desks import order
 
 from contractdesk import strategy as cd
 from contractdesk.domain.intents import AtrStop, FixedStop, Intent, IntentKind
 from contractdesk.domain.orders import OrderRole, Side, TimeInForce
 from contractdesk.errors import ConfigError
 from contractdesk.strategy.base import CALLBACKS, BarView, Context, Wish
-from strategy.hosts import SYMBOL, Host, bar
+from tests.domain.terms import LINEAR
+from tests.risk.desks import order
+from tests.strategy.hosts import SYMBOL, Host, bar
 
 D = Decimal
 

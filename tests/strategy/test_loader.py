@@ -18,7 +18,7 @@ from contractdesk.errors import ConfigError
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.library import TrendFollow
 from contractdesk.strategy.loader import load, source_of
-from strategy.hosts import SYMBOL, Host
+from tests.strategy.hosts import SYMBOL, Host
 
 
 class Notebook:

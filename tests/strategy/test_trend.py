@@ -5,16 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from domain.terms import LINEAR
 from hypothesis import given
 from hypothesis import strategies as st
-from risk.desks import order
 
 from contractdesk.domain.intents import AtrStop, Intent, IntentKind
 from contractdesk.domain.orders import Side, TimeInForce
 from contractdesk.errors import ConfigError
 from contractdesk.strategy.library import EntryStyle, TrendFollow
-from strategy.hosts import SYMBOL, Host, closes
+from tests.domain.terms import LINEAR
+from tests.risk.desks import order
+from tests.strategy.hosts import SYMBOL, Host, closes
 
 D = Decimal
 FALL = [f"{60_000 - 10 * n}" for n in range(12)]

@@ -1,0 +1,54 @@
+"""The lessons run headless, by papermill and by nbval, and leave something to read.
+
+They wait for fills of a seeded market, bounded; no figure of theirs depends on how fast this machine is.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from contractdesk.console.demo import demonstrate
+from contractdesk.console.result import Ending
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CONSOLE = NOTEBOOKS / "console.ipynb"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTRACTDESK_STATE", str(tmp_path / "state"))
+
+
+def test_the_console_lesson_trades_and_its_books_agree(tmp_path: Path) -> None:
+    executed = tmp_path / "console.ipynb"
+    shown = demonstrate(CONSOLE, executed, None, speed=1, seed=7)
+    assert shown.ending is Ending.WELL, shown.lines
+    assert any("5 of 5 figures equal" in line for line in shown.lines), shown.lines
+
+    notebook = nbformat.read(executed, as_version=4)
+    html = "".join(
+        output["data"].get("text/html", "")
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type in ("display_data", "execute_result")
+    )
+    for reading in ("Audit: passed", "EMBEDDED", "size_cap", "preflight"):
+        assert reading in html, f"{reading!r} cannot be read in the executed notebook without widgets"
+    assert "embedded-secret" not in executed.read_text()
+
+
+def test_nbval_agrees_with_the_outputs_that_are_kept(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "-p", "no:cacheprovider", str(CONSOLE)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, timeout=280, check=False, env={**os.environ}
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
