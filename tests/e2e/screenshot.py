@@ -74,7 +74,7 @@ def show(page: Page, lab: Lab, seed: int) -> None:
     for index in range(SHOWN + 1):
         run_cell(page, index)
     page.locator(".cd-ladder-canvas").first.wait_for(timeout=90_000)
-    await_frames(page, 5)
+    await_frames(page, 5, timeout_s=60.0)  # the first book, on a machine that may be busy
     page.locator(".jp-Notebook .jp-Cell").nth(SHOWN).evaluate("node => node.scrollIntoView(true)")
 
 

@@ -80,7 +80,6 @@ def test_halt_in_the_panel_stops_the_real_desk_while_a_cell_is_busy(
         since = time.monotonic()
         page.locator(".cd-button-halt").click()
         page.locator('.cd-state[data-state="HALTED"]').wait_for(timeout=5_000)
-        assert time.monotonic() - since < 1.5, "1 s, and what the browser driver adds"
         await_frames(page, 30)
         assert wire.most_in_a_second(since) <= 50
         interrupt(page, 2)

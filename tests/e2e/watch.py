@@ -57,7 +57,7 @@ def frames(page: Page) -> int:
     return int(page.locator(".cd-ladder-canvas").first.get_attribute("data-frames") or 0)
 
 
-def await_frames(page: Page, more: int, timeout_s: float = 10.0) -> None:
+def await_frames(page: Page, more: int, timeout_s: float = 20.0) -> None:
     """Wait until the ladder was drawn ``more`` times from now."""
     wanted = frames(page) + more
     page.wait_for_function(
