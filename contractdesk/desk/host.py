@@ -155,6 +155,8 @@ class DeskHost:
 
     async def _own_up_to_the_gap(self) -> None:
         """A recovered desk was away: no stream, no book, and no strategy until a person starts it."""
+        if not self.state.symbols:
+            return  # a fresh one
         self.records.begin(self.state)
         now_ns = self.clock.now_ns()
         for symbol in self.state.symbols:

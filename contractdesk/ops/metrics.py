@@ -57,3 +57,8 @@ class Metrics:
         self.loop_lag = Histogram()
         self.order_latency = Histogram()  # signal to acknowledgement
         self.step = Histogram()  # one event through journal, engine and dispatch
+
+    def reset(self) -> None:
+        """Forget every duration; the counters go on."""
+        for histogram in (self.loop_lag, self.order_latency, self.step):
+            histogram.reset()

@@ -199,3 +199,22 @@ def test_the_lock_is_free_for_the_next_process_after_close(home: Path) -> None:
     again = open_desk("embedded", name="brief", seed=2, idle_limit_s=30)
     assert again is not made
     again.close()
+
+
+def test_paper_needs_no_key_and_sends_no_order_to_the_venue(home: Path) -> None:
+    running = embedded.ensure(DeskPaths.of("market"), MarketOptions(seed=8, idle_limit_s=60), SystemClock())
+    where = embedded.endpoints(running)
+    desk = open_desk("binance", endpoints={"rest": where.rest, "stream": where.stream}, balance=2_000)
+    assert desk.label == "PAPER"
+    assert all(desk.preflight().column("passed"))
+    bought = desk.buy(BTC, notional=60 * 10, stop=30_000)
+    assert not bought.done  # 3 % of 2,000 USDT
+    desk.risk.tune(size_cap="0.5")
+    bought = desk.buy(BTC, notional=600, stop=30_000)
+    assert bought.done, bought
+    assert [row["guarded"] for row in desk.positions] == [bought.order.filled if bought.order else None]
+    assert desk.flatten().done
+    assert desk.pnl.fees > 0
+    desk.close()
+    state = embedded.control_state(running)
+    assert all(not account["orders"] for account in state["accounts"].values())

@@ -1,0 +1,208 @@
+"""What is sent, when, and what becomes of it: every outcome is an event, nothing is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+from contractdesk.desk.dispatcher import Dispatcher
+from contractdesk.desk.order_log import OrderLog
+from contractdesk.desk.supervisor import Supervisor
+from contractdesk.domain.commands import (
+    Approved,
+    CancelOrder,
+    PlaceStop,
+    QueryOrder,
+    ReadAccount,
+    ReadVenueState,
+    ReduceOrder,
+    SubmitOrder,
+    Watch,
+)
+from contractdesk.domain.events import (
+    AccountRead,
+    CancelFailed,
+    Event,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRead,
+    OrderRejected,
+    OutcomeUnknown,
+    ReadFailed,
+    VenueStateRead,
+)
+from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side
+from contractdesk.errors import OutcomeLost, StorageError
+from contractdesk.ops.metrics import Histogram
+from tests.desk.scripted import CLOCK, TERMS, ScriptedVenue
+
+BTC = TERMS.symbol
+ENTRY = OrderRequest(
+    client_id="e1", symbol=BTC, side=Side.BUY, type=OrderType.MARKET, size=Decimal(1), role=OrderRole.ENTRY
+)
+SUBMIT = SubmitOrder(
+    # Only the gate makes an Approved; a test of the dispatcher has to forge one.
+    approved=Approved(request=ENTRY, worst_price=Decimal(2), stop_price=Decimal(1), signal_ns=0)
+)
+STOP = PlaceStop(client_id="s1", symbol=BTC, side=Side.SELL, size=Decimal(1), trigger_price=Decimal(1))
+REDUCE = ReduceOrder(client_id="x1", symbol=BTC, side=Side.SELL, size=Decimal(1), role=OrderRole.EXIT)
+
+
+class Lease:
+    """What the dispatcher sees of the account's lock."""
+
+    valid = True
+    epoch = 1
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.venue = ScriptedVenue()
+        self.lease = Lease()
+        self.events: list[Event] = []
+        self.alarms: list[str] = []
+        self.barrier: Callable[[], Awaitable[None]] = self.at_once
+        self.faults: list[str] = []
+        logger = logging.getLogger("contractdesk.desk.bench")
+        self.supervisor = Supervisor(logger, lambda what, error: self.faults.append(f"{what}: {error}"))
+        self.dispatcher = Dispatcher(
+            venue=self.venue,  # type: ignore[arg-type]
+            emit=self.events.append,
+            alarm=lambda code, _: self.alarms.append(code),
+            barrier=lambda: self.barrier(),
+            lock=self.lease,  # type: ignore[arg-type]
+            clock=CLOCK,
+            supervisor=self.supervisor,
+            orders=OrderLog(logger, Histogram()),
+            logger=logger,
+        )
+
+    async def at_once(self) -> None:
+        """The disk is fast."""
+
+    async def settled(self) -> None:
+        while self.supervisor._tasks:
+            await asyncio.wait(self.supervisor._tasks, timeout=5)
+
+
+def on_bench(*commands: Any, prepare: Callable[[Bench], None] = lambda _: None) -> Bench:
+    async def run() -> Bench:
+        bench = Bench()
+        prepare(bench)
+        bench.dispatcher.perform(commands, CLOCK.now_ns())
+        await bench.settled()
+        return bench
+
+    return asyncio.run(run())
+
+
+def kinds(bench: Bench) -> list[type]:
+    return [type(event) for event in bench.events]
+
+
+def test_an_entry_waits_for_the_journal_a_stop_and_an_exit_do_not() -> None:
+    async def run() -> list[str]:
+        bench, disk = Bench(), asyncio.Event()
+
+        async def wait_for_disk() -> None:
+            await disk.wait()
+
+        bench.barrier = wait_for_disk
+        bench.dispatcher.perform([SUBMIT, STOP, REDUCE], CLOCK.now_ns())
+        for _ in range(20):  # turns of the loop: enough for whatever does not wait
+            await asyncio.sleep(0)
+        before = list(bench.venue.asked)
+        disk.set()
+        await bench.settled()
+        return [*before, "disk", *bench.venue.asked[2:]]
+
+    assert asyncio.run(run()) == ["submit s1", "submit x1", "disk", "submit e1"]
+
+
+def test_an_entry_is_refused_with_an_alarm_when_the_disk_is_too_slow_or_broken() -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def broken() -> None:
+        raise StorageError("full")
+
+    for barrier in (never, broken):
+        bench = on_bench(SUBMIT, prepare=lambda b, barrier=barrier: setattr(b, "barrier", barrier))  # type: ignore[misc]
+        (refused,) = bench.events
+        assert isinstance(refused, OrderRejected)
+        assert "journal" in refused.message
+        assert bench.alarms == ["journal_late"]
+        assert bench.venue.asked == []
+
+
+def test_nothing_is_sent_under_a_lease_that_was_taken_over() -> None:
+    bench = on_bench(
+        SUBMIT, STOP, CancelOrder(client_id="c1", symbol=BTC, conditional=False),
+        prepare=lambda b: setattr(b.lease, "valid", False),
+    )  # fmt: skip
+    assert bench.venue.asked == []
+    assert sorted(kind.__name__ for kind in kinds(bench)) == [
+        "CancelFailed",
+        "OrderRejected",
+        "OrderRejected",
+    ]
+    assert bench.alarms == ["lease_lost", "lease_lost"]
+
+
+def test_a_fault_halts_entries_and_lets_protection_through() -> None:
+    bench = on_bench(SUBMIT, STOP, prepare=lambda b: setattr(b.dispatcher, "entries_blocked", "a fault"))
+    assert bench.venue.asked == ["submit s1"]
+    assert [kind.__name__ for kind in kinds(bench)] == ["OrderRejected", "OrderAccepted"]
+
+
+def test_a_lost_answer_is_unknown_and_is_never_sent_again() -> None:
+    for error in (OutcomeLost("gone"), ZeroDivisionError("a bug")):
+        bench = on_bench(SUBMIT, prepare=lambda b, error=error: b.venue.fail("submit", error))  # type: ignore[misc]
+        (unknown,) = bench.events
+        assert isinstance(unknown, OutcomeUnknown)
+        assert unknown.fence_ns > CLOCK.now_ns()
+        assert bench.venue.asked == ["submit e1"]
+        assert len(bench.faults) == isinstance(error, ZeroDivisionError)
+
+
+def test_a_cancel_goes_out_after_the_answer_to_its_create() -> None:
+    async def run() -> list[type]:
+        bench = Bench()
+        bench.venue.hold = asyncio.Event()
+        cancel = CancelOrder(client_id="s1", symbol=BTC, conditional=True)
+        bench.dispatcher.perform([STOP, cancel], CLOCK.now_ns())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert bench.venue.asked == ["submit s1"]
+        bench.venue.hold.set()
+        await bench.settled()
+        return kinds(bench)
+
+    assert asyncio.run(run()) == [OrderAccepted, OrderCancelled]
+
+
+def test_reads_and_queries_are_answered_by_events_of_their_request() -> None:
+    commands = [
+        ReadAccount(request_id=1),
+        ReadVenueState(request_id=2, fills_since_ns=0),
+        QueryOrder(request_id=3, client_id="q", symbol=BTC, conditional=False),
+        Watch(symbol=BTC, timeframes=("1m",), warmup=10),
+    ]
+    good = on_bench(*commands)
+    assert kinds(good) == [AccountRead, VenueStateRead, OrderRead]
+
+    def fail(bench: Bench) -> None:
+        for method in ("read_account", "read_state", "query"):
+            bench.venue.fail(method)
+
+    bad = on_bench(*commands[:3], prepare=fail)
+    assert [(type(e), e.request_id) for e in bad.events] == [(ReadFailed, n) for n in (1, 2, 3)]  # type: ignore[union-attr]
+
+
+def test_a_refused_cancel_says_so() -> None:
+    cancel = CancelOrder(client_id="c1", symbol=BTC, conditional=False)
+    bench = on_bench(cancel, prepare=lambda b: b.venue.fail("cancel"))
+    assert kinds(bench) == [CancelFailed]

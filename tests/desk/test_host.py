@@ -1,0 +1,188 @@
+"""The driver: one event at a time, written before it is handled; a fault halts entries and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contractdesk.desk.host import FAULTS_IN_A_ROW, DeskHost
+from contractdesk.desk.lock import AccountLock
+from contractdesk.desk.paths import DeskPaths
+from contractdesk.desk.recorder import Recorder
+from contractdesk.domain.commands import Command
+from contractdesk.domain.events import (
+    BookInvalidated,
+    Event,
+    HaltAsked,
+    LoopLagged,
+    ResumeAsked,
+    TimePassed,
+)
+from contractdesk.domain.views import TradingState
+from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.engine import Engine
+from contractdesk.errors import UnknownSymbol, VenueUnreachable
+from contractdesk.ops.metrics import Metrics
+from contractdesk.storage.journal_reader import JournalReader
+from tests.desk.scripted import CLOCK, TERMS, ScriptedVenue
+
+CONFIG = EngineConfig(desk="test", bot="test", epoch=1)
+
+
+class Rig:
+    """A host on the running loop, with a scripted venue and real files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.venue = ScriptedVenue()
+        self.engine = Engine(CONFIG, {})
+        self.paths = DeskPaths(folder)
+        self.lock = AccountLock.acquire("test", "test")
+        self.recorder = Recorder(self.paths, CONFIG, "test", CLOCK.now_ns())
+        self.host = DeskHost(
+            engine=self.engine,
+            venue=self.venue,  # type: ignore[arg-type]
+            recorder=self.recorder,
+            lock=self.lock,
+            clock=CLOCK,
+            logger=logging.getLogger("contractdesk.desk.rig"),
+            metrics=Metrics(),
+            name="test",
+            asset="USDT",
+        )
+
+    async def close(self) -> None:
+        await self.host.close()
+        self.recorder.close()
+        self.lock.release()
+
+
+@pytest.fixture
+def rigged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rig]:
+    monkeypatch.setenv("CONTRACTDESK_STATE", str(tmp_path / "state"))
+
+    def run(case: Callable[[Rig], Awaitable[None]]) -> Rig:
+        async def go() -> Rig:
+            rig = Rig(tmp_path)
+            await rig.host.open()
+            await case(rig)
+            await rig.close()
+            return rig
+
+        return asyncio.run(go())
+
+    return run
+
+
+def halt() -> HaltAsked:
+    return HaltAsked(ts_ns=CLOCK.now_ns(), who="test")
+
+
+def test_it_opens_reconciled_and_active(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        assert rig.host.board.current.state is TradingState.ACTIVE
+        assert rig.host.board.current.private_stream_ready
+
+    rig = rigged(case)
+    assert rig.venue.closed
+
+
+def test_each_event_is_numbered_and_journaled_with_its_commands(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        session_start = rig.recorder.seq
+        handled = await rig.host.ask(halt())
+        assert session_start < handled.seq <= rig.recorder.seq
+        assert handled.commands
+
+    rig = rigged(case)
+    with JournalReader(rig.paths.journal) as journal:
+        (session,) = journal.sessions()
+        numbers = [seq for seq, _ in journal.events()]
+        assert numbers[0] == session.first_seq
+        (seq,) = [seq for seq, event in journal.events() if isinstance(event, HaltAsked)]
+        assert [s for s, _ in journal.commands() if s == seq]
+
+
+def test_time_never_goes_back_for_the_engine(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.host.ask(TimePassed(ts_ns=CLOCK.now_ns() + 10**9))
+        await rig.host.ask(TimePassed(ts_ns=5))
+
+    rig = rigged(case)
+    with JournalReader(rig.paths.journal) as journal:
+        times = [event.ts_ns for _, event in journal.events()]
+    assert times == sorted(times)
+
+
+def test_an_engine_fault_halts_entries_is_told_and_the_engine_goes_on(
+    rigged: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Engine.handle
+
+    def handle(self: Engine, event: Event) -> list[Command]:
+        if isinstance(event, LoopLagged):
+            raise ZeroDivisionError("a bug")
+        return real(self, event)
+
+    monkeypatch.setattr(Engine, "handle", handle)
+
+    async def case(rig: Rig) -> None:
+        await rig.host.ask(LoopLagged(ts_ns=CLOCK.now_ns(), lag_ms=1.0))
+        await rig.host.ask(ResumeAsked(ts_ns=CLOCK.now_ns(), who="test"))
+        picture = rig.host.board.current
+        assert picture.state is TradingState.HALTED
+        assert "a bug" in picture.state_reason
+        assert "fault" in [notice.code for notice in picture.notices]
+        assert rig.host._dispatcher.entries_blocked
+        for _ in range(FAULTS_IN_A_ROW + 1):
+            await rig.host.ask(LoopLagged(ts_ns=CLOCK.now_ns(), lag_ms=1.0))
+        assert rig.host.board.current.state is TradingState.HALTED
+
+    rigged(case)
+
+
+def test_a_venue_that_cannot_be_opened_leaves_no_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTRACTDESK_STATE", str(tmp_path / "state"))
+
+    async def go() -> set[asyncio.Task[Any]]:
+        rig = Rig(tmp_path)
+        rig.venue.fail("open", VenueUnreachable("no route"))
+        with pytest.raises(VenueUnreachable):
+            await rig.host.open()
+        assert rig.venue.closed
+        rig.recorder.close()
+        rig.lock.release()
+        return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+
+    assert asyncio.run(go()) == set()
+
+
+def test_a_condition_is_tried_after_each_event_and_given_up_in_time(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        state = rig.host.state
+        waiting = asyncio.create_task(
+            rig.host.until(lambda: True if state.state is TradingState.HALTED else None, 5)
+        )
+        await rig.host.ask(halt())
+        assert await waiting is True
+        assert await rig.host.until(lambda: None, 0.01) is None
+        assert rig.host._conditions == []
+
+    rigged(case)
+
+
+def test_a_symbol_is_listed_before_anything_names_it(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        assert await rig.host.list_symbol(TERMS.symbol) == TERMS.symbol
+        assert TERMS.symbol in rig.host.state.symbols
+        with pytest.raises(UnknownSymbol):
+            await rig.host.list_symbol("BTX/USDT:USDT")
+        await rig.host.ask(BookInvalidated(ts_ns=CLOCK.now_ns(), symbol=TERMS.symbol, reason="test"))
+
+    rigged(case)

@@ -1,0 +1,93 @@
+"""The command line: exit codes that a scheduler can act on, errors in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from contractdesk.cli import parameters
+from contractdesk.console import result
+from contractdesk.console.doctor import diagnose
+from contractdesk.console.headless import Outcome, execute
+from contractdesk.console.result import Ending, Result
+from contractdesk.errors import ConfigError
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    script = Path(sys.executable).with_name("contractdesk")
+    return subprocess.run([str(script), *words], capture_output=True, text=True, timeout=60)
+
+
+def ended(**changes: object) -> Result:
+    plain = {
+        "desk": "d", "label": "PAPER", "state": "ACTIVE", "state_reason": "", "equity": Decimal(1),
+        "wallet_balance": Decimal(1), "unrealized_pnl": Decimal(0), "realized_pnl": Decimal(0),
+        "fees": Decimal(0), "funding": Decimal(0), "fills": 0, "positions": {}, "unprotected": {}, "stops": 0,
+    }  # fmt: skip
+    return Result(**(plain | changes))  # type: ignore[arg-type]
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    made.cells[0].metadata["tags"] = ["parameters"]
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(made, path)
+    return path
+
+
+def test_parameters_are_json_where_they_read_as_such() -> None:
+    words = ["-p", "minutes", "30", "-p", "symbol", "BTC/USDT:USDT", "-p", "on", "true"]
+    assert parameters(words) == {"minutes": 30, "symbol": "BTC/USDT:USDT", "on": True}
+    with pytest.raises(ConfigError, match="NAME VALUE"):
+        parameters(["-p", "minutes"])
+
+
+def test_the_exit_code_is_the_worst_that_happened() -> None:
+    def ending(*results: Result, failure: str = "") -> Ending:
+        return Outcome(notebook=Path("x"), failure=failure, results=results).ending
+
+    assert ending(ended()) is Ending.WELL
+    assert ending(ended(), failure="cell 3") is Ending.NOTEBOOK_FAILED
+    assert ending(ended(state="HALTED"), failure="cell 3") is Ending.HALTED
+    naked = ended(unprotected={"BTC": Decimal(1)}, state="HALTED")
+    assert ending(ended(), naked) is Ending.UNPROTECTED
+
+
+def test_each_desk_keeps_one_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "result.json"
+    result.write(ended())  # nobody asked for it
+    monkeypatch.setenv(result.VARIABLE, str(path))
+    for fills in (1, 2):
+        result.write(ended(fills=fills))
+    result.write(ended(desk="other"))
+    assert [(row.desk, row.fills) for row in result.read(path)] == [("d", 2), ("other", 0)]
+
+
+def test_a_notebook_runs_with_its_parameters_and_a_failing_cell_is_told(tmp_path: Path) -> None:
+    made = notebook(tmp_path / "n.ipynb", "n = 1", "assert n == 2, n")
+    good = execute(made, tmp_path / "out" / "n.ipynb", {"n": 2})
+    assert (good.ending, good.failure) == (Ending.WELL, "")
+    bad = execute(made, tmp_path / "out" / "n.ipynb", {"n": 3})
+    assert bad.ending is Ending.NOTEBOOK_FAILED
+    assert "AssertionError: 3" in bad.failure
+    assert (tmp_path / "out" / "n.ipynb").exists()
+
+
+def test_the_doctor_finds_this_installation_complete() -> None:
+    table = diagnose()
+    assert [row for row in table if not row["passed"]] == []
+
+
+def test_the_commands_are_there_and_an_error_is_one_line(tmp_path: Path) -> None:
+    helped = command("--help").stdout
+    assert all(name in helped for name in ("exchange", "run", "lab", "doctor", "demo"))
+    assert "--recording" in command("exchange", "--help").stdout
+    wrong = command("run", str(tmp_path / "n.ipynb"), "-p", "x")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("contractdesk: ")
+    assert "Traceback" not in wrong.stderr
