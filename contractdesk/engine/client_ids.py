@@ -6,6 +6,8 @@ twice in an epoch, so that an id names one order for ever.
 
 from __future__ import annotations
 
+from itertools import cycle
+
 from msgspec import Struct
 
 from contractdesk.domain.orders import OrderRole
@@ -14,6 +16,8 @@ PREFIX = "cd"
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32: no i, l, o, u
 LENGTH = 19
 _EPOCH_DIGITS, _SEQUENCE_DIGITS = 3, 7
+_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+_WEIGHTS = (1, 5, 7, 11, 13, 17, 19, 23, 25, 29, 31, 35)
 
 
 class ClientId(Struct, frozen=True, kw_only=True):
@@ -44,7 +48,9 @@ def make(bot: str, epoch: int, sequence: int, role: OrderRole, attempt: int = 0)
 def parse(client_id: str) -> ClientId | None:
     """The parts of an id of this scheme; None for anybody else's."""
     body, check = client_id[:-1], client_id[-1:]
-    if len(client_id) != LENGTH or not body.startswith(PREFIX) or _check(body) != check:
+    if len(client_id) != LENGTH or not body.startswith(PREFIX) or not (body.isascii() and body.isalnum()):
+        return None
+    if _check(body) != check:
         return None
     try:
         return ClientId(
@@ -77,5 +83,6 @@ def _decode(text: str) -> int:
 
 
 def _check(body: str) -> str:
-    """One character that a typing error or a swap of neighbours changes."""
-    return DIGITS[sum(place * ord(letter) for place, letter in enumerate(body, 1)) % 31]
+    """One character of base 36 that every single wrong character changes: the weights are coprime to it."""
+    weighted = zip(cycle(_WEIGHTS), body, strict=False)
+    return _BASE36[sum(weight * int(letter, 36) for weight, letter in weighted) % 36]

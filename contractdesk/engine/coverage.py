@@ -37,12 +37,12 @@ def oldest_ns(uncovered: list[Uncovered]) -> int:
 
 
 def _merged(items: list[Uncovered]) -> list[Uncovered]:
-    """One item a level, the oldest time of each; a size that has shrunk leaves equal levels."""
+    """One item a level and a time; a size that has shrunk takes the contracts counted last."""
     merged: list[Uncovered] = []
     for item in items:
         if merged and merged[-1].level == item.level:
-            merged[-1] = Uncovered(item.level, min(merged[-1].since_ns, item.since_ns))
-        elif merged and merged[-1].since_ns == item.since_ns:
+            continue
+        if merged and merged[-1].since_ns == item.since_ns:
             merged[-1] = item
         else:
             merged.append(item)

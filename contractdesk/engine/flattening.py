@@ -43,6 +43,7 @@ class Flattening:
                 self._orders.cancel(tracked)
         if self._desk.now_ns < market.guard.flatten_ns:
             return
+        market.guard.flatten_ns = 0
         self.close(market, abs(market.position.size) - self.under_way(market), OrderRole.FLATTEN)
 
     def under_way(self, market: Market) -> Decimal:
