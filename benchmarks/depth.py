@@ -2,7 +2,8 @@
 
 Ours is what the desk does with a push: the scanner, the book, the frozen top of the book. ccxt.pro's
 is its own: the websocket client's handler, its order book, `limit()`. Both see the same messages in
-one process, in rounds that alternate; the books must agree after every round. Exits 1 below 20 times.
+one process, in rounds that alternate; the books must agree after every round. The last line is the
+lowest ratio of all streams; exits 1 when it is below 20.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Ours:
     """The desk's path, and what it looks like as plain lists."""
 
     def __init__(self, snapshot: dict[str, Any]) -> None:
-        self._scanner = DepthScanner("BTCUSDT", TICK, LOT)
+        self._scan = DepthScanner("BTCUSDT", TICK, LOT).scan
         self._book = Book()
         sides = (
             pack_levels((int(Decimal(p) / TICK), int(Decimal(q) / LOT)) for p, q in snapshot[side])
@@ -45,14 +46,16 @@ class Ours:
         self._book.apply_snapshot(*sides, snapshot["lastUpdateId"])
 
     def feed(self, raw: bytes) -> tuple[bytes, bytes]:
-        frame = self._scanner.scan(raw)
-        self._book.apply(frame.bids, frame.asks, frame.last_id)
-        return self._book.pack_top(DEPTH)
+        frame = self._scan(raw)
+        book = self._book
+        book.apply(frame.bids, frame.asks, frame.last_id)
+        return book.pack_top(DEPTH)
 
     def feed_lists(self, raw: bytes) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        frame = self._scanner.scan(raw)
-        self._book.apply(frame.bids, frame.asks, frame.last_id)
-        return self._book.top(DEPTH)
+        frame = self._scan(raw)
+        book = self._book
+        book.apply(frame.bids, frame.asks, frame.last_id)
+        return book.top(DEPTH)
 
     def top(self) -> Top:
         return [unpack_levels(side) for side in self._book.pack_top(DEPTH)]
@@ -133,16 +136,15 @@ async def measure(messages: Messages) -> dict[str, list[float]]:
 
 def report(messages: Messages, found: dict[str, list[float]]) -> float:
     """Print the table (the first round only warms up); returns the ratio."""
-    print(f"{messages.source}: {len(messages.frames)} messages, {len(messages.frames[0])} bytes the first")
+    size = sum(map(len, messages.frames)) // len(messages.frames)
+    print(f"{messages.source}: {len(messages.frames)} messages of {size} bytes on average")
     theirs = found["ccxt.pro"][1:]
     ratios = {}
     for name, rounds in found.items():
         ratios[name] = median(b / a for a, b in zip(rounds[1:], theirs, strict=True))
         print(f"  {name:28} {median(rounds[1:]):7.2f} us a message   {ratios[name]:6.1f} times")
     print(f"books identical after each of {ROUNDS} rounds, top {DEPTH}")
-    ratio = ratios["contractdesk"]
-    print(f"ratio ccxt.pro {ratio:.1f}")
-    return ratio
+    return ratios["contractdesk"]
 
 
 def main() -> int:
@@ -152,8 +154,10 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=16_000)
     parser.add_argument("--generated", action="store_true", help="even where the recordings are")
     options = parser.parse_args()
-    messages = load(options.messages, generated=options.generated)
-    return 0 if report(messages, asyncio.run(measure(messages))) >= AIM else 1
+    streams = load(options.messages, generated=options.generated)
+    ratio = min(report(messages, asyncio.run(measure(messages))) for messages in streams)
+    print(f"ratio ccxt.pro {ratio:.1f}")
+    return 0 if ratio >= AIM else 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +26,13 @@ class Messages(NamedTuple):
     frames: list[bytes]
 
 
-def load(most: int, *, generated: bool) -> Messages:
-    """At most ``most`` pushes of BTCUSDT (tick 0.1, lot 0.001)."""
+def load(most: int, *, generated: bool) -> list[Messages]:
+    """At most ``most`` pushes of BTCUSDT (tick 0.1, lot 0.001): as recorded, and as the desk gets them."""
     folder = RECORDINGS / "ws" / "binance_raw"
     if generated or not (folder / FILES[0]).exists():
-        return generate(most)
-    return recorded(folder, most)
+        return [generate(most)]
+    messages = recorded(folder, most)
+    return [messages, merged(messages)]
 
 
 def recorded(folder: Path, most: int) -> Messages:
@@ -48,6 +50,22 @@ def recorded(folder: Path, most: int) -> Messages:
     )
     first = next(fresh)
     return Messages("recording of BTCUSDT perpetual, 2023-04-05, depth@0ms", snapshot, frames[first:][:most])
+
+
+def merged(messages: Messages, interval_ms: int = 100) -> Messages:
+    """The pushes of each interval as the one that the venue's slower stream sends instead."""
+    pushes = (json.loads(frame)["data"] for frame in messages.frames)
+    frames = []
+    for _, group in groupby(pushes, key=lambda push: push["E"] // interval_ms):
+        parts = list(group)
+        sides = {
+            side: list({level[0]: level for part in parts for level in part[side]}.values())
+            for side in ("b", "a")
+        }
+        data = {**parts[-1], "U": parts[0]["U"], "pu": parts[0]["pu"], **sides}
+        stream = {"stream": "btcusdt@depth@100ms", "data": data}
+        frames.append(json.dumps(stream, separators=(",", ":")).encode())
+    return Messages("the same, merged to depth@100ms", messages.snapshot, frames)
 
 
 def generate(count: int, seed: int = 11) -> Messages:

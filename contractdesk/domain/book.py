@@ -157,4 +157,4 @@ class Book:
         """Room for so many levels a side to be read at once."""
         self._out_depth = depth
         self._memory = mmap.mmap(-1, 2 * depth * LEVEL_BYTES)  # its slices are ``bytes``, made in one step
-        self._out = self._moves.level_rows(self._memory)
+        self._out = self._moves.places_of(self._memory)

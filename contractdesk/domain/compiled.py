@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numba.extending
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +25,7 @@ Ints = NDArray[np.int64]
 INT = numba.types.int64
 BYTES = numba.types.Bytes(numba.types.uint8, 1, "C", readonly=True)  # a ``bytes`` object
 ROW = numba.types.Array(INT, 1, "C")
-GRID = numba.types.Array(INT, 2, "C")
-_tuple_of: Any = numba.types.UniTuple  # its stub has no types
-PAIR = _tuple_of(INT, 2)
+PAIR = cast("Any", numba.types.UniTuple)(INT, 2)
 
 
 def kernel(signature: object) -> Callable[[F], F]:
@@ -45,6 +44,32 @@ def kernel(signature: object) -> Callable[[F], F]:
     return compiled
 
 
+def intrinsic(generator: Callable[..., Any]) -> Any:
+    """A part that is given as LLVM code: (typing context, argument types) -> signature, builder of code."""
+    return numba.extending.intrinsic(generator)
+
+
 def part(function: F) -> F:
-    """A function that kernels of the same file call; it becomes part of each."""
+    """A function that kernels call; it becomes part of each.
+
+    Hand it the kernel's arrays as ``ints_of`` and ``bytes_of`` them: an array argument costs two
+    calls of numba's reference counting, a pointer nothing.
+    """
     return cast("F", numba.njit(error_model="numpy", forceinline=True)(function))
+
+
+def _pointer_to(kind: Any) -> Any:
+    def typed(_typing: Any, buffer: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            source = context.make_helper(builder, signature.args[0], value=arguments[0])
+            return builder.bitcast(source.data, context.get_value_type(signature.return_type))
+
+        return cast("Any", numba.types.CPointer)(kind)(buffer), generate
+
+    return intrinsic(typed)
+
+
+# The memory of an array or of ``bytes``, inside a kernel: indexed as those are, but from its start
+# only, and without a length.
+ints_of = _pointer_to(numba.types.int64)
+bytes_of = _pointer_to(numba.types.uint8)

@@ -1,10 +1,8 @@
-"""Kernels of the book. ``ladder`` is one array, laid out as ``ladder_layout`` says."""
+"""Kernels of the book: its memory is one array, laid out as ``ladder_layout`` says."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from contractdesk.domain.compiled import BYTES, GRID, INT, PAIR, ROW, Ints, kernel, part
+from contractdesk.domain.compiled import BYTES, INT, PAIR, ROW, Ints, ints_of, kernel, part
 from contractdesk.domain.ladder_layout import (
     ASKS,
     BASE,
@@ -58,12 +56,11 @@ def _write_far(ladder: Ints, side: int, key: int, lots: int) -> None:
 
 
 @part
-def _write(ladder: Ints, side: int, packed: bytes) -> bool:
-    """Set one side's levels; True when its window has to follow."""
-    levels = np.frombuffer(packed, np.int64)
+def _write(ladder: Ints, side: int, levels: Ints, places: int) -> bool:
+    """Set one side's levels, two places each; True when its window has to follow."""
     sign, first = SIGNS[side], WINDOWS + side * WINDOW
     base, best, ahead = ladder[BASE + side], ladder[BEST + side], False
-    for i in range(0, len(levels) - 1, 2):
+    for i in range(0, places - 1, 2):
         key, lots = sign * levels[i], levels[i + 1]
         place = key - base
         if 0 <= place < WINDOW:
@@ -80,13 +77,14 @@ def _write(ladder: Ints, side: int, packed: bytes) -> bool:
 
 
 @kernel(INT(ROW, BYTES, BYTES))
-def write(ladder: Ints, bids: bytes, asks: bytes) -> int:
+def write(memory: Ints, bids: bytes, asks: bytes) -> int:
     """Set the levels of a delta, in order; DONE, FOLLOW or CRAMPED."""
+    ladder = ints_of(memory)
     room = ladder[ROOM]
     if ladder[FAR + BIDS] + len(bids) // 16 > room or ladder[FAR + ASKS] + len(asks) // 16 > room:
         return CRAMPED
-    bids_follow = _write(ladder, BIDS, bids)
-    asks_follow = _write(ladder, ASKS, asks)
+    bids_follow = _write(ladder, BIDS, ints_of(bids), len(bids) // 8)
+    asks_follow = _write(ladder, ASKS, ints_of(asks), len(asks) // 8)
     return FOLLOW if bids_follow or asks_follow else DONE
 
 
@@ -99,27 +97,29 @@ def _collect(ladder: Ints, side: int, depth: int, out: Ints, row: int) -> int:
             break
         lots = ladder[first + place]
         if lots != 0:
-            out[row + found, 0], out[row + found, 1] = sign * (base + place), lots
+            out[2 * (row + found)], out[2 * (row + found) + 1] = sign * (base + place), lots
             found += 1
     start, room = FARS + 2 * side * ladder[ROOM], ladder[ROOM]
     for i in range(start, start + min(depth - found, ladder[FAR + side])):
-        out[row + found, 0], out[row + found, 1] = sign * ladder[i], ladder[i + room]
+        out[2 * (row + found)], out[2 * (row + found) + 1] = sign * ladder[i], ladder[i + room]
         found += 1
     return found
 
 
-@kernel(PAIR(ROW, INT, GRID))
-def collect(ladder: Ints, depth: int, out: Ints) -> tuple[int, int]:
+@kernel(PAIR(ROW, INT, ROW))
+def collect(memory: Ints, depth: int, levels: Ints) -> tuple[int, int]:
     """The best levels of both sides as (ticks, lots), best first: bids from row 0, asks from row ``depth``.
 
-    Returns how many of each there are; ``out`` has at least ``2 * depth`` rows.
+    Returns how many of each there are; ``levels`` has at least ``4 * depth`` places.
     """
+    ladder, out = ints_of(memory), ints_of(levels)
     return _collect(ladder, BIDS, depth, out, 0), _collect(ladder, ASKS, depth, out, depth)
 
 
 @kernel(INT(ROW, INT, INT))
-def lots_at(ladder: Ints, side: int, tick: int) -> int:
+def lots_at(memory: Ints, side: int, tick: int) -> int:
     """Lots resting at a tick."""
+    ladder = ints_of(memory)
     key = SIGNS[side] * tick
     place = key - ladder[BASE + side]
     if 0 <= place < WINDOW:
@@ -131,8 +131,9 @@ def lots_at(ladder: Ints, side: int, tick: int) -> int:
 
 
 @kernel(PAIR(ROW, INT, INT))
-def walk(ladder: Ints, side: int, lots: int) -> tuple[int, int]:
+def walk(memory: Ints, side: int, lots: int) -> tuple[int, int]:
     """Take ``lots`` (> 0) from the best level on; returns the last tick taken from and what is missing."""
+    ladder = ints_of(memory)
     sign, first, base, room = SIGNS[side], WINDOWS + side * WINDOW, ladder[BASE + side], ladder[ROOM]
     tick = 0
     for place in range(ladder[BEST + side], WINDOW):

@@ -20,9 +20,9 @@ def empty_ladder(room: int = LEAST_ROOM) -> Ints:
     return ladder
 
 
-def level_rows(memory: mmap) -> Ints:
-    """A view of the memory as rows of (ticks, lots)."""
-    return np.frombuffer(memory, np.int64).reshape(-1, 2)
+def places_of(memory: mmap) -> Ints:
+    """A view of the memory as integers."""
+    return np.frombuffer(memory, np.int64)
 
 
 def count(ladder: Ints, side: int) -> int:

@@ -85,8 +85,8 @@ class DepthScanner:
         )
         return DepthFrame(
             first_id, last_id, prev_id, event_ms, match_ms,
-            memory[bids * INT_BYTES : bids_end * INT_BYTES],
-            memory[asks * INT_BYTES : asks_end * INT_BYTES],
+            memory[bids:bids_end],
+            memory[asks:asks_end],
             kind == 1,
         )  # fmt: skip
 
