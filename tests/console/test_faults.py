@@ -50,15 +50,10 @@ def strike(desk: Desk, **fault: Any) -> None:
     embedded.post(address(desk), "/control/fault", fault)
 
 
-def heal(desk: Desk) -> None:
-    """Withdraw the shift of the clock by its opposite: the exchange's clock is right again."""
-    strike(desk, kind="shift_clock", ms=0)
-
-
 def creates(desk: Desk) -> list[dict[str, Any]]:
     """Every request that wanted a new order, from the exchange's own log."""
-    log = json.loads(embedded.get(address(desk), "/control/requests"))
-    return [row for row in log["requests"] if row["method"] == "POST" and row["role"] != "other"]
+    rows = json.loads(embedded.get(address(desk), "/control/requests"))
+    return [row for row in rows if row["method"] == "POST" and row["role"] != "other"]
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +114,13 @@ def test_after_a_cut_the_hole_in_the_bars_is_closed_and_no_create_is_sent_twice(
 def test_a_clock_3_s_off_is_compensated_and_7_s_off_refuses_entries_with_an_alarm(faulty: Desk) -> None:
     faulty.flatten()
     faulty.resume()
-    strike(faulty, kind="shift_clock", ms=3_000)
-    ready(faulty)
+    strike(faulty, kind="shift_clock", ms=-3_000)
     bought = faulty.buy(BTC, notional=250, stop=intents.fixed_stop(50_000))
     assert bought.done, bought
     faulty.close_position(BTC)
 
-    strike(faulty, kind="shift_clock", ms=7_000)
-    faulty.account_state()  # the first request after the step is answered -1021, and the clock is measured again
+    strike(faulty, kind="shift_clock", ms=-7_000)
+    faulty.account_state()  # it is answered -1021, so the clock is measured again
     picture = faulty.wait_for(lambda s: abs(s.clock_offset_ms) > 5_000, 30)
     assert any("clock" in notice.code for notice in picture.notices), picture.notices
     orders = len(truth(faulty)["orders"])
@@ -134,4 +128,4 @@ def test_a_clock_3_s_off_is_compensated_and_7_s_off_refuses_entries_with_an_alar
     assert refused.refused is not None
     assert refused.refused.rule == "freshness_clock"
     assert len(truth(faulty)["orders"]) == orders
-    heal(faulty)
+    strike(faulty, kind="shift_clock", ms=0)
