@@ -33,8 +33,10 @@ def test_no_secret_gets_in_by_message_field_or_traceback(tmp_path: Path) -> None
     Secret(CANARY)
     log = DeskLog(tmp_path / "d.log", "d", redact)
     log.open()
-    error = ValueError(f"signed with {CANARY}")
-    log.logger.error("failed %s", CANARY, exc_info=error, extra={"url": f"/x?k={CANARY}"})
+    try:
+        int(f"signed with {CANARY}")
+    except ValueError:
+        log.logger.exception("failed %s", CANARY, extra={"url": f"/x?k={CANARY}"})
     log.close()
     text = log.path.read_text()
     assert CANARY not in text
