@@ -20,11 +20,17 @@ _results = struct.Struct("<10q").unpack_from
 
 
 class DepthDialect(Enum):
-    """Whose depth frames are read, with the fields that they must have: no more, no fewer."""
+    """Whose depth frames are read: the fields that they must have, no more and no fewer.
 
-    BINANCE = ("KIND", "SYMBOL", "FIRST_ID", "LAST_ID", "PREV_ID", "EVENT_MS", "MATCH_MS", "BIDS", "ASKS")
-    BYBIT = ("KIND", "SYMBOL", "LAST_ID", "EVENT_MS", "MATCH_MS", "BIDS", "ASKS")
-    OKX = ("KIND", "SYMBOL", "LAST_ID", "PREV_ID", "EVENT_MS", "BIDS", "ASKS")
+    First those of the inner object (Binance's may come without an outer one), then those around it.
+    """
+
+    BINANCE = (
+        ("KIND", "SYMBOL", "FIRST_ID", "LAST_ID", "PREV_ID", "EVENT_MS", "MATCH_MS", "BIDS", "ASKS"),
+        (),
+    )
+    BYBIT = (("SYMBOL", "LAST_ID", "BIDS", "ASKS"), ("KIND", "EVENT_MS", "MATCH_MS"))
+    OKX = (("SYMBOL", "LAST_ID", "PREV_ID", "EVENT_MS", "BIDS", "ASKS"), ("KIND",))
 
     @property
     def row_fields(self) -> int:
@@ -67,7 +73,8 @@ class DepthScanner:
             raise ValueError(f"the symbol {venue_symbol!r} is longer than {scanning.LONGEST_SYMBOL} bytes")
         self._kernels = scanning
         self._scan = scanning.scan
-        self._expected = sum(1 << getattr(scanning, name) for name in dialect.value)
+        inner, outer = (sum(1 << getattr(scanning, name) for name in names) for names in dialect.value)
+        self._expected = outer << scanning.OUTER | inner
         self._terms = (*_grid(tick_size), *_grid(lot_size), dialect.row_fields, len(symbol), *symbol)
         self._reserve(USUAL_FRAME)
 

@@ -21,6 +21,7 @@ RESULTS = 10
 # What the caller has put into ``memo``: decimals kept of prices and sizes, tick and lot in units of
 # them, fields of a level, and the symbol: its length and its bytes.
 PRICE_DECIMALS, TICK, SIZE_DECIMALS, LOT, FIELDS, SYMBOL_LENGTH, SYMBOL_BYTES = range(10, 17)
+OUTER, WRAPPED = 16, 1 << 15
 LEVELS = 64  # levels are written from here on, two places each
 LONGEST_SYMBOL = LEVELS - SYMBOL_BYTES
 
@@ -220,24 +221,26 @@ def _leave(text: bytes, i: int, in_list: bool) -> int:  # noqa: FBT001  (what ``
 def scan(frame: bytes, memory: Ints) -> int:
     """Read one frame; returns the bits of what was seen, or BAD when it is not understood.
 
+    In a frame with inner objects, what stands outside of them has its bits ``OUTER`` higher.
+
     ``memory`` has two places behind ``LEVELS`` for every 10 bytes of ``frame``.
     """
     text, size, memo = bytes_of(frame), len(frame), ints_of(memory)
     for result in range(RESULTS):
         memo[result] = 0
-    seen, free, inside, in_list, i = 0, LEVELS, False, False, 1
+    outer, inner, free, inside, in_list, i = 0, 0, LEVELS, False, False, 1
     if text[0] != OPEN_OBJECT:
         return BAD
     while i != BAD:
         slot, i = _key(text, i)
-        if i == BAD or (slot >= 0 and seen >> slot & 1) or (slot == INNER and inside):
+        if i == BAD or (slot >= 0 and (outer | inner) >> slot & 1) or (slot == INNER and inside):
             return BAD
         if slot == INNER:
-            inside = True
+            inside, inner = True, inner | WRAPPED
             in_list, i = _inner(text, i)
             continue
         if slot >= 0:
-            seen |= 1 << slot
+            outer, inner = (outer, inner | 1 << slot) if inside else (outer | 1 << slot, inner)
         free, i = _value(text, size, i, slot, memo, free)
         if i != BAD and inside and text[i] == CLOSE_OBJECT:
             inside = False
@@ -245,4 +248,6 @@ def scan(frame: bytes, memory: Ints) -> int:
         if i == BAD or text[i] == CLOSE_OBJECT:
             break
         i = i + 1 if text[i] == COMMA else BAD
-    return seen if not inside and i == size - 1 else BAD
+    if inside or i != size - 1:
+        return BAD
+    return outer << OUTER | inner ^ WRAPPED if inner & WRAPPED else outer
