@@ -31,7 +31,7 @@ class BookView:
 
     @property
     def watched(self) -> bool:
-        """True once a strategy or ``desk.watch`` has subscribed to the symbol."""
+        """True once a strategy, or an order by hand, has named the symbol."""
         return self.symbol in self._snapshot().symbols
 
     @property
@@ -113,7 +113,7 @@ class BookView:
     def _status(self) -> str:
         now = self._now
         if now is None:
-            return "not watched: start a strategy on it, or desk.watch() it"
+            return "not watched: start a strategy on it"
         state = "valid" if now.book_valid else f"NOT VALID ({now.not_ready_reason})"
         return f"{state}, mark {shown(now.mark)}, last {shown(now.last)}, age {now.feed_age_ms:.0f} ms"
 
