@@ -289,7 +289,7 @@ class OrderTracker:
         self.ask(tracked, FIRST_QUERY_NS)
         if event.code == 0:
             tracked.cancels_lost += 1
-            wait = min(CANCEL_RETRY_NS << tracked.cancels_lost, LONGEST_QUERY_NS)
+            wait = min(FIRST_QUERY_NS << tracked.cancels_lost, LONGEST_QUERY_NS)
             tracked.cancel_ns = self._desk.now_ns + wait
         if tracked.order.status.open and _resists(tracked):
             text = f"{tracked.id} could not be cancelled: {event.message}"

@@ -23,8 +23,9 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import FixedStop, Intent, IntentKind
 from contractdesk.domain.orders import OrderRole, Side
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.coverage import oldest_ns, recount
 from contractdesk.engine.engine import Engine
-from contractdesk.engine.state import Desk
+from contractdesk.engine.state import Desk, Uncovered
 from tests.engine.bench import INSTRUMENT, NS_PER_S, SYMBOL, Bench, D
 from tests.engine.unruly_venue import LATEST_NS, MS, Faults, UnrulyVenue
 
@@ -54,8 +55,8 @@ class Session:
         self.venue = UnrulyVenue(dice, self.faults or drawn, self.now_ns)
         self.tick_ns = self.now_ns + TICK_NS
         self.blind = bool(self.venue.faults.drop or self.venue.faults.vanish)  # it cannot know of all
-        self.naked_ns = 0  # since when the venue's own books show an uncovered contract
-        self.known_size = ZERO  # of the venue's position, at the last look
+        self.uncovered: list[Uncovered] = []  # by the venue's own books
+        self.last_position = self.covered = ZERO  # at the last look at them
 
     def _record(self, event: Event, commands: list[Command]) -> list[Command]:
         self.events.append(event)
@@ -178,15 +179,17 @@ class Session:
 
     def _check_guarded_in_truth(self) -> None:
         """By the venue's own books, too, wherever the engine can know of every fill and stop."""
-        covered = sum((stop.size - stop.filled for stop in self.venue.live_stops()), ZERO)
-        size, known = abs(self.venue.position), self.known_size
-        self.known_size = size
-        if self.blind or covered >= size or self.desk.symbols[SYMBOL].guard.flatten_reason:
-            self.naked_ns = 0
-        elif not self.naked_ns or size < known:  # what was closed may be what was naked longest
-            self.naked_ns = self.now_ns
-        within = LATEST_NS + 3 * NS_PER_S + SLACK_NS
-        assert not self.naked_ns or self.now_ns <= self.naked_ns + within, "naked by the venue's books"
+        position = self.venue.position
+        if position * self.last_position <= 0:
+            self.uncovered, self.covered = [], ZERO
+        size, stops = abs(position), self.venue.live_stops()
+        covered = min(size, sum((stop.size - stop.filled for stop in stops), ZERO))
+        self.uncovered = recount(self.uncovered, size, covered, self.covered, self.now_ns)
+        self.last_position, self.covered = position, covered
+        if self.blind or self.desk.symbols[SYMBOL].guard.flatten_reason:
+            return
+        latest = self.now_ns - (LATEST_NS + 3 * NS_PER_S + SLACK_NS)
+        assert not self.uncovered or oldest_ns(self.uncovered) >= latest, "naked by the venue's books"
 
     def check_settled(self) -> None:
         """With the faults over, ours is the venue's, and everything is guarded or gone."""
