@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.lab import CHROMIUM, Lab, chromium, running_lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # playwright keeps a loop running: it must end with these tests
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if not CHROMIUM.exists():
         pytest.skip(f"no browser at {CHROMIUM}: `make browser` installs Debian's chromium")
@@ -19,7 +19,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(lab: Lab) -> Iterator[Browser]:  # the lab first: it knows whether there is a browser
     with chromium() as running:
         yield running

@@ -69,8 +69,9 @@ class Accounts:
 
     async def read_account(self) -> Account:
         """Balances and positions of one moment, as near as two requests come."""
+        asked_ns = self._api.server_clock.now_ns()
         account, positions = await asyncio.gather(self._api.account(), self._api.positions())
-        return self._account(account, positions)
+        return self._account(account, positions, asked_ns)
 
     async def read_state(self, fills_since_ns: int, symbols: Iterable[str]) -> VenueState:
         """Account, open orders of both books and fills since then; positions did not move meanwhile.
@@ -82,6 +83,7 @@ class Accounts:
         traded = await self._api.traded_symbols(since_ms)
         before = await self._api.positions()
         for _ in range(STEADY_TRIES):
+            asked_ns = self._api.server_clock.now_ns()
             orders, algos, account = await asyncio.gather(
                 self._open_orders(), self._open_algos(), self._api.account()
             )
@@ -94,14 +96,16 @@ class Accounts:
             after = await self._api.positions()
             if _sizes(before) == _sizes(after):
                 return VenueState(
-                    account=self._account(account, after), orders=(*orders, *algos), fills=tuple(fills)
+                    account=self._account(account, after, asked_ns),
+                    orders=(*orders, *algos),
+                    fills=tuple(fills),
                 )
             before = after
         raise VenueUnreachable("the positions kept changing while they were read")
 
-    def _account(self, account: rows.AccountRow, positions: list[rows.PositionRow]) -> Account:
-        venue_ns = self._api.server_clock.now_ns()
-        return account_of(account, positions, self._by_venue, self.leverages, self._asset, venue_ns)
+    def _account(self, account: rows.AccountRow, positions: list[rows.PositionRow], asked_ns: int) -> Account:
+        """Dated by the question: what the stream told since then is newer than the answer may be."""
+        return account_of(account, positions, self._by_venue, self.leverages, self._asset, asked_ns)
 
     async def _open_orders(self) -> list[VenueOrder]:
         return [
