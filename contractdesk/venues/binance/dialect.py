@@ -33,6 +33,7 @@ class Code(IntEnum):
     BAD_KEY_FORMAT = -2014
     BAD_KEY = -2015  # the key, its IP list or its permissions
     NO_SUCH_ORDER = -2013
+    WOULD_TRIGGER = -2021  # a conditional order whose trigger the price has passed already
     NO_SUCH_ALGO = -20124
     NO_NEED_TO_CHANGE_MARGIN_TYPE = -4046
     NO_NEED_TO_CHANGE_POSITION_SIDE = -4059

@@ -172,6 +172,7 @@ class Orders:
             symbol=request.symbol,
             code=code,
             message=message,
+            would_trigger=code == Code.WOULD_TRIGGER,
         )
 
     def _unknown(self, request: OrderRequest, reason: str, window_ms: int) -> OutcomeUnknown:
