@@ -14,6 +14,7 @@ from contractdesk.domain.ladder_layout import (
     FAR,
     FARS,
     FOLLOW,
+    INSIDE,
     ROOM,
     SIGNS,
     WINDOW,
@@ -59,20 +60,23 @@ def _write_far(ladder: Ints, side: int, key: int, lots: int) -> None:
 def _write(ladder: Ints, side: int, levels: Ints, places: int) -> bool:
     """Set one side's levels, two places each; True when its window has to follow."""
     sign, first = SIGNS[side], WINDOWS + side * WINDOW
-    base, best, ahead = ladder[BASE + side], ladder[BEST + side], False
+    base, best, inside, ahead = ladder[BASE + side], ladder[BEST + side], ladder[INSIDE + side], False
     for i in range(0, places - 1, 2):
         key, lots = sign * levels[i], levels[i + 1]
         place = key - base
         if 0 <= place < WINDOW:
+            inside += (lots != 0) - (ladder[first + place] != 0)
             ladder[first + place] = lots
             if lots != 0 and place < best:
                 best = place
         else:
             _write_far(ladder, side, key, lots)
             ahead |= place < 0 and lots != 0
+    if inside == 0:
+        best = WINDOW
     while best < WINDOW and ladder[first + best] == 0:
         best += 1
-    ladder[BEST + side] = best
+    ladder[BEST + side], ladder[INSIDE + side] = best, inside
     return ahead or (best > DRIFT and (best < WINDOW or ladder[FAR + side] > 0))
 
 
@@ -92,8 +96,9 @@ def write(memory: Ints, bids: bytes, asks: bytes) -> int:
 def _collect(ladder: Ints, side: int, depth: int, out: Ints, row: int) -> int:
     """Put the best ``depth`` levels of a side in ``out`` from ``row`` on; returns how many there are."""
     sign, first, base, found = SIGNS[side], WINDOWS + side * WINDOW, ladder[BASE + side], 0
+    wanted = min(depth, ladder[INSIDE + side])
     for place in range(ladder[BEST + side], WINDOW):
-        if found == depth:
+        if found == wanted:
             break
         lots = ladder[first + place]
         if lots != 0:
@@ -135,10 +140,12 @@ def walk(memory: Ints, side: int, lots: int) -> tuple[int, int]:
     """Take ``lots`` (> 0) from the best level on; returns the last tick taken from and what is missing."""
     ladder = ints_of(memory)
     sign, first, base, room = SIGNS[side], WINDOWS + side * WINDOW, ladder[BASE + side], ladder[ROOM]
-    tick = 0
+    tick, inside = 0, ladder[INSIDE + side]
     for place in range(ladder[BEST + side], WINDOW):
+        if inside == 0:
+            break
         if ladder[first + place] != 0:
-            tick, lots = sign * (base + place), lots - ladder[first + place]
+            tick, lots, inside = sign * (base + place), lots - ladder[first + place], inside - 1
             if lots <= 0:
                 return tick, 0
     start = FARS + 2 * side * room

@@ -18,8 +18,9 @@ DRIFT = WINDOW * 3 // 4  # when the best level is worse than this place, the win
 BASE = 0  # the key of the window's first place
 BEST = 2  # the best level's place in the window; WINDOW where there is none
 FAR = 4  # how many levels are far
-ROOM = 6  # how many levels may be far, a side
-WINDOWS = 8  # here the two windows begin
+INSIDE = 6  # how many levels are in the window
+ROOM = 8  # how many levels may be far, a side
+WINDOWS = 16  # here the two windows begin
 FARS = WINDOWS + 2 * WINDOW  # here the far levels: keys of bids, their lots; keys of asks, their lots
 
 

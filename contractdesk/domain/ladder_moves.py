@@ -7,7 +7,18 @@ from mmap import mmap
 import numpy as np
 
 from contractdesk.domain.compiled import Ints
-from contractdesk.domain.ladder_layout import BASE, BEST, FAR, FARS, LEAD, ROOM, SIGNS, WINDOW, WINDOWS
+from contractdesk.domain.ladder_layout import (
+    BASE,
+    BEST,
+    FAR,
+    FARS,
+    INSIDE,
+    LEAD,
+    ROOM,
+    SIGNS,
+    WINDOW,
+    WINDOWS,
+)
 
 LEAST_ROOM = 512
 
@@ -27,7 +38,7 @@ def places_of(memory: mmap) -> Ints:
 
 def count(ladder: Ints, side: int) -> int:
     """How many levels a side has."""
-    return int(np.count_nonzero(ladder[WINDOWS + side * WINDOW :][:WINDOW])) + int(ladder[FAR + side])
+    return int(ladder[INSIDE + side] + ladder[FAR + side])
 
 
 def levels_of(ladder: Ints, side: int) -> tuple[Ints, Ints]:
@@ -61,6 +72,7 @@ def build(sides: tuple[tuple[Ints, Ints], tuple[Ints, Ints]], spare: int) -> Int
         ladder[BASE + side], ladder[BEST + side] = base, LEAD
         inside = int(np.searchsorted(keys, base + WINDOW))
         ladder[WINDOWS + side * WINDOW + keys[:inside] - base] = lots[:inside]
+        ladder[INSIDE + side] = inside
         far, start = len(keys) - inside, FARS + 2 * side * room
         ladder[FAR + side] = far
         ladder[start : start + far] = keys[inside:]

@@ -59,6 +59,8 @@ class DepthScanner:
     websocket-market-streams/Diff-Book-Depth-Streams
     """
 
+    __slots__ = ("_expected", "_kernels", "_longest", "_memo", "_memory", "_scan", "_terms")
+
     def __init__(
         self,
         venue_symbol: str,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from contractdesk.domain.compiled import BYTES, INT, ROW, Ints, bytes_of, ints_of, kernel, part
-from contractdesk.venues.digits import BAD, MOST_DIGITS, quoted_decimal
+from contractdesk.venues.digits import BAD, MOST_DIGITS, quoted_decimal, whole
 
 # Bits of what was seen, and the places of the values in ``memo``:
 KIND, FIRST_ID, LAST_ID, PREV_ID, EVENT_MS, MATCH_MS, BIDS, ASKS, SYMBOL = range(9)
@@ -25,7 +25,7 @@ OUTER, WRAPPED = 16, 1 << 15
 LEVELS = 64  # levels are written from here on, two places each
 LONGEST_SYMBOL = LEVELS - SYMBOL_BYTES
 
-QUOTE, COMMA, MINUS, ZERO, NINE, COLON, BACKSLASH = b'",-09:\\'
+QUOTE, COMMA, MINUS, ZERO, COLON, BACKSLASH = b'",-0:\\'
 OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT = b"[]{}"
 SPACE, LOWER_A, LOWER_Z = b" az"
 
@@ -79,24 +79,21 @@ def _lookup(text: bytes, start: int, end: int, table: Ints, rows: int) -> int:
 
 
 @part
-def _integer(text: bytes, i: int) -> tuple[int, int]:
+def _integer(text: bytes, size: int, i: int) -> tuple[int, int]:
     """An integer, bare or quoted; the place behind it, or BAD."""
     quoted = text[i] == QUOTE
     i += quoted
     negative = text[i] == MINUS
     i += negative
-    start, value = i, 0
-    while ZERO <= text[i] <= NINE:
-        value = value * 10 + (text[i] - ZERO)
-        i += 1
-    digits = i - start
-    if digits == 0 or digits > MOST_DIGITS or (text[start] == ZERO and digits > 1):
+    value, end = whole(text, size, i)
+    digits = end - i
+    if digits == 0 or digits > MOST_DIGITS or (text[i] == ZERO and digits > 1):
         return 0, BAD
     if quoted:
-        if text[i] != QUOTE:
+        if text[end] != QUOTE:
             return 0, BAD
-        i += 1
-    return -value if negative else value, i
+        end += 1
+    return -value if negative else value, end
 
 
 @part
@@ -163,7 +160,7 @@ def _kind(text: bytes, i: int) -> tuple[int, int]:
 
 
 @part
-def _skip(text: bytes, i: int) -> int:
+def _skip(text: bytes, size: int, i: int) -> int:
     """Behind a string, an integer, true, false or null; BAD for anything else."""
     if text[i] == QUOTE:
         return _behind_text(text, i + 1)
@@ -172,7 +169,7 @@ def _skip(text: bytes, i: int) -> int:
         while LOWER_A <= text[i] <= LOWER_Z:
             i += 1
         return i if _lookup(text, start, i, ints_of(LITERALS), len(LITERALS)) != UNKNOWN else BAD
-    return _integer(text, i)[1]
+    return _integer(text, size, i)[1]
 
 
 @part
@@ -190,14 +187,14 @@ def _key(text: bytes, i: int) -> tuple[int, int]:
 def _value(text: bytes, size: int, i: int, slot: int, memo: Ints, free: int) -> tuple[int, int]:
     """Read the value of ``slot``; the next free place for levels, and the place behind it or BAD."""
     if slot == UNKNOWN:
-        return free, _skip(text, i)
+        return free, _skip(text, size, i)
     if slot in (BIDS, ASKS):
         end, behind = _levels(text, size, i, memo, free)
         memo[slot], memo[slot + BIDS_END - BIDS] = 8 * free, 8 * end
         return end, behind
     if slot == SYMBOL:
         return free, _symbol(text, i, memo)
-    memo[slot], behind = _kind(text, i) if slot == KIND else _integer(text, i)
+    memo[slot], behind = _kind(text, i) if slot == KIND else _integer(text, size, i)
     return free, behind
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contractdesk.domain.market import unpack_levels
+from contractdesk.domain.book import Book
+from contractdesk.domain.market import pack_levels, unpack_levels
 from contractdesk.venues.scanner import DepthDialect, DepthFrame, DepthScanner
 from tests.venues.captures import ACROSS_THE_SETTLEMENT, AUGUST_2024, frames
 
@@ -328,3 +329,25 @@ def test_no_recorded_frame_survives_a_flipped_byte_unnoticed(recordings):
         damaged = bytearray(raw)
         damaged[noise.randrange(len(raw))] ^= 1 << noise.randrange(8)
         assert_honest(bytes(damaged))
+
+
+@pytest.mark.recording
+def test_the_recorded_book_is_the_one_kept_by_json_and_never_crossed(recordings):
+    book, kept = Book(), ({}, {})
+    for raw in frames(recordings, *ACROSS_THE_SETTLEMENT):
+        if b'"lastUpdateId"' in raw:
+            said = json.loads(raw)
+            sides = [levels(said[side], TENTH, THOUSANDTH) for side in ("bids", "asks")]
+            book.apply_snapshot(*map(pack_levels, sides), said["lastUpdateId"])
+            kept = tuple(map(dict, sides))
+        frame = usdm.scan(raw)
+        if frame is None or frame.last_id <= book.update_id:
+            continue
+        assert frame.prev_id == book.update_id or frame.first_id <= book.update_id  # in sequence, or the splice
+        book.apply(frame.bids, frame.asks, frame.last_id)
+        assert not book.crossed
+        for side, packed in zip(kept, (frame.bids, frame.asks), strict=True):
+            side.update(unpack_levels(packed))
+    bids, asks = ({tick: lots for tick, lots in side.items() if lots} for side in kept)
+    assert book.levels() == (sorted(bids.items(), reverse=True), sorted(asks.items()))
+    assert len(bids) > 2_000
