@@ -28,6 +28,9 @@ ROW = numba.types.Array(INT, 1, "C")
 PAIR = cast("Any", numba.types.UniTuple)(INT, 2)
 
 
+_kept: list[object] = []  # the dispatchers own the machine code
+
+
 def kernel(signature: object) -> Callable[[F], F]:
     """Compile for exactly this signature when the module is imported; later, read it from the cache.
 
@@ -38,6 +41,7 @@ def kernel(signature: object) -> Callable[[F], F]:
 
     def compiled(function: F) -> F:
         dispatcher: Any = numba.njit(signature, cache=True, error_model="numpy")(function)
+        _kept.append(dispatcher)
         (only,) = dispatcher.overloads.values()
         return cast("F", only.entry_point)
 

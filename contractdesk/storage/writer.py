@@ -37,6 +37,7 @@ class Writer(Generic[T]):
         self._trouble = ""
         self._lost = 0
         self._closing = False
+        self._fault = ""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -45,14 +46,17 @@ class Writer(Generic[T]):
         """Why what was handed over may not be on disk; empty when all is well."""
         if self._lost:
             return f"{self._lost} records were lost: {self._trouble or 'the disk was too slow'}"
-        if self.ended and not self._closing:
-            return "the writer has died of a fault"
-        return self._trouble
+        return self._fault or self._trouble
 
     @property
     def ended(self) -> bool:
         """True when the thread is gone: nothing is written any more."""
         return not self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """How many items are not written yet; at most ``most``."""
+        return len(self._items)
 
     def put(self, item: T) -> None:
         """Hand over an item; never blocks, never raises."""
@@ -68,8 +72,8 @@ class Writer(Generic[T]):
         """Done when everything handed over so far is written; fails with StorageError when it is not."""
         future: Future[None] = Future()
         with self._changed:
-            if self._closing:
-                future.set_exception(StorageError("the writer is closed"))
+            if self._closing or self._fault:
+                future.set_exception(StorageError(self._fault or "the writer is closed"))
                 return future
             self._barriers.append(future)
             self._changed.notify()
@@ -83,42 +87,52 @@ class Writer(Generic[T]):
         self._thread.join(timeout_s)
         return self.ended and not self.broken
 
+    # -- on the writer's thread ------------------------------------------------------------
+
     def _run(self) -> None:
-        pending: list[T] = []
-        while True:
-            with self._changed:
-                self._gather(retrying=bool(pending))
-                pending += self._items
-                self._items = []
-                barriers, self._barriers = self._barriers, []
-                closing = self._closing
-            if self._attempt(pending):
-                pending = []
-            self._answer(barriers)
-            if closing:
-                return
-
-    def _gather(self, *, retrying: bool) -> None:
-        """Wait for something to do, holding the lock."""
-        if self._closing or self._barriers:
-            return
-        if retrying:
-            self._changed.wait(RETRY_S)
-        elif self._linger_s:
-            self._changed.wait(self._linger_s)
-        elif not self._items:
-            self._changed.wait()
-
-    def _attempt(self, pending: list[T]) -> bool:
-        if not pending:
-            return True
         try:
-            self._write(pending)
+            while self._round():
+                pass
+        finally:
+            with self._changed:
+                barriers, self._barriers = self._barriers, []
+            self._answer(barriers)
+
+    def _round(self) -> bool:
+        """Wait, write what has gathered, answer; False when it was the last time."""
+        with self._changed:
+            self._gather()
+            batch = self._items.copy()
+            barriers, self._barriers = self._barriers, []
+            closing = self._closing
+        try:
+            self._attempt(batch)
+        except BaseException as error:
+            self._fault = f"the writer has died of a fault: {error!r}"
+            raise
+        finally:
+            self._answer(barriers)
+        return not closing
+
+    def _gather(self) -> None:
+        """Wait for something to do, holding the lock."""
+        pause_s = RETRY_S if self._trouble else self._linger_s
+        if pause_s:
+            self._changed.wait_for(lambda: self._closing or self._barriers, pause_s)
+        else:
+            self._changed.wait_for(lambda: self._closing or self._barriers or self._items)
+
+    def _attempt(self, batch: list[T]) -> None:
+        if not batch:
+            return
+        try:
+            self._write(batch)
         except (StorageError, OSError) as error:
             self._trouble = str(error)
-            return False
+            return
         self._trouble = ""
-        return True
+        with self._changed:
+            del self._items[: len(batch)]
 
     def _answer(self, barriers: list[Future[None]]) -> None:
         broken = self.broken

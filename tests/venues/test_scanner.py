@@ -343,7 +343,7 @@ def test_the_recorded_book_is_the_one_kept_by_json_and_never_crossed(recordings)
         frame = usdm.scan(raw)
         if frame is None or frame.last_id <= book.update_id:
             continue
-        assert frame.prev_id == book.update_id or frame.first_id <= book.update_id  # in sequence, or the splice
+        assert frame.prev_id == book.update_id or frame.first_id <= book.update_id  # or the splice
         book.apply(frame.bids, frame.asks, frame.last_id)
         assert not book.crossed
         for side, packed in zip(kept, (frame.bids, frame.asks), strict=True):
