@@ -38,6 +38,7 @@ def run(
     """Run a notebook headless. Exit code 0: well; 1: a cell failed; 3: halted; 4: ended unprotected."""
     from contractdesk.console.headless import execute
 
+    existing(notebook)
     target = output or notebook.with_name(f"{notebook.stem}.out.ipynb")
     outcome = execute(notebook, target, parameters(context.args))
     for line in outcome.lines:
@@ -45,14 +46,21 @@ def run(
     raise typer.Exit(int(outcome.ending))
 
 
-@commands.command()
+@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(
-    notebook: Annotated[Path, typer.Argument(help="What to open.")] = NOTEBOOK,
+    context: typer.Context,
     port: Annotated[int, typer.Option(help="0 lets JupyterLab choose.")] = 0,
 ) -> None:
-    """Open the console notebook in JupyterLab."""
-    words = [sys.executable, "-m", "jupyterlab", str(notebook)]
-    os.execv(sys.executable, [*words, f"--port={port}"] if port else words)  # noqa: S606  # our interpreter
+    """Open the console's lesson, or the NOTEBOOK named first, in JupyterLab; it gets all other options."""
+    named = bool(context.args) and not context.args[0].startswith("-")
+    notebook, rest = (Path(context.args[0]), context.args[1:]) if named else (NOTEBOOK, context.args)
+    shown = existing(notebook).resolve()
+    words = [sys.executable, "-m", "jupyterlab", str(shown), f"--LabApp.default_url=/lab/tree/{shown.name}"]
+    if port:
+        words.append(f"--port={port}")
+    if os.geteuid() == 0:  # it serves loopback only, behind a token
+        words.append("--allow-root")
+    os.execv(sys.executable, [*words, *rest])  # noqa: S606  # our interpreter
 
 
 @commands.command()
@@ -67,7 +75,7 @@ def demo(
     """Let a bot trade on an exchange of its own for a few minutes, headless, and sum it up."""
     from contractdesk.console.demo import demonstrate
 
-    shown = demonstrate(NOTEBOOK, output, recordings, speed, seed)
+    shown = demonstrate(existing(NOTEBOOK), output, recordings, speed, seed)
     for line in shown.lines:
         typer.echo(line)
     raise typer.Exit(int(shown.ending))
@@ -81,6 +89,21 @@ def doctor() -> None:
     findings = diagnose()
     typer.echo(repr(findings))
     raise typer.Exit(0 if all(findings.column("passed")) else 1)
+
+
+def existing(notebook: Path) -> Path:
+    """The notebook, if it is there; an installation from a wheel has no lessons beside it."""
+    if not notebook.is_file():
+        hint = (
+            "name a notebook of yours"
+            if notebook != NOTEBOOK
+            else (
+                "the lessons come with the source, not with the installed package: run this in a clone of the"
+                " repository, or name a notebook of yours"
+            )
+        )
+        raise ConfigError(f"no notebook at {notebook}: {hint}")
+    return notebook
 
 
 def parameters(words: list[str]) -> dict[str, Any]:

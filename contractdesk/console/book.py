@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ class BookView:
 
     @property
     def watched(self) -> bool:
-        """True once a strategy, or an order by hand, has named the symbol."""
+        """True once it was named: by a strategy, an order, or a look at its book."""
         return self.symbol in self._snapshot().symbols
 
     @property
@@ -113,9 +114,10 @@ class BookView:
     def _status(self) -> str:
         now = self._now
         if now is None:
-            return "not watched: start a strategy on it"
-        state = "valid" if now.book_valid else f"NOT VALID ({now.not_ready_reason})"
-        return f"{state}, mark {shown(now.mark)}, last {shown(now.last)}, age {now.feed_age_ms:.0f} ms"
+            return "not watched: desk.book(symbol) begins it"
+        state = "valid" if now.book_valid else f"NOT VALID ({now.not_ready_reason or 'no snapshot yet'})"
+        age = f", age {now.feed_age_ms:.0f} ms" if math.isfinite(now.feed_age_ms) else ""
+        return f"{state}, mark {shown(now.mark)}, last {shown(now.last)}{age}"
 
     def _levels(self, packed: bytes) -> list[Level]:
         terms = self.instrument

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from contractdesk.console.audit import Audit
+from contractdesk.console.audit import STOP_WITHIN_S, Audit
 from contractdesk.console.headless import execute
-from contractdesk.console.result import Ending
+from contractdesk.console.result import Ending, Result
 from contractdesk.console.tables import shown
 
 # BTCUSDT perpetual across the funding settlement of 2023-04-05 00:00 UTC; both captures are contiguous.
@@ -31,7 +31,11 @@ class Demonstration(Struct, frozen=True, kw_only=True):
 def demonstrate(
     notebook: Path, output: Path, recordings: Path | None, speed: float, seed: int
 ) -> Demonstration:
-    """Run the console notebook with the bot trading, bounded in time, and sum it up."""
+    """Run the console notebook with the bot trading, bounded in time, and sum it up.
+
+    On the recorded market it fails, and says what is missing, unless all that it is there to show
+    has happened.
+    """
     recorded = recordings is not None and any(recordings.glob(CAPTURE))
     minutes = RECORDED_MINUTES / speed if recorded else 2.0
     with tempfile.TemporaryDirectory(prefix="contractdesk-") as folder:
@@ -52,18 +56,45 @@ def demonstrate(
             },
         )
         audit = msgspec.json.decode(report.read_bytes(), type=Audit) if report.exists() else None
-    lines = [*([outcome.failure] if outcome.failure else []), *(_told(audit) if audit else ())]
-    ending = outcome.ending
-    if audit is not None and not audit.passed:
-        ending = max(ending, Ending.NOTEBOOK_FAILED)
-    return Demonstration(ending=ending, lines=(*lines, f"notebook     {output}"))
+    missing = [outcome.failure] if outcome.failure else []
+    if audit is None:
+        missing.append("the notebook ended before the books were compared")
+    else:
+        missing += broken(audit, recorded=recorded)
+    lines = [*(_told(audit, outcome.results) if audit else ()), f"notebook     {output}"]
+    lines += [f"FAILED       {sentence}" for sentence in missing]
+    ending = max(outcome.ending, Ending.NOTEBOOK_FAILED) if missing else outcome.ending
+    return Demonstration(ending=ending, lines=tuple(lines))
 
 
-def _told(audit: Audit) -> Iterable[str]:
+def broken(audit: Audit, *, recorded: bool) -> list[str]:
+    """What the demo promises and did not show, a sentence each. A generated market promises less."""
+    totals = audit.totals
+    promises = [
+        (all(row.equal for row in audit.agreements), "the desk's books differ from the exchange's"),
+        (
+            totals.longest_naked_s <= STOP_WITHIN_S,
+            f"a contract was without a stop for {totals.longest_naked_s:.1f} s",
+        ),
+        (totals.fills > 0, "the bot did not trade"),
+    ]
+    if recorded:
+        promises += [
+            (totals.partly_filled_orders > 0, "no order was filled in parts"),
+            (totals.round_trips > 0, "no position was opened and closed again"),
+            (totals.funding_settlements > 0, "no position was held across the funding settlement"),
+            (bool(totals.realized_pnl and totals.fees), "realized profit or fees are zero"),
+        ]
+    return [sentence for kept, sentence in promises if not kept]
+
+
+def _told(audit: Audit, results: Sequence[Result]) -> Iterable[str]:
     t = audit.totals
     position = ", ".join(f"{symbol} {shown(size)}" for symbol, size in t.position.items()) or "none"
     yield f"market       {audit.market}"
-    yield f"fills        {t.fills}, {t.partly_filled_orders} orders filled in parts, {t.round_trips} round trips"
+    for line in (line for result in results for line in result.warmups):
+        yield f"warm-up      {line}"
+    yield f"fills        {t.fills}; {t.partly_filled_orders} orders in parts; {t.round_trips} round trips"
     yield f"position     {position}"
     yield f"equity       {shown(t.equity)} USDT"
     yield f"realized     {shown(t.realized_pnl)}"

@@ -244,7 +244,12 @@ class Desk:
         }
 
     def book(self, symbol: str) -> BookView:
-        """A live view of the order book; ``UnknownSymbol`` with near matches."""
+        """A live view of the order book; ``UnknownSymbol`` with near matches.
+
+        The first look at a symbol that nobody watches waits, bounded, for its first picture.
+        """
+        if self.is_open and not self._session.thread.current:
+            symbol = run(self._session, self._inquiries.look(symbol), "book")
         instrument = self._session.host.venue.resolve(symbol)
         return BookView(instrument, lambda: self.snapshot)
 
@@ -305,10 +310,19 @@ class Desk:
 
     def _note_result(self) -> None:
         pnl = self.pnl
-        figures = result_of(
-            self.name, self.label, self.snapshot, pnl.realized, pnl.fees, pnl.funding, len(self.fills)
+        warmups = tuple(line for lines in self._strategies.warmups.values() for line in lines)
+        write_result(
+            result_of(
+                self.name,
+                self.label,
+                self.snapshot,
+                pnl.realized,
+                pnl.fees,
+                pnl.funding,
+                len(self.fills),
+                warmups,
+            )
         )
-        write_result(figures)
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ def diagnose() -> Table:
     """Python, packages, settings, the state folder, the keyring."""
     checks = [_python(), *_packages(), _state(), _settings(), _keyring(), _nested()]
     rows = [(check.name, check.passed, check.found, "" if check.passed else check.advice) for check in checks]
-    return Table("doctor", ("check", "passed", "found", "advice"), rows)
+    return Table("doctor", ("check", "passed", "found", "advice"), rows, widest=200)
 
 
 def _python() -> Check:

@@ -12,6 +12,9 @@ from msgspec import Struct
 from contractdesk.console.result import VARIABLE, Ending, Result, read
 from contractdesk.console.tables import shown
 
+# The kernel warns that its sockets are not encrypted; they are on loopback, and each message is signed.
+QUIET_KERNEL = ["--log-level=ERROR"]
+
 
 class Outcome(Struct, frozen=True, kw_only=True):
     """An executed notebook, and the last picture of each desk that it opened."""
@@ -48,7 +51,12 @@ def execute(notebook: Path, output: Path, parameters: dict[str, Any]) -> Outcome
         os.environ[VARIABLE] = str(path)
         try:
             papermill.execute_notebook(
-                str(notebook), str(output), parameters=parameters, progress_bar=True, cwd=str(notebook.parent)
+                str(notebook),
+                str(output),
+                parameters=parameters,
+                progress_bar=True,
+                cwd=str(notebook.parent),
+                extra_arguments=QUIET_KERNEL,
             )
         except PapermillExecutionError as error:
             failure = f"cell {error.exec_count}: {error.ename}: {error.evalue}"

@@ -8,7 +8,7 @@ from contractdesk.console.nested import nested
 from contractdesk.console.preview import Preview
 from contractdesk.console.story import StoryView
 from contractdesk.console.tables import Table
-from contractdesk.console.verbs import READY_S, tradeable
+from contractdesk.console.watching import Watching
 from contractdesk.desk.session import Session
 from contractdesk.domain.account import Account
 from contractdesk.domain.intents import StopSpec
@@ -18,6 +18,7 @@ from contractdesk.risk.settings import RiskSettings
 from contractdesk.strategy import intents
 from contractdesk.venues.base import Check
 
+ADVICE_CHARS = 200  # a sentence that says what to do is shown whole
 LAG_P99_MS = 250.0
 LAG_SAMPLES = 200  # two seconds of ticks; fewer say nothing
 _SIDES = {"buy": intents.enter_long, "sell": intents.enter_short}
@@ -29,6 +30,11 @@ class Inquiries:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._host = session.host
+        self._watching = Watching(session)
+
+    async def look(self, symbol: str) -> str:
+        """The unified symbol; the first look at one that nobody watches waits for its first picture."""
+        return await self._watching.look(symbol)
 
     async def account_state(self) -> Account:
         """The account as the venue shows it now: balances, margins, positions; read afresh."""
@@ -60,9 +66,7 @@ class Inquiries:
         unified = await self._host.list_symbol(symbol)
         wish = _SIDES[side](unified, stop=stop, notional=notional, limit=limit)
         share = None if risk is None else Decimal(str(risk))
-        market = self._session.state.symbols[unified]
-        if market.watched:  # the first mark comes a second after the subscription
-            await self._host.until(lambda: True if tradeable(market) else None, READY_S)
+        await self._watching.prepare(unified, wish.stop)  # if it fails, the preview says why
         return Preview.of(self._session.engine.preview(wish, risk=share))
 
     async def why(self, id: str | int) -> StoryView:  # noqa: A002  # the reader's word: an id of any kind
@@ -73,12 +77,15 @@ class Inquiries:
         return StoryView(story)
 
     async def why_not(self, symbol: str) -> Table:
-        """Every rule for an entry in the symbol now: what it found, its limit, what would pass."""
-        unified = await self._host.list_symbol(symbol)
+        """What would refuse an entry in the symbol now: what was found, the limit, what would pass."""
+        unified = await self._watching.look(symbol)
         rows = [
             (f.rule, f.passed, f.found, f.limit, f.would_pass) for f in self._session.engine.why_not(unified)
         ]
-        return Table(f"why not {unified}", ("rule", "passed", "found", "limit", "would_pass"), rows)
+        title = (
+            f"why not {unified}" if rows else f"why not {unified}: nothing blocks an entry; rules that failed"
+        )
+        return Table(title, ("rule", "passed", "found", "limit", "would_pass"), rows, widest=ADVICE_CHARS)
 
     async def preflight(self) -> Table:
         """Is the desk fit to trade: key, clock, modes, feeds, loop. Says what to do where it is not."""
@@ -90,7 +97,7 @@ class Inquiries:
             ]
         checks += self._own_checks()
         rows = [(c.name, c.passed, c.found, "" if c.passed else c.advice) for c in checks]
-        return Table("preflight", ("check", "passed", "found", "advice"), rows)
+        return Table("preflight", ("check", "passed", "found", "advice"), rows, widest=ADVICE_CHARS)
 
     def _own_checks(self) -> list[Check]:
         snapshot = self._session.snapshot

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -63,10 +64,25 @@ def _same(found: Desk, name: str, profile: Profile) -> Desk:
     if found.name != name:
         raise DeskBusy(f"this account already has the desk {found.name!r} here: use it, or close() it first")
     if found.profile != profile:
-        say(f"{found.name} is already open, with the options it was opened with; close() it to change them")
+        differs = "; ".join(_differences(found.profile, profile))
+        say(f"{found.name} is already open, and stays as it is ({differs}); close() it to change that")
     else:
         say(f"{found.name} is already open: this is the same desk")
     return found
+
+
+def _differences(runs: Profile, asked: Profile) -> Iterator[str]:
+    """Every option in which what runs is not what was asked for, both in words."""
+    of_runs, of_asked = _flat(runs), _flat(asked)
+    for name, value in of_runs.items():
+        if value != of_asked[name]:
+            yield f"{name}={value!r}, not {of_asked[name]!r}"
+
+
+def _flat(profile: Profile) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(profile)
+    market: dict[str, Any] = plain.pop("market")
+    return plain | market
 
 
 def _default_name(profile: Profile) -> str:

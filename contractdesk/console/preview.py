@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from typing import Self
 
 import msgspec
 
-from contractdesk.console.tables import Table
+from contractdesk.console.tables import Table, shown
 from contractdesk.domain.intents import SizePreview
 
 _WORDS = {
@@ -30,13 +31,29 @@ class Preview(SizePreview, frozen=True, kw_only=True):
         return cls(**msgspec.structs.asdict(preview))
 
     @property
+    def title(self) -> str:
+        """The verdict first: it is what the preview is asked for."""
+        verdict = f"would be refused by {self.refusal}" if self.refusal else "would pass"
+        return f"{self.side.value} {self.symbol}: {verdict}"
+
+    @property
     def table(self) -> Table:
-        rows = [(words, getattr(self, name)) for name, words in _WORDS.items()]
-        verdict = self.refusal or "would pass"
-        return Table(f"{self.side.value} {self.symbol}", ("figure", "value"), [*rows, ("verdict", verdict)])
+        """The figures; those that cannot be known are left out."""
+        found = [(words, getattr(self, name)) for name, words in _WORDS.items()]
+        rows = [(words, value) for words, value in found if value is not None] if self.price else []
+        return Table("figures", ("figure", "value"), rows)
 
     def __repr__(self) -> str:
-        return repr(self.table)
+        if not self.price:
+            return self.title
+        width = max(len(words) for words in _WORDS.values())
+        lines = [f"  {row['figure']:<{width}}  {shown(row['value'])}" for row in self.table]
+        return "\n".join([self.title, *lines])
 
     def _repr_html_(self) -> str:
-        return self.table._repr_html_()
+        rows = "".join(
+            f"<tr><td>{html.escape(row['figure'])}</td><td>{html.escape(shown(row['value']))}</td></tr>"
+            for row in self.table
+        )
+        caption = f'<caption style="text-align:left"><b>{html.escape(self.title)}</b></caption>'
+        return f'<table class="contractdesk">{caption}<tbody>{rows}</tbody></table>'

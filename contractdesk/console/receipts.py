@@ -26,6 +26,7 @@ class Receipt(Struct, kw_only=True):
     verb: str
     done: bool
     summary: str
+    warmup: tuple[str, ...] = ()  # one line a symbol: the bars that a strategy began with
     orders: tuple[str, ...] = ()  # one line each
     stops: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
@@ -35,10 +36,16 @@ class Receipt(Struct, kw_only=True):
 
     @property
     def text(self) -> str:
-        """Several lines: the summary, then orders, stops and positions."""
+        """Several lines: the summary, then the warm-up, orders, stops and positions."""
         mark = "" if self.done else "NOT COMPLETE: "
         parts = [f"{self.verb}: {mark}{self.summary}"]
-        for title, lines in (("orders", self.orders), ("stops", self.stops), ("positions", self.positions)):
+        sections = (
+            ("warm-up", self.warmup),
+            ("orders", self.orders),
+            ("stops", self.stops),
+            ("positions", self.positions),
+        )
+        for title, lines in sections:
             parts += [f"  {title + ':':<10} {line}" for line in lines]
         return "\n".join(parts)
 

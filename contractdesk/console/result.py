@@ -42,6 +42,7 @@ class Result(Struct, frozen=True, kw_only=True):
     positions: dict[str, Decimal]  # open ones, contracts
     unprotected: dict[str, Decimal]  # contracts without a stop
     stops: int  # that still stand
+    warmups: tuple[str, ...] = ()  # the bars that each strategy began with
 
     @property
     def ending(self) -> Ending:
@@ -58,6 +59,7 @@ def result_of(
     fees: Decimal,
     funding: Decimal,
     fills: int,
+    warmups: tuple[str, ...],
 ) -> Result:
     """What ``snapshot`` says of the desk's end."""
     own = [row for row in snapshot.positions if row.size and row.origin == "own"]
@@ -77,6 +79,7 @@ def result_of(
         positions={row.symbol: row.size for row in own},
         unprotected={row.symbol: abs(row.size) - row.guarded for row in own if row.guarded < abs(row.size)},
         stops=len(standing),
+        warmups=warmups,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from contractdesk.console.receipts import Receipt
 from contractdesk.console.tables import shown
+from contractdesk.console.watching import READY_S, Watching, tradeable, warmup_line
 from contractdesk.desk.session import PERSON, Session
 from contractdesk.domain.events import StrategyStarted, StrategyStopped, StrategySwapped, StrategyTuned
 from contractdesk.domain.views import StrategyRow
@@ -25,9 +26,14 @@ class StrategyVerbs:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._host = session.host
+        self._watching = Watching(session)
+        self.warmups: dict[str, tuple[str, ...]] = {}  # by strategy: the bars that it began with
 
     async def start(self, strategy: Strategy, name: str | None = None) -> Receipt:
-        """Run a strategy; the one that already runs under the name is left alone, and reported."""
+        """Run a strategy, and wait (15 s at most) until its symbols may be traded and its bars are there.
+
+        The one that already runs under the name is left alone, and reported.
+        """
         strategy_id = name or type(strategy).__name__
         symbols = tuple([await self._host.list_symbol(symbol) for symbol in strategy.symbols])
         if (running := self._running(strategy_id)) is not None:
@@ -48,8 +54,25 @@ class StrategyVerbs:
         row = self._found(strategy_id)
         if row is None:
             raise UserError(f"{strategy_id} was not started: {self._session.snapshot.notices[-1].message}")
-        said = f"{strategy_id} is {row.status} on {', '.join(symbols)}, {strategy.timeframe} bars"
-        return Receipt(verb="start", done=row.status == RUNNING, summary=said + _params(row))
+        ready = await self._watching.tradeable(*symbols)
+        return self._started(row, strategy, symbols, ready=ready)
+
+    def _started(
+        self, row: StrategyRow, strategy: Strategy, symbols: tuple[str, ...], *, ready: bool
+    ) -> Receipt:
+        markets = [self._session.state.symbols[symbol] for symbol in symbols]
+        lines = tuple(warmup_line(market, strategy.timeframe, strategy.warmup) for market in markets)
+        self.warmups[row.strategy_id] = lines
+        said = f"{row.strategy_id} is {row.status} on {', '.join(symbols)}, {strategy.timeframe} bars"
+        said += _params(row)
+        if not ready:
+            waits = [
+                f"{market.instrument.symbol} ({market.not_ready_reason or 'no mark or no book yet'})"
+                for market in markets
+                if not tradeable(market)
+            ]
+            said += f"; not ready within {READY_S:.0f} s: {', '.join(waits)}; it trades as soon as that is"
+        return Receipt(verb="start", done=row.status == RUNNING and ready, summary=said, warmup=lines)
 
     async def stop(self, strategy_id: str) -> Receipt:
         """End a strategy: its entries are cancelled, its positions keep their stops."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN_ROWS = 30
+SHOWN_CHARS = 60  # of a cell, in text and HTML; ``.df`` and ``.rows`` have all
 _NUMBERS = (int, float, Decimal)
 
 
@@ -26,12 +27,20 @@ class Table:
     """Rows under named columns. ``.df`` is a pandas DataFrame; iterating gives dicts."""
 
     def __init__(
-        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], tz: str = "UTC"
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        tz: str = "UTC",
+        *,
+        widest: int = SHOWN_CHARS,
     ) -> None:
+        """``widest``: characters of a cell that the text and HTML faces show."""
         self.title = title
         self.columns = tuple(columns)
         self.rows = tuple(tuple(row) for row in rows)
         self._tz = tz
+        self._widest = widest
 
     @property
     def df(self) -> pd.DataFrame:
@@ -93,12 +102,21 @@ class Table:
     def _shown(self) -> list[tuple[str, ...]]:
         zone = zone_of(self._tz)
         return [
-            tuple(shown(value, name, zone) for name, value in zip(self.columns, row, strict=True))
+            tuple(
+                clipped(shown(value, name, zone), self._widest)
+                for name, value in zip(self.columns, row, strict=True)
+            )
             for row in self.rows[-SHOWN_ROWS:]
         ]
 
     def _numeric(self, column: int) -> bool:
         return all(row[column] is None or isinstance(row[column], _NUMBERS) for row in self.rows)
+
+
+def clipped(text: str, widest: int) -> str:
+    """At most ``widest`` characters of one line; an ellipsis stands for the rest."""
+    line = " ".join(text.split())
+    return line if len(line) <= widest else line[: widest - 1].rstrip() + "…"
 
 
 def zone_of(name: str) -> tzinfo:

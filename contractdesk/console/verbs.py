@@ -9,6 +9,7 @@ from typing import Any
 from contractdesk.console.changes import changed_orders, order_line, positions_now, stops_now
 from contractdesk.console.receipts import Receipt
 from contractdesk.console.tables import shown
+from contractdesk.console.watching import READY_S, Watching
 from contractdesk.desk.session import PERSON, Session
 from contractdesk.domain.account import MarginMode, PositionMode
 from contractdesk.domain.events import (
@@ -22,14 +23,12 @@ from contractdesk.domain.events import (
 from contractdesk.domain.intents import Intent, IntentKind, StopSpec
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus
 from contractdesk.domain.views import DeskSnapshot, TradingState
-from contractdesk.engine.state import Market
 from contractdesk.errors import UserError, VenueError
 from contractdesk.risk.settings import tuned
 from contractdesk.strategy import intents
 
 Number = intents.Number
 CONFIRM_S = 5.0  # an answer from the venue
-READY_S = 15.0  # streams and warm-up bars of a symbol
 FLATTEN_S = 15.0  # cancels, then closes, with the engine's own retries
 
 
@@ -39,6 +38,7 @@ class Verbs:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._host = session.host
+        self._watching = Watching(session)
 
     # -- the whole desk --------------------------------------------------------------------
 
@@ -196,13 +196,11 @@ class Verbs:
 
     async def _wish(self, verb: str, wish: Intent) -> Receipt:
         before = self._picture()
+        if wish.kind is IntentKind.ENTER and not await self._watching.prepare(wish.symbol, wish.stop):
+            why = self._session.state.symbols[wish.symbol].not_ready_reason or "no mark or no book yet"
+            said = f"not sent: {wish.symbol} is not ready within {READY_S:.0f} s: {why}"
+            return self._receipt(verb, before, said, done=False)
         await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
-        market = self._session.state.symbols[wish.symbol]
-        if wish.kind is IntentKind.ENTER and not tradeable(market):
-            # The first order by hand in a symbol subscribes to it, and was refused for that.
-            if not await self._host.until(lambda: True if tradeable(market) else None, READY_S):
-                return self._receipt(verb, before, f"refused: {market.not_ready_reason}", done=False)
-            await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
         intent_id = self._session.state.intents
         answer: Order | str | None = await self._host.until(lambda: self._answered(intent_id), CONFIRM_S)
         if isinstance(answer, str):
@@ -326,11 +324,6 @@ class Verbs:
             order=order,
             refused=refused,
         )
-
-
-def tradeable(market: Market) -> bool:
-    """Streams confirmed, backfill complete, a book and a mark: the freshness rules have what they need."""
-    return market.ready and market.mark is not None and market.book.valid
 
 
 def _because(reason: str) -> str:

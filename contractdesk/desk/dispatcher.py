@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -79,12 +80,18 @@ class Dispatcher:
         self._orders = orders
         self._logger = logger
         self._creates: dict[str, asyncio.Task[None]] = {}
+        self._watches: Counter[str] = Counter()  # under way, by symbol
+        self._one_watch: dict[str, asyncio.Lock] = {}  # two at once would make two feeds of one symbol
         self.entries_blocked = ""  # why entries are refused here; "" = they are not
 
     @property
     def busy(self) -> int:
         """Creates whose answer is still awaited."""
         return len(self._creates)
+
+    def watching(self, symbol: str) -> bool:
+        """True while streams or bars that were asked for are still on their way."""
+        return self._watches[symbol] > 0
 
     def perform(self, commands: Sequence[Command], caused_ns: int) -> None:
         """Start performing ``commands``; ``caused_ns`` is when their event came in."""
@@ -108,6 +115,7 @@ class Dispatcher:
             case ReadVenueState(request_id=request_id, fills_since_ns=since_ns):
                 self._spawn(self._read_state(request_id, since_ns), "read venue state")
             case Watch():
+                self._watches[command.symbol] += 1
                 self._spawn(self._watch(command), f"watch {command.symbol}")
             case Notify():
                 self._logger.log(
@@ -244,6 +252,13 @@ class Dispatcher:
         )
 
     async def _watch(self, command: Watch) -> None:
+        try:
+            async with self._one_watch.setdefault(command.symbol, asyncio.Lock()):
+                await self._watch_until_whole(command)
+        finally:
+            self._watches[command.symbol] -= 1
+
+    async def _watch_until_whole(self, command: Watch) -> None:
         for _ in range(WATCH_ATTEMPTS):
             try:
                 await self._venue.watch(command.symbol, command.timeframes, command.warmup)

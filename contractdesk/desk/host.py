@@ -109,6 +109,8 @@ class DeskHost:
             orders=self._orders,
             logger=logger,
         )
+        self._lag = LagMeter(clock, metrics.loop_lag, self._lagged)
+        self._looked_at: set[tuple[str, str]] = set()  # symbols and timeframes that only a person needs
         self._last_ns = 0
         self._faults_in_a_row = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -129,8 +131,7 @@ class DeskHost:
         """Connect the venue and reconcile. Raises UserError or VenueError; then nothing is left running."""
         self._supervisor.spawn(self._pump(), "pump")
         self._supervisor.spawn(self._publish_all(), "publisher")
-        meter = LagMeter(self.clock, self.metrics.loop_lag, self._lagged)
-        self._supervisor.spawn(meter.run(), "lag meter")
+        self._supervisor.spawn(self._lag.run(), "lag meter")
         try:
             await self._own_up_to_the_gap()
             await self.venue.open(self.emit)
@@ -210,6 +211,22 @@ class DeskHost:
             await self.ask(InstrumentListed(ts_ns=self.clock.now_ns(), instrument=instrument))
         return instrument.symbol
 
+    def look_at(self, symbol: str, timeframe: str, warmup: int) -> bool:
+        """Have a symbol's streams and bars, though no strategy asked for them; False where that is old news.
+
+        The engine is told nothing but the market itself: its own ``Watch`` commands stay what they were.
+        """
+        if (symbol, timeframe) in self._looked_at:
+            return False
+        self._looked_at.add((symbol, timeframe))
+        watch = Watch(symbol=symbol, timeframes=(timeframe,), warmup=warmup)
+        self._dispatcher.perform((watch,), self.clock.now_ns())
+        return True
+
+    def watching(self, symbol: str) -> bool:
+        """True while streams or bars of the symbol that were asked for are still on their way."""
+        return self._dispatcher.watching(symbol)
+
     async def until(self, condition: Callable[[], T | None], timeout_s: float) -> T | None:
         """The first non-None result of ``condition``, tried after each event; None after ``timeout_s``."""
         if (already := condition()) is not None:
@@ -253,6 +270,7 @@ class DeskHost:
         self.recorder.commands(event.ts_ns, commands)
         self._dispatcher.perform(commands, event.ts_ns)
         self._orders.saw(event)
+        self._orders.refused(self.state.refusals)
         self.records.saw(event)
         self._arm_timer()
         self._settle_conditions()
@@ -323,6 +341,8 @@ class DeskHost:
 
     def _publish(self) -> None:
         snapshot = self.engine.snapshot()
+        # The engine hears of long lags only; the person sees the short ones, too.
+        snapshot = replace(snapshot, loop_lag_ms=max(snapshot.loop_lag_ms, self._lag.recent_ms))
         if self._notices:
             notices = sorted((*snapshot.notices, *self._notices), key=lambda notice: notice.ts_ns)
             snapshot = replace(snapshot, notices=tuple(notices))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from contractdesk.clock import NS_PER_MS, Clock
@@ -10,6 +11,7 @@ from contractdesk.ops.metrics import Histogram
 
 TICK_S = 0.010
 WARN_MS = 250.0
+RECENT_TICKS = 100  # about a second
 
 
 class LagMeter:
@@ -20,6 +22,12 @@ class LagMeter:
         self._histogram = histogram
         self._report = report
         self._late = False
+        self._recent: deque[float] = deque(maxlen=RECENT_TICKS)
+
+    @property
+    def recent_ms(self) -> float:
+        """The longest lag of about the last second; 0 before the first tick."""
+        return max(self._recent, default=0.0)
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -32,6 +40,7 @@ class LagMeter:
     def measured(self, lag_ms: float) -> None:
         """Take one measurement."""
         self._histogram.add(lag_ms)
+        self._recent.append(lag_ms)
         late = lag_ms > WARN_MS
         if late or self._late:
             self._report(lag_ms)

@@ -105,10 +105,10 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
 
 
 def _load() -> None:
-    """What would otherwise stop the desk's loop for two seconds: at the first symbol, the first request."""
+    """What would otherwise stop the desk's loop for seconds: at the first symbol, the first request."""
     Book()  # reads or compiles the book's kernels
-    for name in ("talib", "ccxt.async_support"):
-        importlib.import_module(name)
+    for name in ("contractdesk.venues.scanning", "talib", "ccxt.async_support"):
+        importlib.import_module(name)  # the first of them reads or compiles the scanner's kernels
 
 
 def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: RiskSettings) -> EngineConfig:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import takewhile
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.events import (
@@ -20,6 +22,7 @@ from contractdesk.domain.events import (
     StopTriggered,
 )
 from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.intents import Refused
 from contractdesk.domain.orders import OrderRequest
 from contractdesk.ops.metrics import Histogram
 
@@ -43,12 +46,13 @@ class _Line:
 
 
 class OrderLog:
-    """Told of each order sent and of each event seen."""
+    """Told of each order sent, of each event seen, and of what was refused."""
 
     def __init__(self, logger: logging.Logger, latency: Histogram) -> None:
         self._logger = logger
         self._latency = latency
         self._lines: OrderedDict[str, _Line] = OrderedDict()
+        self._refusal: Refused | None = None  # the last one that was told
 
     def sent(self, request: OrderRequest, signal_ns: int) -> None:
         """An order goes out; ``signal_ns`` is when the event that caused it came in."""
@@ -70,11 +74,35 @@ class OrderLog:
                     self._write(logging.INFO, "accepted", line)
             case OrderFilled():
                 self._filled(line, event)
-            case OrderRejected(code=code, message=message):
+            case OrderRejected(code=code, message=message, would_take=would_take):
                 self._first_answer(line, event)
-                self._write(logging.WARNING, "rejected", line, f"{code}: {message}")
+                # A post-only order is sent to learn whether it would rest: that it would not is no trouble.
+                level = logging.INFO if would_take else logging.WARNING
+                self._write(level, "rejected", line, f"{code}: {message}")
             case _:
                 self._ended(line, event)
+
+    def refused(self, refusals: Sequence[Refused]) -> None:
+        """Log the refusals that are new; ``refusals`` are the latest, oldest first."""
+        if not refusals or refusals[-1] is self._refusal:
+            return
+        fresh = list(takewhile(lambda refusal: refusal is not self._refusal, reversed(refusals)))
+        self._refusal = refusals[-1]
+        for refusal in reversed(fresh):
+            self._logger.info(
+                "refused by %s: found %s, limit %s",
+                refusal.rule,
+                refusal.found,
+                refusal.limit,
+                extra={
+                    "event.code": "refused",
+                    "symbol": refusal.symbol,
+                    "side": refusal.intent.side.value,
+                    "rule": refusal.rule,
+                    "intentId": refusal.intent_id,
+                    "strategyId": refusal.strategy_id,
+                },
+            )
 
     def _filled(self, line: _Line, event: OrderFilled) -> None:
         fill = event.fill

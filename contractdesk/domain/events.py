@@ -118,6 +118,7 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True):
     message: str
     at_trigger: bool = False
     would_trigger: bool = False  # of a conditional order: the price is already beyond its trigger
+    would_take: bool = False  # of a post-only order: somebody already offers its price
 
 
 class OutcomeUnknown(OrderEvent, frozen=True, kw_only=True):

@@ -112,6 +112,8 @@ def _lines(
         )
         lines += [
             f"{'passed' if item.passed else 'failed'} {item.rule}: found {item.found}, limit {item.limit}"
+            if item.limit
+            else f"{item.rule}: {item.found}"  # an exit, a cancel: nothing was measured
             for item in decision.findings
         ]
     if refusal is not None:

@@ -35,6 +35,7 @@ class Code(IntEnum):
     NO_SUCH_ORDER = -2013
     WOULD_TRIGGER = -2021  # a conditional order whose trigger the price has passed already
     NO_SUCH_ALGO = -20124
+    WOULD_TAKE = -5022  # a post-only order that would not rest
     NO_NEED_TO_CHANGE_MARGIN_TYPE = -4046
     NO_NEED_TO_CHANGE_POSITION_SIDE = -4059
     DUPLICATE_CLIENT_ID = -4116

@@ -173,6 +173,7 @@ class Orders:
             code=code,
             message=message,
             would_trigger=code == Code.WOULD_TRIGGER,
+            would_take=code == Code.WOULD_TAKE,
         )
 
     def _unknown(self, request: OrderRequest, reason: str, window_ms: int) -> OutcomeUnknown:
