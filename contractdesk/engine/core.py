@@ -86,7 +86,10 @@ class Core:
     # -- trading state ---------------------------------------------------------------------
 
     def enter_state(self, state: TradingState, reason: str) -> None:
+        """All symbols are looked at again: an entry may rest in any of them."""
         self.desk.state, self.desk.state_reason, self.desk.starting = state, reason, False
+        for symbol in self.desk.symbols:
+            self.touch(symbol)
 
     def halt(self, reason: str) -> None:
         """HALTED by the engine itself: only a person resumes."""
@@ -94,8 +97,6 @@ class Core:
             return
         self.enter_state(TradingState.HALTED, reason)
         self.notify(Severity.ALARM, "halted", f"halted: {reason}; resume() when it is understood")
-        for market in self.desk.symbols.values():
-            self.touch(market.instrument.symbol)
 
     # -- reads -----------------------------------------------------------------------------
 
