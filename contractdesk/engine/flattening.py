@@ -38,23 +38,34 @@ class Flattening:
     def drive(self, market: Market) -> None:
         """Close what is not being closed yet; entries, take-profits and resting exits make way."""
         self._orders.cancel_entries(market)
-        for tracked in self._desk.tracked(market, OrderRole.TAKE_PROFIT, OrderRole.EXIT):
-            if tracked.order.request.type is not OrderType.MARKET:
-                self._orders.cancel(tracked)
+        for tracked in self._desk.tracked(market, OrderRole.TAKE_PROFIT):
+            self._orders.cancel(tracked)
+        self.take_back(market)
         if self._desk.now_ns < market.guard.flatten_ns:
             return
         market.guard.flatten_ns = 0
         self.close(market, abs(market.position.size) - self.under_way(market), OrderRole.FLATTEN)
 
-    def under_way(self, market: Market) -> Decimal:
-        """Contracts that reduce orders are about to close; what is probably lost does not count."""
+    def take_back(self, market: Market) -> None:
+        """Cancel the exits that rest at a limit: what they hold is to be closed now."""
+        for tracked in self._desk.tracked(market, OrderRole.EXIT):
+            if tracked.order.request.type is not OrderType.MARKET:
+                self._orders.cancel(tracked)
+
+    def under_way(self, market: Market, *, resting: bool = True) -> Decimal:
+        """Contracts that reduce orders are about to close; what is probably lost does not count.
+
+        ``resting=False`` leaves those at a limit out.
+        """
         reducing = self._desk.tracked(market, OrderRole.EXIT, OrderRole.FLATTEN)
         side = market.position.closing_side
         total = sum(
             (
                 tracked.order.remaining
                 for tracked in reducing
-                if tracked.order.request.side is side and self._alive(tracked)
+                if tracked.order.request.side is side
+                and self._alive(tracked)
+                and (resting or tracked.order.request.type is OrderType.MARKET)
             ),
             ZERO,
         )

@@ -143,14 +143,11 @@ class Intents:
     def _exit(self, pending: Pending, market: Market) -> None:
         """Own entries make way, and what is not being closed yet is closed, reduce-only."""
         self._orders.cancel_entries(market)
-        left = abs(market.position.size) - self._flattening.under_way(market)
-        wanted = pending.intent.size
-        if wanted is not None:
-            left = min(left, max(market.instrument.round_size(wanted), market.instrument.lot_size))
+        limit = pending.intent.limit
+        left = self._left_to_close(pending.intent, market)
         if left <= 0:
             self._decide(pending, (_noted("exit", "nothing of ours is left to close"),))
             return
-        limit = pending.intent.limit
         if limit is not None:
             away = Rounding.UP if market.position.closing_side is Side.SELL else Rounding.DOWN
             limit = market.instrument.round_price(limit, away)
@@ -165,6 +162,17 @@ class Intents:
             intent_id=pending.intent_id,
         )
         self._decide(pending, (_noted("exit", f"closing {left} contracts"),), client_id=sent[0])
+
+    def _left_to_close(self, intent: Intent, market: Market) -> Decimal:
+        """Contracts that an exit may still send. A resting exit is in nobody's way who closes at market."""
+        held, terms = abs(market.position.size), market.instrument
+        wanted = held if intent.size is None else max(terms.round_size(intent.size), terms.lot_size)
+        wanted = min(wanted, held)
+        left = min(wanted, held - self._flattening.under_way(market))
+        if intent.limit is not None or left >= wanted:
+            return left
+        self._flattening.take_back(market)
+        return min(wanted, held - self._flattening.under_way(market, resting=False))
 
     # -- the stop --------------------------------------------------------------------------
 

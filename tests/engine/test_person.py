@@ -287,3 +287,25 @@ def test_margin_calls_and_leverage_are_told() -> None:
     bench.feed(LeverageChanged(ts_ns=bench.now_ns, symbol=SYMBOL, leverage=D(3)))
     assert bench.codes[-2:] == ["margin_call", "leverage_changed"]
     assert bench.market.leverage == D(3)
+
+
+def test_an_exit_at_market_is_not_held_up_by_one_that_rests() -> None:
+    bench = Bench()
+    bench.open("0.02")
+    bench.ask(wish(IntentKind.EXIT, limit=D(31_000)))
+    resting_exit = bench.last(ReduceOrder).client_id
+    bench.accept(resting_exit)
+    bench.ask(wish(IntentKind.EXIT))
+    sent = bench.all(ReduceOrder)
+    assert [(order.size, order.price) for order in sent[1:]] == [(D("0.02"), None)]
+    assert [c.client_id for c in bench.all(CancelOrder)] == [resting_exit]
+
+
+def test_a_part_closed_at_market_leaves_a_resting_exit_that_has_room_beside_it() -> None:
+    bench = Bench()
+    bench.open("0.02")
+    bench.ask(wish(IntentKind.EXIT, limit=D(31_000), size=D("0.01")))
+    bench.accept(bench.last(ReduceOrder).client_id)
+    bench.ask(wish(IntentKind.EXIT, size=D("0.01")))
+    assert [order.size for order in bench.all(ReduceOrder)] == [D("0.01"), D("0.01")]
+    assert not bench.all(CancelOrder)
