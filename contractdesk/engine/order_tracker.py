@@ -162,6 +162,7 @@ class OrderTracker:
             self._core.reconcile_within(SOON_NS)  # the fills themselves are the only source of our size
         match seen.status:
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED:
+                self._believe_again(tracked)
                 self._on_accepted(tracked, seen.venue_id)
             case OrderStatus.TRIGGERED:
                 self._on_triggered(tracked, "")
@@ -307,6 +308,13 @@ class OrderTracker:
                 self._on_surfaced(tracked)
         self.try_cancel(tracked)
 
+    @staticmethod
+    def _believe_again(tracked: Tracked) -> None:
+        """The venue shows what it denied to have: nothing but its reads had ended that order."""
+        order = tracked.order
+        if order.status is OrderStatus.EXPIRED and order.reason == GONE:
+            tracked.order = replace(order, status=OrderStatus.REJECTED)  # of these, one may surface
+
     def _on_surfaced(self, tracked: Tracked) -> None:
         """An order that was declared absent works after all."""
         self._core.notify(
@@ -357,17 +365,26 @@ class OrderTracker:
         if isinstance(event, OrderAccepted):
             self.on_orphan(event.client_id, event.symbol, event.venue_id)
 
-    def on_orphan(self, client_id: str, symbol: str, venue_id: str) -> None:
-        """A working order we do not track: an entry of our making (from a lost journal) is cancelled."""
+    def on_orphan(self, client_id: str, symbol: str, venue_id: str, *, guarded: bool = False) -> None:
+        """A working order of our making that we do not track (from a lost journal) is cancelled.
+
+        An entry at once; what reduces only where all is ``guarded`` without it: it may be the only stop.
+        """
         parsed = client_ids.parse(client_id)
-        if parsed is None or parsed.bot != self._desk.config.bot or parsed.role is not OrderRole.ENTRY:
+        if parsed is None or parsed.bot != self._desk.config.bot:
+            return
+        if parsed.role is not OrderRole.ENTRY and not guarded:
             return
         cancels = self._desk.orphans.get(client_id, 0)
         if cancels >= MAX_CANCELS:
             return
         self._desk.orphans[client_id] = cancels + 1
-        self._core.notify(Severity.WARNING, "orphan_entry", f"cancelling {client_id}", symbol)
-        self._core.emit(CancelOrder(client_id=client_id, symbol=symbol, conditional=False, venue_id=venue_id))
+        conditional = parsed.role in (OrderRole.STOP, OrderRole.TAKE_PROFIT)
+        code = f"orphan_{parsed.role.name.lower()}"
+        self._core.notify(Severity.WARNING, code, f"cancelling {client_id}", symbol)
+        self._core.emit(
+            CancelOrder(client_id=client_id, symbol=symbol, conditional=conditional, venue_id=venue_id)
+        )
 
 
 def _resists(tracked: Tracked) -> bool:

@@ -49,6 +49,7 @@ class Reconciliation:
         asked_ns = event.ts_ns if startup or read is None else read.asked_ns
         if not startup:
             self._desk.state_read = None
+        overtaken = self._overtaken(event)
         fresh = startup and not self._desk.started and not self._desk.orders_by_id
         if fresh:  # a ledger that begins now: what was executed before is not its own
             self._desk.since_ns = self._desk.last_fill_ns = self._desk.venue_now_ns
@@ -58,9 +59,16 @@ class Reconciliation:
         if startup:
             self._fence_the_past()
         self._compare_orders(event.orders, asked_ns)
-        self._compare_positions(event.account.positions, asked_ns, startup=startup)
+        at_once = startup and not overtaken
+        self._compare_positions(event.account.positions, asked_ns, startup=at_once)
+        self._cancel_orphans(event)
         self._conclude(asked_ns, startup=startup)
         return True
+
+    def _overtaken(self, event: VenueStateRead) -> bool:
+        """True when a fill has been booked that is younger than the picture, or may be."""
+        taken_ns = event.account.venue_ns
+        return bool(taken_ns) and self._desk.last_fill_ns > taken_ns - NS_PER_S
 
     def on_failed(self) -> None:
         """Unknown is not empty: nothing changes but the time of the next read."""
@@ -101,9 +109,7 @@ class Reconciliation:
         seen: dict[str, None] = {}
         for row in shown:
             tracked = self._orders.find(row.client_id, row.venue_id)
-            if tracked is None:
-                self._orders.on_orphan(row.client_id, row.symbol, row.venue_id)
-            else:
+            if tracked is not None:
                 seen[tracked.id] = None
                 self._orders.merge(tracked, row)
         for market in self._desk.symbols.values():
@@ -111,6 +117,20 @@ class Reconciliation:
                 settled = item.order.status not in UNANSWERED and item.order.updated_ns < asked_ns
                 if settled and item.id not in seen:
                     self._orders.ask(item, 0)
+
+    def _cancel_orphans(self, event: VenueStateRead) -> None:
+        """Once the positions are compared: by then it is known what is ours and what is guarded."""
+        sizes = {position.symbol: position.size for position in event.account.positions}
+        for row in event.orders:
+            if self._orders.find(row.client_id, row.venue_id) is not None:
+                continue
+            market = self._core.market(row.symbol)
+            guarded = (
+                market is not None
+                and sizes.get(row.symbol, ZERO) == market.position.size
+                and market.guarded >= abs(market.position.size)
+            )
+            self._orders.on_orphan(row.client_id, row.symbol, row.venue_id, guarded=guarded)
 
     # -- positions -------------------------------------------------------------------------
 
