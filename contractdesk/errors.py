@@ -21,6 +21,8 @@
 
 from __future__ import annotations
 
+_PACKAGE = __file__.rpartition("/")[0]
+
 
 class ContractdeskError(Exception):
     """Base of all errors of this package."""
@@ -28,6 +30,16 @@ class ContractdeskError(Exception):
 
 class UserError(ContractdeskError):
     """What was asked cannot be done as asked; the message says what to do instead."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints: the person's own line and the sentence, not the way through our threads."""
+        import traceback  # only where there is one to show
+        from itertools import takewhile
+
+        frames = traceback.extract_tb(self.__traceback__)
+        own = list(takewhile(lambda frame: not frame.filename.startswith(_PACKAGE), frames))
+        line = [f"line {own[-1].lineno}: {own[-1].line}"] if own and own[-1].line else []
+        return [*line, f"{type(self).__name__}: {self}"]
 
 
 class ConfigError(UserError):

@@ -22,9 +22,12 @@ Level = tuple[Decimal, Decimal]  # price, size in contracts
 class BookView:
     """The order book of one symbol. Prices in quote, sizes in contracts, best first."""
 
-    def __init__(self, instrument: Instrument, snapshot: Callable[[], DeskSnapshot]) -> None:
+    def __init__(
+        self, instrument: Instrument, snapshot: Callable[[], DeskSnapshot], is_open: Callable[[], bool]
+    ) -> None:
         self.instrument = instrument
         self._snapshot = snapshot
+        self._is_open = is_open
 
     @property
     def symbol(self) -> str:
@@ -37,9 +40,9 @@ class BookView:
 
     @property
     def valid(self) -> bool:
-        """False before the first snapshot and during a gap: then there are no levels."""
+        """False before the first snapshot, during a gap and once the desk is closed: no levels then."""
         now = self._now
-        return now is not None and now.book_valid
+        return now is not None and now.book_valid and self._is_open()
 
     @property
     def bids(self) -> list[Level]:
@@ -113,6 +116,8 @@ class BookView:
     @property
     def _status(self) -> str:
         now = self._now
+        if not self._is_open():
+            return "the desk is closed"
         if now is None:
             return "not watched: desk.book(symbol) begins it"
         state = "valid" if now.book_valid else f"NOT VALID ({now.not_ready_reason or 'no snapshot yet'})"

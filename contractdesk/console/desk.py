@@ -251,7 +251,7 @@ class Desk:
         if self.is_open and not self._session.thread.current:
             symbol = run(self._session, self._inquiries.look(symbol), "book")
         instrument = self._session.host.venue.resolve(symbol)
-        return BookView(instrument, lambda: self.snapshot)
+        return BookView(instrument, lambda: self.snapshot, lambda: self.is_open)
 
     def __getitem__(self, symbol: str) -> BookView:
         return self.book(symbol)

@@ -82,10 +82,9 @@ class Inquiries:
         rows = [
             (f.rule, f.passed, f.found, f.limit, f.would_pass) for f in self._session.engine.why_not(unified)
         ]
-        title = (
-            f"why not {unified}" if rows else f"why not {unified}: nothing blocks an entry; rules that failed"
-        )
-        return Table(title, ("rule", "passed", "found", "limit", "would_pass"), rows, widest=ADVICE_CHARS)
+        columns = ("rule", "passed", "found", "limit", "would_pass")
+        clear = "nothing blocks an entry now"
+        return Table(f"why not {unified}", columns, rows, widest=ADVICE_CHARS, empty=clear)
 
     async def preflight(self) -> Table:
         """Is the desk fit to trade: key, clock, modes, feeds, loop. Says what to do where it is not."""

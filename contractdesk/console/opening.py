@@ -63,8 +63,7 @@ def open_desks() -> list[Desk]:
 def _same(found: Desk, name: str, profile: Profile) -> Desk:
     if found.name != name:
         raise DeskBusy(f"this account already has the desk {found.name!r} here: use it, or close() it first")
-    if found.profile != profile:
-        differs = "; ".join(_differences(found.profile, profile))
+    if differs := "; ".join(_differences(found.profile, profile)):
         say(f"{found.name} is already open, and stays as it is ({differs}); close() it to change that")
     else:
         say(f"{found.name} is already open: this is the same desk")
@@ -75,7 +74,7 @@ def _differences(runs: Profile, asked: Profile) -> Iterator[str]:
     """Every option in which what runs is not what was asked for, both in words."""
     of_runs, of_asked = _flat(runs), _flat(asked)
     for name, value in of_runs.items():
-        if value != of_asked[name]:
+        if value != of_asked[name] and name != "fresh":  # that is said of an opening, not of a desk
             yield f"{name}={value!r}, not {of_asked[name]!r}"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contractdesk.console.desk import Desk
 
 RUNNING = "running"
+_EXAMPLE = 'cd.library.TrendFollow(symbols=["BTC/USDT:USDT"])'
 SWAP_S = 5.0
 
 
@@ -34,6 +35,8 @@ class StrategyVerbs:
 
         The one that already runs under the name is left alone, and reported.
         """
+        if not isinstance(strategy, Strategy):
+            raise UserError(f"start() takes a strategy, e.g. {_EXAMPLE}; this is {strategy!r}")
         strategy_id = name or type(strategy).__name__
         symbols = tuple([await self._host.list_symbol(symbol) for symbol in strategy.symbols])
         if (running := self._running(strategy_id)) is not None:
@@ -104,7 +107,7 @@ class StrategyVerbs:
 
     async def tune(self, strategy_id: str, changes: dict[str, Any]) -> Receipt:
         """Change parameters from the next event on; ConfigError names the range."""
-        row = self.row(strategy_id)
+        row = self._needed(strategy_id)
         cls = self._session.classes[self._session.state.strategies[strategy_id].source_hash]
         tuned = cls(
             list(row.symbols), row.timeframe, **(row.params | changes)
@@ -119,7 +122,9 @@ class StrategyVerbs:
 
     async def swap(self, strategy_id: str, cls: type[Strategy]) -> Receipt:
         """Put new code under a running strategy at the end of the current bar; positions are kept."""
-        row = self.row(strategy_id)
+        if not (isinstance(cls, type) and issubclass(cls, Strategy)):
+            raise UserError(f"swap() takes a class that derives from cd.Strategy; this is {cls!r}")
+        row = self._needed(strategy_id)
         kept = {name: value for name, value in row.params.items() if name in cls.declared()}
         cls(list(row.symbols), row.timeframe, **kept)  # raises what is wrong with it, here
         await self._host.ask(
@@ -149,6 +154,12 @@ class StrategyVerbs:
         if row is None:
             names = ", ".join(row.strategy_id for row in self._session.snapshot.strategies)
             raise UserError(f"no strategy {strategy_id!r}; there are: {names or 'none'}")
+        return row
+
+    def _needed(self, strategy_id: str) -> StrategyRow:
+        row = self.row(strategy_id)
+        if row.status != RUNNING:
+            raise UserError(f"{strategy_id} is {row.status}: start() it again first")
         return row
 
     def _found(self, strategy_id: str) -> StrategyRow | None:

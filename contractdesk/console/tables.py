@@ -34,13 +34,15 @@ class Table:
         tz: str = "UTC",
         *,
         widest: int = SHOWN_CHARS,
+        empty: str = "none",
     ) -> None:
-        """``widest``: characters of a cell that the text and HTML faces show."""
+        """``widest``: characters of a cell that the text and HTML faces show; ``empty``: said of no rows."""
         self.title = title
         self.columns = tuple(columns)
         self.rows = tuple(tuple(row) for row in rows)
         self._tz = tz
         self._widest = widest
+        self._empty = empty
 
     @property
     def df(self) -> pd.DataFrame:
@@ -71,7 +73,7 @@ class Table:
 
     def __repr__(self) -> str:
         if not self.rows:
-            return f"{self.title}: none"
+            return f"{self.title}: {self._empty}"
         cells = [self.columns, *self._shown()]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
         right = [self._numeric(i) for i in range(len(self.columns))]
@@ -89,7 +91,11 @@ class Table:
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in self._shown()
         )
-        empty = "" if self.rows else f'<tr><td colspan="{len(self.columns)}"><i>none</i></td></tr>'
+        empty = (
+            ""
+            if self.rows
+            else f'<tr><td colspan="{len(self.columns)}"><i>{html.escape(self._empty)}</i></td></tr>'
+        )
         return (
             f'<table class="contractdesk"><caption>{html.escape(self._heading())}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}{empty}</tbody></table>"

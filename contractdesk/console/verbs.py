@@ -138,16 +138,18 @@ class Verbs:
         await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
         wanted = wish.stop.price if wish.stop is not None and hasattr(wish.stop, "price") else None
 
+        intent_id = self._session.state.intents
+
         def moved() -> bool | None:
+            decision = self._session.state.decisions.get(intent_id)
+            if decision is not None and decision.refusal:
+                return False
             item = self._session.state.symbols[target]
-            return True if item.stop_price == wanted and item.guarded == abs(item.position.size) else None
+            return True if item.stop_price == wanted and self._one_stop(target) else None
 
         done = await self._host.until(moved, CONFIRM_S)
-        refusal = self._last_refusal(before)
-        said = (
-            f"{target} stop at {shown(wanted)}" if done else refusal or "the venue has not confirmed it yet"
-        )
-        return self._receipt("move_stop", before, said, done=bool(done))
+        said = f"{target} stop at {shown(wanted)}" if done else "the venue has not confirmed it yet"
+        return self._receipt("move_stop", before, said, done=bool(done), intent_id=intent_id)
 
     async def cancel(self, order_id: str) -> Receipt:
         """Cancel one of our open orders by our client id or the venue's; protective stops are kept."""
@@ -213,6 +215,8 @@ class Verbs:
             await self._host.until(lambda: self._over(client_id), CONFIRM_S)
         if wish.kind is IntentKind.ENTER:
             await self._host.until(lambda: self._guarded(wish.symbol), CONFIRM_S)
+        elif wish.limit is None:
+            await self._host.until(lambda: self._one_stop(wish.symbol), CONFIRM_S)
         order = self._order(client_id) or answer
         sound = order.status not in (OrderStatus.REJECTED, OrderStatus.UNKNOWN)
         return self._receipt(verb, before, order_line(order), done=sound, order=order)
@@ -234,6 +238,14 @@ class Verbs:
     def _guarded(self, symbol: str) -> bool | None:
         item = self._session.state.symbols[symbol]
         return True if item.guarded >= abs(item.position.size) else None
+
+    def _one_stop(self, symbol: str) -> bool | None:
+        """True once a stop covers exactly what is held, and those before it are gone."""
+        market = self._session.state.symbols[symbol]
+        held = abs(market.position.size)
+        standing = self._session.state.tracked(market, OrderRole.STOP)
+        sizes = [tracked.order.remaining for tracked in standing]
+        return True if sizes == ([held] if held else []) else None
 
     def _order(self, client_id: str) -> Order | None:
         tracked = self._session.state.orders_by_id.get(client_id)
@@ -262,13 +274,6 @@ class Verbs:
         markets = self._session.state.symbols
         chosen = [markets[target]] if target else list(markets.values())
         return not any(market.position.size or market.open_ids for market in chosen)
-
-    def _last_refusal(self, before: DeskSnapshot) -> str:
-        refusals = self._picture().refusals
-        if not refusals or (before.refusals and refusals[-1] == before.refusals[-1]):
-            return ""
-        last = refusals[-1]
-        return f"refused by {last.rule}: found {last.found}, limit {last.limit}; {last.would_pass}"
 
     def closing_receipt(self, before: DeskSnapshot, *, done: bool) -> Receipt:
         """What closing the desk has done; any thread may ask once the loop has nothing more to do."""

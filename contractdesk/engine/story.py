@@ -103,8 +103,8 @@ def _lines(
 ) -> list[str]:
     lines = []
     if decision is not None:
-        who = decision.strategy_id or "a person"
-        lines.append(f"signal: {decision.signal} ({who})")
+        who = f" ({decision.strategy_id})" if decision.strategy_id else ""  # a person's signal says so itself
+        lines.append(f"signal: {decision.signal}{who}")
         reason = f": {decision.intent.reason}" if decision.intent.reason else ""
         intent = decision.intent
         lines.append(
