@@ -9,16 +9,20 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from contractdesk.clock import SystemClock
 from contractdesk.console.audit import STOP_WITHIN_S, Audit
 from contractdesk.console.headless import execute
 from contractdesk.console.result import Ending, Result
 from contractdesk.console.tables import shown
+from contractdesk.desk import embedded
+from contractdesk.desk.paths import DeskPaths
 
 # BTCUSDT perpetual across the funding settlement of 2023-04-05 00:00 UTC; both captures are contiguous.
 CAPTURE = "ws/binance_raw/binance_usdm_btcusdt_2023040[45].gz"
 OPENING_S = 30.0  # into the first capture: a minute before the settlement, with bars enough to warm up
 RECORDED_MINUTES = 8.0  # from there to the end of the second capture
 STARTING_MINUTES = 1.0
+NAME = "demo"  # of its desk
 
 
 class Demonstration(Struct, frozen=True, kw_only=True):
@@ -44,7 +48,7 @@ def demonstrate(
             notebook,
             output,
             {
-                "name": "demo",
+                "name": NAME,
                 "recording": str((recordings / CAPTURE).resolve()) if recorded and recordings else "",
                 "speed": speed,
                 "opening_s": OPENING_S,
@@ -56,6 +60,7 @@ def demonstrate(
             },
         )
         audit = msgspec.json.decode(report.read_bytes(), type=Audit) if report.exists() else None
+    _end_exchange()
     missing = [outcome.failure] if outcome.failure else []
     if audit is None:
         missing.append("the notebook ended before the books were compared")
@@ -65,6 +70,13 @@ def demonstrate(
     lines += [f"FAILED       {sentence}" for sentence in missing]
     ending = max(outcome.ending, Ending.NOTEBOOK_FAILED) if missing else outcome.ending
     return Demonstration(ending=ending, lines=tuple(lines))
+
+
+def _end_exchange() -> None:
+    """Nobody comes back to a demo: its exchange need not wait for its idle limit."""
+    running = embedded.find(DeskPaths.of(NAME).exchange)
+    if running is not None:
+        embedded.stop(running, SystemClock())
 
 
 def broken(audit: Audit, *, recorded: bool) -> list[str]:
