@@ -119,6 +119,7 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True):
     at_trigger: bool = False
     would_trigger: bool = False  # of a conditional order: the price is already beyond its trigger
     would_take: bool = False  # of a post-only order: somebody already offers its price
+    unheard: bool = False  # it never came before the venue's matching: no word on the order itself
 
 
 class OutcomeUnknown(OrderEvent, frozen=True, kw_only=True):

@@ -280,7 +280,7 @@ class OrderTracker:
             del self._desk.orders_by_id[oldest]
 
     def _on_rejected(self, tracked: Tracked, event: OrderRejected) -> None:
-        tracked.would_trigger = event.would_trigger
+        tracked.would_trigger, tracked.unheard = event.would_trigger, event.unheard
         if event.at_trigger and not tracked.triggered_ns:
             tracked.triggered_ns = self._desk.now_ns
         self.move(tracked, OrderStatus.REJECTED, f"{event.code}: {event.message}")

@@ -17,7 +17,12 @@ from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, Ord
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.core import Booking, Change, Core
 from contractdesk.engine.coverage import oldest_ns, recount
-from contractdesk.engine.flattening import TRIGGER_PATIENCE_NS, Flattening
+from contractdesk.engine.flattening import (
+    FIRST_RETRY_NS,
+    LONGEST_RETRY_NS,
+    TRIGGER_PATIENCE_NS,
+    Flattening,
+)
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
 
@@ -91,6 +96,7 @@ class Protection:
         """When ``ensure`` must be called though nothing happens; those that have passed count not."""
         guard = market.guard
         yield guard.flatten_ns
+        yield guard.stop_ns
         if guard.uncovered:
             yield oldest_ns(guard.uncovered) + self._patience_ns
         for tracked in self._right(market):
@@ -190,13 +196,13 @@ class Protection:
         fitting = [tracked for tracked in right if self._fits(market, tracked)]
         holding = [tracked for tracked in fitting if tracked.order.status in CONFIRMED]
         if holding:
-            market.guard.rejections = 0
+            market.guard.rejections = market.guard.unheard = 0
             for tracked in right:
                 if tracked is not holding[0]:
                     self._orders.cancel(tracked)
             return
         waiting = any(tracked.order.status is OrderStatus.IN_FLIGHT for tracked in fitting)
-        if waiting or self._shrinking(market):
+        if waiting or self._desk.now_ns < market.guard.stop_ns or self._shrinking(market):
             return
         if len(live) < MAX_LIVE_STOPS:
             self._place_stop(market)
@@ -264,12 +270,20 @@ class Protection:
             self.flatten(market, f"its stop ended {order.status.value} after its trigger: {order.reason}")
         elif tracked.cancelling or order.status is OrderStatus.FILLED:
             return
+        elif order.status is OrderStatus.REJECTED and tracked.unheard:
+            self._on_unheard(guard)
         elif order.status is OrderStatus.REJECTED:
             guard.rejections += 1
             if guard.rejections >= MAX_REJECTIONS:
                 self.flatten(market, f"its stop was rejected: {order.reason}")
         else:
             self._on_stop_lost(market, tracked)
+
+    def _on_unheard(self, guard: Guard) -> None:
+        """No connection, or a limit: the stop is tried again and again, until its deadline has passed."""
+        wait = min(FIRST_RETRY_NS << min(guard.unheard, 8), LONGEST_RETRY_NS)
+        guard.unheard += 1
+        guard.stop_ns = self._desk.now_ns + wait
 
     def _on_stop_lost(self, market: Market, tracked: Tracked) -> None:
         guard, symbol = market.guard, market.instrument.symbol

@@ -67,6 +67,7 @@ class Tracked(Struct, kw_only=True):
     expire_ns: int = 0  # a resting entry is cancelled then; 0 = never
     triggered_ns: int = 0  # when a conditional order was first known to have fired
     would_trigger: bool = False  # rejected because its price had already been passed
+    unheard: bool = False  # rejected without a word of the venue on it: no connection, or a limit
     child_venue_id: str = ""  # of the regular order that a conditional one became
 
     @property
@@ -93,6 +94,8 @@ class Guard(Struct, kw_only=True):
     strategy_id: str = ""  # whose position it is; "" = opened by hand
     uncovered: list[Uncovered] = field(default_factory=list)
     rejections: int = 0  # stops refused by the venue since the last one that held
+    unheard: int = 0  # stops that did not get through to the venue, in a row
+    stop_ns: int = 0  # not before this is a stop tried again
     losses: int = 0  # stops that somebody else took away
     profit_rejections: int = 0
     flatten_reason: str = ""  # not empty: entries are cancelled and the position is closed

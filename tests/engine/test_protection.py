@@ -9,7 +9,7 @@ from contractdesk.domain.events import FlattenAsked, OrderExpired, OrderRejected
 from contractdesk.domain.intents import FixedStop, IntentKind
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.views import TradingState
-from tests.engine.bench import MARK, SYMBOL, Bench, D, wish
+from tests.engine.bench import MARK, NS_PER_S, SYMBOL, Bench, D, wish
 
 
 def filled(bench: Bench, size: str = "0.02", **more: object) -> PlaceStop:
@@ -255,3 +255,54 @@ def test_a_flip_guards_the_other_side_with_the_new_stop() -> None:
     stop = bench.last(PlaceStop)
     assert (stop.side, stop.size, stop.trigger_price) == (Side.BUY, D("0.03"), D(31_000))
     assert bench.last(CancelOrder).client_id == long_stop
+
+
+def unheard(bench: Bench, client_id: str) -> None:
+    """The answer of a venue that demands silence, or is not reached: nothing about the order itself."""
+    event = OrderRejected(
+        ts_ns=bench.now_ns, client_id=client_id, symbol=SYMBOL, code=-429, message="429", unheard=True
+    )
+    bench.feed(event)
+
+
+def test_a_stop_that_is_not_heard_is_tried_again_until_its_deadline() -> None:
+    bench = Bench()
+    filled(bench)
+    began_ns, tries = bench.now_ns, 0
+    while not bench.all(ReduceOrder):
+        assert bench.now_ns < began_ns + 3.1 * NS_PER_S
+        if bench.all(PlaceStop)[tries:]:
+            unheard(bench, bench.all(PlaceStop)[tries].client_id)
+            tries += 1
+            assert not bench.now(PlaceStop), "it must not spin"
+        bench.advance(0.05)
+    assert bench.now_ns >= began_ns + 3 * NS_PER_S
+    assert 3 <= tries <= 6
+
+
+def test_a_stop_that_is_heard_at_last_holds() -> None:
+    bench = Bench()
+    for _ in range(3):
+        unheard(
+            bench, filled(bench).client_id if not bench.all(PlaceStop) else bench.last(PlaceStop).client_id
+        )
+        bench.advance(0.8)
+    bench.accept(bench.last(PlaceStop).client_id)
+    bench.advance(5)
+    assert not bench.all(ReduceOrder)
+    assert bench.market.guarded == D("0.02")
+
+
+def test_a_stop_that_cannot_be_moved_stays_and_the_position_with_it() -> None:
+    bench = Bench()
+    stop = bench.open()
+    bench.ask(wish(IntentKind.MOVE_STOP, stop=FixedStop(price=D(29_500))))
+    for _ in range(6):
+        unheard(bench, bench.last(PlaceStop).client_id)
+        bench.advance(5)
+    assert not bench.all(ReduceOrder)
+    assert bench.tracked(stop).order.status is OrderStatus.WORKING
+    bench.advance(10)
+    bench.accept(bench.last(PlaceStop).client_id)
+    assert bench.market.stop_price == D(29_500)
+    assert [c.client_id for c in bench.now(CancelOrder)] == [stop]

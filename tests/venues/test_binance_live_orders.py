@@ -154,6 +154,7 @@ async def test_a_definitive_no_is_a_rejection(exchange: str) -> None:
             outcome = await rig.venue.submit(order)
             assert isinstance(outcome, OrderRejected)
             assert outcome.code == code
+            assert outcome.unheard is (code != -2019)
             assert len(await posts(rig, order.client_id)) == 1
 
 
@@ -187,6 +188,7 @@ async def test_after_a_429_nothing_is_sent_too_early_and_stops_go_first(exchange
         refused = await rig.venue.submit(request(price=price))
         assert isinstance(refused, OrderRejected)
         assert refused.code == -429
+        assert refused.unheard
         silenced = await rig.seen("VenueSilenced")
         assert silenced.status == 429
         stop = request(OrderRole.STOP, Side.SELL, trigger_price=price)

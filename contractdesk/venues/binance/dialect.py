@@ -15,6 +15,7 @@ from contractdesk.errors import OutcomeLost, RateLimited, VenueError, VenueRejec
 from contractdesk.venues.limits import Usage
 
 DEFAULT_SILENCE_S = {418: 120.0, 429: 10.0}  # where Retry-After is missing
+FIREWALL_SILENCE_S = 10.0  # a 403 without a code of the venue's is its web firewall's limit
 UNKNOWN_EXECUTION = "Unknown error"  # of a 503: "please check your request or try again later"
 
 
@@ -43,6 +44,7 @@ class Code(IntEnum):
 
 AMBIGUOUS = frozenset({Code.UNKNOWN, Code.DISCONNECTED, Code.UNEXPECTED_RESPONSE, Code.TIMEOUT})
 BAD_KEY = frozenset({Code.BAD_SIGNATURE, Code.BAD_KEY_FORMAT, Code.BAD_KEY})
+UNHEARD = frozenset({Code.OVERLOADED, Code.BAD_TIMESTAMP})  # refused before the order itself was looked at
 ABSENT = frozenset({Code.NO_SUCH_ORDER, Code.NO_SUCH_ALGO, Code.CANCEL_REJECTED})
 
 
@@ -62,8 +64,10 @@ class BinanceDialect:
         if status < 400:
             return None
         if status in DEFAULT_SILENCE_S:
-            return RateLimited(status, _retry_after_s(status, headers))
+            return RateLimited(status, _retry_after_s(headers, DEFAULT_SILENCE_S[status]))
         problem = _read(body)
+        if problem is None and status == 403:
+            return RateLimited(status, _retry_after_s(headers, FIREWALL_SILENCE_S))
         if problem is None:
             return _bare(status, body)
         if problem.code in AMBIGUOUS or (status == 503 and UNKNOWN_EXECUTION in problem.msg):
@@ -98,11 +102,11 @@ def _read(body: str) -> _Problem | None:
     return problem if problem.code else None
 
 
-def _retry_after_s(status: int, headers: Mapping[str, str]) -> float:
+def _retry_after_s(headers: Mapping[str, str], default_s: float) -> float:
     try:
         return max(0.0, float(headers["retry-after"]))
     except (KeyError, ValueError):
-        return DEFAULT_SILENCE_S[status]
+        return default_s
 
 
 def _count(headers: Mapping[str, str], name: str) -> int | None:

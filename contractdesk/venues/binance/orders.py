@@ -25,7 +25,7 @@ from contractdesk.errors import RateLimited, VenueError, VenueRejected, VenueUnr
 from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.api import BinanceApi
 from contractdesk.venues.binance.attribution import Armed
-from contractdesk.venues.binance.dialect import ABSENT, Code
+from contractdesk.venues.binance.dialect import ABSENT, UNHEARD, Code
 from contractdesk.venues.binance.owners import Owners
 from contractdesk.venues.binance.translate import algo_of, order_of, order_params
 from contractdesk.venues.binance.user_events import Outcome, UserEvents
@@ -156,15 +156,17 @@ class Orders:
                 # It stands at the venue already: a lost answer, whatever it looks like.
                 return self._unknown(request, failure.message, window_ms)
             case VenueRejected(code=code, message=message):
-                return self._rejected(request, code, message)
+                return self._rejected(request, code, message, unheard=code in UNHEARD)
             case RateLimited(status=status):
-                return self._rejected(request, -status, str(failure))
+                return self._rejected(request, -status, str(failure), unheard=True)
             case VenueUnreachable():
-                return self._rejected(request, NOT_SENT, str(failure))
+                return self._rejected(request, NOT_SENT, str(failure), unheard=True)
             case _:
                 return self._unknown(request, str(failure), window_ms)
 
-    def _rejected(self, request: OrderRequest, code: int, message: str) -> OrderRejected:
+    def _rejected(
+        self, request: OrderRequest, code: int, message: str, *, unheard: bool = False
+    ) -> OrderRejected:
         self._updates.orders.ended(request.client_id)
         return OrderRejected(
             ts_ns=self._clock.now_ns(),
@@ -174,6 +176,7 @@ class Orders:
             message=message,
             would_trigger=code == Code.WOULD_TRIGGER,
             would_take=code == Code.WOULD_TAKE,
+            unheard=unheard,
         )
 
     def _unknown(self, request: OrderRequest, reason: str, window_ms: int) -> OutcomeUnknown:
