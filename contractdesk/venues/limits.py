@@ -91,8 +91,9 @@ class Window:
         if counted is not None:
             self._used = counted + on_wire
 
-    def ends_ns(self) -> int:
-        """Venue time at which the count starts anew."""
+    def ends_ns(self, venue_ns: int) -> int:
+        """Venue time at which the count starts anew; later than ``venue_ns``."""
+        self._roll(venue_ns)
         return (self._index + 1) * self._period_ns
 
     def _roll(self, venue_ns: int) -> None:
@@ -146,7 +147,7 @@ class Limiter:
             return self.silent_until_ns
         if self._probe or not any(waiting and self._has_room(waiting[0]) for waiting in self._waiting):
             return None
-        ends = min(window.ends_ns() for window in (self._weight, *self._orders))
+        ends = min(window.ends_ns(now.venue_ns) for window in (self._weight, *self._orders))
         return now.monotonic_ns + max(0, ends - now.venue_ns)
 
     def answered(self, ticket: Ticket, usage: Usage, now: Now) -> None:

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
 
 from contractdesk.clock import NS_PER_S, Clock
 from contractdesk.errors import VenueError
@@ -153,7 +152,7 @@ class Stream:
                 return await self._attend(socket)
         except VenueError as refused:
             return f"no address: {refused}"
-        except (OSError, TimeoutError, WebSocketException) as failure:
+        except Exception as failure:  # a supervisor: whatever it is, the next connection is tried
             return f"{type(failure).__name__}: {failure}"
 
     async def _attend(self, socket: ClientConnection) -> str:

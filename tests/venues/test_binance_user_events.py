@@ -205,6 +205,11 @@ def test_a_hint_is_no_fill_but_is_asked_for_when_nothing_follows(machine: UserEv
     assert machine.on_time(TS + 2 * HOLD_NS) == ()
 
 
+def test_a_hint_in_a_contract_that_is_not_listed_disturbs_nobody(machine: UserEvents) -> None:
+    assert feed(machine, LITE.replace(b"BTCUSDT", b"BTCUSDT_260327")) == []
+    assert machine.on_time(TS + HOLD_NS) == ()
+
+
 @pytest.mark.parametrize("hint_first", [True, False])
 def test_a_hint_whose_fill_came_is_forgotten(machine: UserEvents, hint_first: bool) -> None:
     full = order_frame(x="TRADE", X="FILLED", l="0.01", L="9910", t=77)

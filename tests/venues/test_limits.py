@@ -84,6 +84,20 @@ def test_the_venues_own_counter_decides() -> None:
     assert limiter.next(at(53 * 4)) is not None, "the next minute has begun"
 
 
+def test_a_wait_for_the_next_window_is_not_a_spin() -> None:
+    limiter = Limiter(Quota(weight_1m=100))
+    first = limiter.enqueue(Priority.DATA, 1)
+    assert limiter.next(at(0)) == first
+    limiter.answered(first, Usage(weight_1m=100), at(0))
+    limiter.enqueue(Priority.DATA, 1)
+    for step in range(1, 53 * 4):  # the windows of orders end meanwhile, and nothing is sent
+        assert limiter.next(at(step)) is None
+        wake_ns = limiter.wake_ns(at(step))
+        assert wake_ns is not None
+        assert wake_ns > at(step).monotonic_ns
+    assert limiter.next(at(53 * 4)) is not None
+
+
 def test_hanging_reads_never_keep_a_stop_waiting() -> None:
     limiter = Limiter(Quota())
     for _ in range(20):

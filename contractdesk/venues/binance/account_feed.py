@@ -38,6 +38,7 @@ from contractdesk.venues.binance.user_events import (
     UserEvents,
 )
 from contractdesk.venues.streams import Stream, StreamTimes
+from contractdesk.venues.upkeep import go_on
 
 log = logging.getLogger(__name__)
 TICK_S = 0.25
@@ -113,9 +114,12 @@ class AccountFeed:
 
     def start(self) -> None:
         self.stream.start()
+        works = {"asks": self._work, "account": self._tend, "listen key": self._keep_key}
         self._running = [
-            asyncio.create_task(work(), name=f"binance {name}", context=contextvars.Context())
-            for name, work in (("asks", self._work), ("account", self._tend))
+            asyncio.create_task(
+                go_on(name, work, self.stream.restart), name=f"binance {name}", context=contextvars.Context()
+            )
+            for name, work in works.items()
         ]
 
     async def stop(self) -> None:
@@ -163,12 +167,16 @@ class AccountFeed:
             self._emit(StreamLost(ts_ns=self._clock.now_ns(), stream=StreamName.PRIVATE, reason=reason))
 
     async def _tend(self) -> None:
-        """Time passes: late fills, strange orders, the listen key."""
+        """Time passes: late fills, strange orders. Nothing here waits for the venue."""
         while True:
             await asyncio.sleep(TICK_S)
             self.take(self.updates.on_time(self._clock.now_ns()))
             if self.restored.is_set():
                 self._good_ms = self._api.server_clock.now_ms()
+
+    async def _keep_key(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
             if self._key_until_ns and self._clock.monotonic_ns() > self._key_until_ns:
                 await self._prolong()
 
@@ -189,7 +197,7 @@ class AccountFeed:
         if isinstance(ask, AskFunding) and ask.change:
             minute = _minute(ask.venue_ns // NS_PER_MS)
             remember(self._booked, minute, self._booked.get(minute, ZERO) + ask.change)
-        if len(self._tasks) >= MAX_ASKS:
+        if len(self._tasks) >= MAX_ASKS and not isinstance(ask, Backfill):
             log.warning("too many questions to the venue; %s is left to reconciliation", type(ask).__name__)
             return
         self._tasks.setdefault(ask, Task(ask))

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 from contextlib import suppress
+from functools import partial
 
 from contractdesk.clock import Clock
 from contractdesk.domain.events import Event, StreamName, SymbolNotReady, SymbolReady
@@ -14,11 +15,13 @@ from contractdesk.domain.market import timeframe_ns
 from contractdesk.errors import VenueError, VenueUnreachable
 from contractdesk.venues.base import Emit
 from contractdesk.venues.binance.api import BinanceApi
-from contractdesk.venues.binance.channels import BookChannel, Channel
+from contractdesk.venues.binance.channels import BookChannel, Channel, Polls
+from contractdesk.venues.binance.channels_interest import InterestChannel
 from contractdesk.venues.binance.channels_mark import MarkChannel
 from contractdesk.venues.binance.channels_trades import BarChannel, TradeChannel
 from contractdesk.venues.binance.codec_market import SymbolFact
 from contractdesk.venues.streams import Stream
+from contractdesk.venues.upkeep import go_on
 
 log = logging.getLogger(__name__)
 TICK_S = 0.25
@@ -42,11 +45,13 @@ class SymbolFeed:
         timeframes: tuple[str, ...],
         native: frozenset[str],
         warmup: int,
+        polls: Polls,
     ) -> None:
         self.instrument = instrument
         self.api = api
         self.clock = clock
         self.timeframes = timeframes
+        self.polls = polls
         self._emit = emit
         self._streams = streams
         self._wakes: list[asyncio.Event] = []
@@ -67,7 +72,9 @@ class SymbolFeed:
             self._streams[channel.stream].start()
         self._tasks = [
             asyncio.create_task(
-                self._serve(channel),
+                go_on(
+                    f"{self.instrument.symbol} {channel.name}", partial(self._serve, channel, self._wake())
+                ),
                 name=f"{self.instrument.symbol} {channel.name}",
                 context=contextvars.Context(),
             )
@@ -122,9 +129,11 @@ class SymbolFeed:
 
     # -- service ---------------------------------------------------------------------------
 
-    async def _serve(self, channel: Channel) -> None:
-        wake = asyncio.Event()
-        self._wakes.append(wake)
+    def _wake(self) -> asyncio.Event:
+        self._wakes.append(asyncio.Event())
+        return self._wakes[-1]
+
+    async def _serve(self, channel: Channel, wake: asyncio.Event) -> None:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), TICK_S)
@@ -164,4 +173,5 @@ class SymbolFeed:
         own = [timeframe for timeframe in self.timeframes if timeframe in native]
         made = [timeframe_ns(each) * (warmup + 1) for each in self.timeframes if each not in native]
         bars = [BarChannel(self, timeframe, warmup) for timeframe in own]
-        return (BookChannel(self), TradeChannel(self, max(made, default=0)), MarkChannel(self), *bars)
+        trades = TradeChannel(self, max(made, default=0))
+        return (BookChannel(self), trades, MarkChannel(self), InterestChannel(self), *bars)

@@ -130,7 +130,7 @@ class UserEvents:
     def on_time(self, ts_ns: int) -> tuple[Outcome, ...]:
         """What has waited long enough: strange orders are foreign, missing fills are asked for."""
         outcomes = [outcome for update in self.orders.expire(ts_ns) for outcome in self._order(update, ts_ns)]
-        late = sorted(self.fills.late(ts_ns))
+        late = sorted(self.fills.late(ts_ns) & self._instruments.keys())
         return (*outcomes, *(AskFills(self._instruments[symbol].symbol) for symbol in late))
 
     # -- orders ----------------------------------------------------------------------------
@@ -289,7 +289,8 @@ class UserEvents:
     # -- the account -----------------------------------------------------------------------
 
     def _on_hint(self, update: TradeLite, ts_ns: int) -> tuple[Outcome, ...]:
-        self.fills.hinted(update.symbol, update.trade_id, ts_ns)
+        if update.symbol in self._instruments:  # else nobody could be asked for the fill
+            self.fills.hinted(update.symbol, update.trade_id, ts_ns)
         return ()
 
     def _on_account(self, update: AccountUpdate, ts_ns: int) -> tuple[Outcome, ...]:

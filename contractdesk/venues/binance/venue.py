@@ -14,6 +14,7 @@ import logging
 import random
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -42,6 +43,7 @@ from contractdesk.errors import (
 from contractdesk.venues.base import Capabilities, Check, Emit, VenueState
 from contractdesk.venues.binance.account_feed import wait_restored
 from contractdesk.venues.binance.accounts import check_modes
+from contractdesk.venues.binance.channels import AT_HOME, Polls
 from contractdesk.venues.binance.connect import connect
 from contractdesk.venues.binance.dialect import BAD_KEY
 from contractdesk.venues.binance.endpoints import Endpoints
@@ -53,6 +55,7 @@ from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
 from contractdesk.venues.limits import Quota
 from contractdesk.venues.streams import StreamTimes
+from contractdesk.venues.upkeep import go_on
 
 log = logging.getLogger(__name__)
 NATIVE = frozenset({"1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d"})
@@ -155,9 +158,10 @@ class BinanceVenue:
         await self._load_terms(session)
         if session.private is not None:
             await self._begin_private(session, session.private)
-        for work in (self._keep_clock, self._keep_terms):
+        for name, work in (("clock", self._keep_clock), ("terms", self._keep_terms)):
+            upkeep = go_on(name, partial(work, session))
             self._tasks.append(
-                asyncio.create_task(work(session), name=work.__name__, context=contextvars.Context())
+                asyncio.create_task(upkeep, name=f"binance {name}", context=contextvars.Context())
             )
 
     async def _begin_private(self, session: Session, private: Private) -> None:
@@ -239,6 +243,7 @@ class BinanceVenue:
         feed = SymbolFeed(
             instrument, session.api, self._clock, session.emit, session.market.streams,
             timeframes=timeframes, native=NATIVE, warmup=warmup,
+            polls=AT_HOME if self._endpoints.local else Polls(),
         )  # fmt: skip
         self._feeds[instrument.symbol] = feed
         feed.start()
