@@ -6,19 +6,17 @@ journal tells the story again.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from contractdesk.domain.book import Book
-from contractdesk.domain.market import Bar
 from contractdesk.engine.state import Desk, Hosted, HostStatus
 from contractdesk.errors import StorageError
-from contractdesk.strategy.bars import BarBuilder, BarSeries, SeriesState
+from contractdesk.strategy.bars import BarSeries, SeriesState
 
 VERSION = 1
 
@@ -38,32 +36,6 @@ class BookState(Struct, frozen=True):
     update_id: int
     bids: bytes
     asks: bytes
-
-
-class BuilderState(Struct, frozen=True, kw_only=True):
-    """The memory of a BarBuilder."""
-
-    timeframe: str
-    late: int
-    step_ns: int
-    since_ns: int | None
-    last_id: int
-    next_ns: int | None
-    close: Decimal | None
-    open_bar: Bar | None
-    whole: bool
-
-    @classmethod
-    def of(cls, builder: BarBuilder) -> Self:
-        memory = {name.lstrip("_"): value for name, value in vars(builder).items()}
-        return cls(**memory)
-
-    def build(self) -> BarBuilder:
-        builder = BarBuilder(self.timeframe)
-        public = ("timeframe", "late")
-        memory = msgspec.structs.asdict(self)
-        vars(builder).update({name if name in public else f"_{name}": memory[name] for name in memory})
-        return builder
 
 
 def encode_desk(desk: Desk) -> bytes:
@@ -103,8 +75,6 @@ def _encode(value: Any) -> Any:
             return BookState(value.valid, value.update_id, bids, asks)
         case BarSeries():
             return value.dump()
-        case BarBuilder():
-            return BuilderState.of(value)
         case _:
             raise NotImplementedError(f"{type(value).__name__} is no part of a checkpoint")
 
@@ -116,8 +86,6 @@ def _decode(kind: type, value: Any) -> Any:
         return _book(msgspec.convert(value, BookState))
     if kind is BarSeries:
         return BarSeries.load(msgspec.convert(value, SeriesState))
-    if kind is BarBuilder:
-        return msgspec.convert(value, BuilderState).build()
     raise NotImplementedError(f"{kind.__name__} is no part of a checkpoint")
 
 

@@ -69,7 +69,7 @@ class Flattening:
             ),
             ZERO,
         )
-        closing = [t for t in self._triggered(market) if self._desk.now_ns < _patience_ends(t)]
+        closing = [t for t in self.triggered(market) if self._desk.now_ns < _patience_ends(t)]
         return total + sum((tracked.order.remaining for tracked in closing), ZERO)
 
     def close(
@@ -131,7 +131,7 @@ class Flattening:
             return False
         return not tracked.cancelling or self._desk.now_ns < tracked.cancel_ns
 
-    def _triggered(self, market: Market) -> list[Tracked]:
+    def triggered(self, market: Market) -> list[Tracked]:
         """Conditional orders that have fired: market orders on their way."""
         conditional = self._desk.tracked(market, OrderRole.STOP, OrderRole.TAKE_PROFIT)
         side = market.position.closing_side

@@ -99,9 +99,8 @@ class Protection:
         yield guard.stop_ns
         if guard.uncovered:
             yield oldest_ns(guard.uncovered) + self._patience_ns
-        for tracked in self._right(market):
-            if tracked.triggered_ns:
-                yield tracked.triggered_ns + TRIGGER_PATIENCE_NS
+        for tracked in self.flattening.triggered(market):
+            yield tracked.triggered_ns + TRIGGER_PATIENCE_NS
 
     def naked_s(self, market: Market) -> float:
         """How long the oldest uncovered contract has been so."""

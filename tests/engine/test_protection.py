@@ -306,3 +306,24 @@ def test_a_stop_that_cannot_be_moved_stays_and_the_position_with_it() -> None:
     bench.accept(bench.last(PlaceStop).client_id)
     assert bench.market.stop_price == D(29_500)
     assert [c.client_id for c in bench.now(CancelOrder)] == [stop]
+
+
+def test_a_take_profit_that_triggers_into_nothing_does_not_hold_a_flattening_up() -> None:
+    bench = Bench()
+    entry = bench.enter("0.02", take_profit=D(31_000)).approved.request.client_id
+    bench.accept(entry)
+    bench.fill(entry, "0.02")
+    stop = bench.last(PlaceStop)
+    bench.accept(stop.client_id)
+    profit = bench.last(PlaceStop)
+    assert profit.type is OrderType.TAKE_PROFIT_MARKET
+    bench.accept(profit.client_id)
+    bench.feed(
+        StopTriggered(ts_ns=bench.now_ns, client_id=profit.client_id, symbol=SYMBOL, child_venue_id="77")
+    )
+    bench.feed(FlattenAsked(ts_ns=bench.now_ns, who="tester"))
+    assert not bench.all(ReduceOrder)  # it is about to close all of it
+    patience_ends_ns = bench.now_ns + 2 * NS_PER_S
+    assert patience_ends_ns in list(bench.engine._protection.deadlines_ns(bench.market))
+    bench.advance(2.05)
+    assert flattened(bench).size == D("0.02")
