@@ -64,6 +64,11 @@ def test_what_does_not_trade_is_not_listed() -> None:
     assert read_instruments(body(ROW | {"status": "SETTLING"}), {}, unified) == {}
 
 
+def test_what_has_stopped_trading_stays_listed_while_it_is_held() -> None:
+    found = read_instruments(body(ROW | {"status": "SETTLING"}), {}, unified, {"BTCUSDT"})
+    assert [each.venue_symbol for each in found.values()] == ["BTCUSDT"]
+
+
 @pytest.mark.parametrize("broken", [b"x", body({"symbol": "X"}), body(ROW | {"filters": []})])
 def test_what_is_not_understood_is_refused(broken: bytes) -> None:
     with pytest.raises(VenueProtocolError):

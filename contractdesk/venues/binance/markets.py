@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -20,9 +20,12 @@ _row = msgspec.json.Decoder(rows.SymbolRow, strict=False)
 
 
 def read_instruments(
-    body: bytes, brackets: Mapping[str, rows.BracketRow], unified: Callable[[object], str]
+    body: bytes,
+    brackets: Mapping[str, rows.BracketRow],
+    unified: Callable[[object], str],
+    held: Container[str] = (),
 ) -> dict[str, Instrument]:
-    """Every contract that trades, by unified symbol.
+    """Every contract that trades, and those that are ``held`` (the venue's symbols), by unified symbol.
 
     ``unified`` names a raw row (ccxt's ``parse_market``). Raises VenueProtocolError.
     """
@@ -30,7 +33,7 @@ def read_instruments(
     try:
         for raw in _info.decode(body).symbols:
             row = _row.decode(raw)
-            if row.status == "TRADING" and row.contract_type:
+            if row.contract_type and (row.status == "TRADING" or row.symbol in held):
                 symbol = unified(msgspec.json.decode(raw))
                 instruments[symbol] = _instrument(row, symbol, brackets.get(row.symbol))
     except (msgspec.DecodeError, KeyError, StopIteration) as unfit:

@@ -320,9 +320,14 @@ class BinanceVenue:
                 log.warning("the contracts' terms could not be read: %s", failure)
 
     async def _load_terms(self, session: Session) -> None:
-        """List every contract; tell of those that are watched and have changed."""
-        brackets = await session.api.brackets() if session.private is not None else {}
-        listed = read_instruments(await session.api.exchange_info(), brackets, session.unify)
+        """List every contract; tell of those that are watched and have changed.
+
+        One that has stopped trading is listed as long as it is held: a position must never look flat.
+        """
+        private = session.private is not None
+        brackets = await session.api.brackets() if private else {}
+        held = {row.symbol for row in await session.api.positions() if row.position_amt} if private else ()
+        listed = read_instruments(await session.api.exchange_info(), brackets, session.unify, held)
         for symbol, terms in listed.items():
             known, fresh = self._listing.unified.get(symbol), terms
             if known is not None:
