@@ -23,6 +23,7 @@ from contractdesk.domain.market_events import (
     BookSnapshotRead,
     ChannelAlive,
     EventBase,
+    FundingHistoryRead,
     FundingSettled,
     InstrumentListed,
     LiquidationPrinted,
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "EventBase",
     "FlattenAsked",
+    "FundingHistoryRead",
     "FundingPaid",
     "FundingSettled",
     "HaltAsked",
@@ -364,7 +366,7 @@ class ClosingAsked(PersonEvent, frozen=True, kw_only=True):
 Event = (
     BookSnapshotRead | BookChanged | BookInvalidated | TradePrinted | MarkPriced | FundingSettled
     | LiquidationPrinted | OpenInterestRead | BarClosed | BarsLoaded | TradesLoaded | ChannelAlive
-    | SymbolNotReady | SymbolReady | InstrumentListed
+    | SymbolNotReady | SymbolReady | InstrumentListed | FundingHistoryRead
     | OrderAccepted | OrderRejected | OutcomeUnknown | OrderFilled | OrderCancelled | OrderExpired
     | OrderAmended | StopTriggered | CancelFailed | OrderRead
     | AccountRead | VenueStateRead | ReadFailed | WalletChanged | PositionReported | FundingPaid

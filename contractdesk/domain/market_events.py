@@ -72,6 +72,13 @@ class FundingSettled(MarketEvent, frozen=True, kw_only=True):
     funding_ns: int
 
 
+class FundingHistoryRead(MarketEvent, frozen=True, kw_only=True):
+    """Every settlement that the venue lists from ``since_ns`` to ``until_ns`` has been told."""
+
+    since_ns: int
+    until_ns: int
+
+
 class LiquidationPrinted(MarketEvent, frozen=True, kw_only=True):
     """Somebody's forced order."""
 

@@ -17,6 +17,7 @@ from contractdesk.domain.account import Account
 from contractdesk.domain.book import Book
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.fills import Fill
+from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Finding, Intent, Refused
 from contractdesk.domain.orders import Order
@@ -43,6 +44,8 @@ class SymbolView(Protocol):
     mark_ns: int
     funding_rate: Decimal | None
     next_funding_ns: int
+    settlements: FundingHistory  # what funding has been
+    interest: OpenInterestHistory
     leverage: Decimal
     position: Position
     external_size: Decimal  # contracts of the venue's position that are not ours

@@ -16,6 +16,7 @@ from contractdesk.domain.events import (
     BookInvalidated,
     BookSnapshotRead,
     ChannelAlive,
+    FundingHistoryRead,
     FundingSettled,
     LiquidationPrinted,
     MarkPriced,
@@ -40,7 +41,7 @@ BOOK_CHANNEL = "book"
 MarketReport = (
     BookSnapshotRead | BookChanged | BookInvalidated | TradePrinted | MarkPriced | FundingSettled
     | LiquidationPrinted | OpenInterestRead | BarClosed | BarsLoaded | TradesLoaded | ChannelAlive
-    | SymbolNotReady | SymbolReady
+    | SymbolNotReady | SymbolReady | FundingHistoryRead
 )  # fmt: skip
 
 
@@ -77,11 +78,14 @@ class MarketFeed:
                 for trade in event.trades:
                     self._build(market, trade)
             case FundingSettled():
+                market.settlements.settle(event.funding_ns, event.rate)
                 self._host.on_funding(event.symbol, event)
+            case FundingHistoryRead():
+                market.settlements.read(event.since_ns, event.until_ns)
             case LiquidationPrinted():
                 self._host.on_liquidation(event)
             case OpenInterestRead():
-                market.open_interest = event.amount
+                market.interest.take(event.venue_ns, event.amount)
             case SymbolNotReady():
                 market.ready, market.not_ready_reason = False, event.reason
             case SymbolReady():
@@ -115,6 +119,7 @@ class MarketFeed:
             market.index = event.index
         if event.funding_rate.is_finite():
             market.funding_rate, market.next_funding_ns = event.funding_rate, event.next_funding_ns
+            market.settlements.announce(event.next_funding_ns, event.venue_ns)
         if market.guard.uncovered:
             self._core.touch(event.symbol)  # a price beyond the stop is a reason to close at once
         self._sample_equity()

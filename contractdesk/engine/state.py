@@ -18,6 +18,7 @@ from contractdesk.domain.account import Account
 from contractdesk.domain.book import Book
 from contractdesk.domain.events import TradePrinted
 from contractdesk.domain.fills import Fill
+from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Intent, Refused
 from contractdesk.domain.orders import Order, OrderRole
@@ -125,7 +126,8 @@ class Market(Struct, kw_only=True):
     mark_venue_ns: int = 0
     funding_rate: Decimal | None = None
     next_funding_ns: int = 0
-    open_interest: Decimal | None = None  # base units
+    settlements: FundingHistory = field(default_factory=FundingHistory)
+    interest: OpenInterestHistory = field(default_factory=OpenInterestHistory)
     leverage: Decimal = Decimal(1)  # until it is read: the most margin
     position: Position
     external_size: Decimal = ZERO

@@ -10,6 +10,7 @@
                                  account is opened when it is new, and named after the key by default
 ``POST transfer``                ``{"account", "amount", "asset"}``: deposit (+) or withdraw (-)
 ``POST fund``                    ``{"symbol", "rate"}``: settle funding now; ``rate`` is optional
+``POST open_interest``           ``{"symbol", "amount"}``: contracts held from now on; the past stays
 ``POST expire_listen_key``       ``{"account"}``: its listen key is past its hour
 ``POST limits``                  a ``Quota``: what the venue grants from now on; forgives what was used
 ===============================  ======================================================================
@@ -61,6 +62,11 @@ class FundWish(Struct, frozen=True):
     rate: Decimal | None = None
 
 
+class InterestWish(Struct, frozen=True):
+    symbol: str
+    amount: Decimal
+
+
 class AccountWish(Struct, frozen=True):
     account: str
 
@@ -83,6 +89,7 @@ class Control:
             ("POST", "account", self._account),
             ("POST", "transfer", self._transfer),
             ("POST", "fund", self._fund),
+            ("POST", "open_interest", self._interest),
             ("POST", "expire_listen_key", self._expire),
             ("POST", "limits", self._limits),
         ]
@@ -153,6 +160,11 @@ class Control:
     async def _fund(self, request: web.Request) -> object:
         wish = await _body(request, FundWish)
         self._server.publish(self._server.exchange.settle_funding(wish.symbol, wish.rate))
+        return {}
+
+    async def _interest(self, request: web.Request) -> object:
+        wish = await _body(request, InterestWish)
+        self._server.exchange.set_open_interest(wish.symbol, wish.amount)
         return {}
 
     async def _expire(self, request: web.Request) -> object:

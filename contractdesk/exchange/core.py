@@ -20,6 +20,7 @@ from contractdesk.exchange.floor import Floor
 from contractdesk.exchange.funding import FundingSchedule
 from contractdesk.exchange.market import Depth, Market, MarkTick, Message, Print, Taker
 from contractdesk.exchange.matching import Matcher
+from contractdesk.exchange.open_interest import OpenInterest
 from contractdesk.exchange.requests import (
     AmendOrder,
     AnyRequest,
@@ -74,6 +75,7 @@ class Exchange:
         self._markets = {symbol: markets[symbol] for symbol in self.listings}
         self._longest_catch_up_ns = longest_catch_up_ns
         self._floor = Floor(self.listings, start_ns)
+        self._interest = OpenInterest(self._floor)
         self._matcher = Matcher(self._floor)
         self._trading = Trading(self._floor, self._matcher)
         self._algos = Algos(self._floor, self._trading)
@@ -123,6 +125,7 @@ class Exchange:
                 for message in self._markets[symbol].pop():
                     self._apply(symbol, message)
         self._floor.now_ns = max(now_ns, self._floor.now_ns)
+        self._interest.pass_to(self._floor.now_ns)
         return self._floor.drain()
 
     def handle(self, request: AnyRequest, now_ns: int) -> Result:
@@ -225,9 +228,18 @@ class Exchange:
 
     def open_interest(self, symbol: str) -> Decimal:
         """Contracts that are held: the market's own, and our accounts' longs."""
-        listing = self._floor.listing(symbol)
-        lots = sum(max(0, account.holdings[symbol].lots) for account in self._floor.accounts.values())
-        return listing.terms.open_interest + listing.quantity(lots)
+        return self._interest.now(symbol)
+
+    def set_open_interest(self, symbol: str, amount: Decimal) -> None:
+        """Make it ``amount`` from now on; ValueError where our accounts hold more."""
+        self._interest.set(symbol, amount)
+
+    def open_interest_history(
+        self, symbol: str, period_ns: int, *, start_ns: int | None, end_ns: int | None, limit: int
+    ) -> list[tuple[int, Decimal]]:
+        """(time, contracts) at multiples of ``period_ns``, oldest first; see ``open_interest.py``."""
+        until_ns = self.now_ns if end_ns is None else min(end_ns, self.now_ns)
+        return self._interest.history(symbol, period_ns, start_ns, until_ns, limit)
 
     # -- an account's reads; Refused(UNKNOWN_ACCOUNT, UNKNOWN_SYMBOL, UNKNOWN_ORDER) ------------
 

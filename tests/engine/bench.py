@@ -26,10 +26,12 @@ from contractdesk.domain.events import (
     ChannelAlive,
     ClockMeasured,
     Event,
+    FundingHistoryRead,
     InstrumentListed,
     IntentAsked,
     MarkPriced,
     ModesRead,
+    OpenInterestRead,
     OrderAccepted,
     OrderCancelled,
     OrderFilled,
@@ -120,6 +122,7 @@ class Bench:
             "asks": pack_levels([(INSTRUMENT.to_ticks(price) + 1, 10**9)]),
         }
         self.feed(BookSnapshotRead(ts_ns=self.now_ns, symbol=SYMBOL, update_id=1, **levels))
+        self.histories()
         self.mark(price)
         self.feed(SymbolReady(ts_ns=self.now_ns, symbol=SYMBOL))
 
@@ -137,6 +140,14 @@ class Bench:
         self.now_ns = until
         self.feed(TimePassed(ts_ns=self.now_ns))
         return self.sent[start:]
+
+    def histories(self) -> None:
+        """No funding was ever settled, and the open interest has been steady for hours."""
+        now = self.now_ns
+        self.feed(FundingHistoryRead(ts_ns=now, symbol=SYMBOL, since_ns=0, until_ns=now))
+        for seconds in range(7200, -1, -300):
+            read = now - seconds * NS_PER_S
+            self.feed(OpenInterestRead(ts_ns=now, symbol=SYMBOL, amount=D(1000), venue_ns=read))
 
     def alive(self) -> None:
         self.feed(ChannelAlive(ts_ns=self.now_ns, symbol=SYMBOL, channel="book"))

@@ -97,8 +97,8 @@ def test_facts_about_unlisted_symbols_are_ignored() -> None:
 
 def test_open_interest_is_kept() -> None:
     bench = Bench()
-    bench.feed(OpenInterestRead(ts_ns=bench.now_ns, symbol=SYMBOL, amount=D(5), venue_ns=0))
-    assert bench.market.open_interest == D(5)
+    bench.feed(OpenInterestRead(ts_ns=bench.now_ns, symbol=SYMBOL, amount=D(5), venue_ns=bench.now_ns))
+    assert bench.market.interest.latest == (bench.now_ns, D(5))
 
 
 def test_a_bar_after_a_hole_is_not_taken_and_the_symbol_waits_for_its_bars() -> None:

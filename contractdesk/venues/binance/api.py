@@ -74,6 +74,17 @@ class BinanceApi:
         params = {"symbol": symbol, "startTime": str(since_ms), "limit": str(PAGE)}
         return _read(await self._send(at.FUNDING_RATE, params, Priority.DATA), list[rows.FundingRow])
 
+    async def open_interest(self, symbol: str) -> rows.OpenInterestRow:
+        """In base units, now."""
+        reply = await self._send(at.OPEN_INTEREST, {"symbol": symbol}, Priority.DATA)
+        return _read(reply, rows.OpenInterestRow)
+
+    async def open_interest_history(self, symbol: str, limit: int) -> list[rows.OpenInterestPastRow]:
+        """The last ``limit`` rows of five minutes, ascending; at most 500."""
+        params = {"symbol": symbol, "period": "5m", "limit": str(limit)}
+        reply = await self._send(at.OPEN_INTEREST_HISTORY, params, Priority.DATA)
+        return _read(reply, list[rows.OpenInterestPastRow])
+
     async def mark_time_ms(self, symbol: str) -> int:
         """Venue time of the latest mark price."""
         reply = await self._send(at.PREMIUM_INDEX, {"symbol": symbol}, Priority.DATA)

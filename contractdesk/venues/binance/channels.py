@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from contractdesk.clock import NS_PER_S, Clock
 from contractdesk.domain.events import ChannelAlive, Event, StreamName
 from contractdesk.domain.instrument import Instrument
@@ -19,12 +21,23 @@ BOOK_SILENCE_NS = NS_PER_S  # then it is asked whether anything was missed
 PATIENCE_NS = NS_PER_S // 2  # between a suspicion and the verdict
 
 
+class Polls(Struct, frozen=True, kw_only=True):
+    """How often is read what no stream tells."""
+
+    open_interest_s: float = 45.0
+    settlements_s: float = 60.0
+
+
+AT_HOME = Polls(open_interest_s=2.0, settlements_s=2.0)  # a venue on this host: its weight costs nobody
+
+
 class Host(Protocol):
     """What a channel sees of its symbol's feed."""
 
     instrument: Instrument
     api: BinanceApi
     clock: Clock
+    polls: Polls
 
     def emit(self, event: Event) -> None: ...
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from contractdesk.clock import NS_PER_MS, NS_PER_S
 from contractdesk.domain.events import (
     ChannelAlive,
+    FundingHistoryRead,
     FundingSettled,
     LiquidationPrinted,
     MarkPriced,
     StreamName,
 )
+from contractdesk.venues.binance.api import PAGE
 from contractdesk.venues.binance.channels import Host, Silence
 from contractdesk.venues.binance.codec_market import SymbolFact
 
@@ -33,6 +35,7 @@ class MarkChannel:
         self._settled_ns = 0  # venue time of the latest settlement that was told
         self._due_ns: int | None = 0  # the settlement whose rate is not known yet; 0: no history yet
         self._next_ns = 0
+        self._poll_ns = 0  # monotonic: when the settled rates are read again, announced or not
 
     @property
     def whole(self) -> bool:
@@ -64,15 +67,20 @@ class MarkChannel:
             return
         if self._due_ns is not None:
             await self._read_settlements(self._due_ns)
+        elif self._host.clock.monotonic_ns() >= self._poll_ns:
+            await self._read_settlements(None)
         if self._silence.too_long:
             await self._probe()
 
-    async def _read_settlements(self, due_ns: int) -> None:
-        """All settled rates since the last told one; whole again when the due one is among them."""
+    async def _read_settlements(self, due_ns: int | None) -> None:
+        """All settled rates since the last told one; whole again when the due one is among them.
+
+        Nine days at first. Read again and again: a venue may settle when no mark has announced it.
+        """
         host = self._host
-        since_ns = self._settled_ns + NS_PER_MS
-        if not self._settled_ns:
-            since_ns = host.api.server_clock.now_ns() - FUNDING_HISTORY_NS
+        self._poll_ns = host.clock.monotonic_ns() + int(host.polls.settlements_s * NS_PER_S)
+        asked_ns = host.api.server_clock.now_ns()
+        since_ns = self._settled_ns + NS_PER_MS if self._settled_ns else asked_ns - FUNDING_HISTORY_NS
         rows = await host.api.funding_rates(host.instrument.venue_symbol, since_ns // NS_PER_MS)
         for row in rows:
             self._settled_ns = row.funding_time * NS_PER_MS
@@ -84,7 +92,13 @@ class MarkChannel:
                     funding_ns=self._settled_ns,
                 )
             )
-        if self._settled_ns >= due_ns - NS_PER_S or due_ns == 0:
+        until_ns = asked_ns if len(rows) < PAGE else self._settled_ns
+        host.emit(
+            FundingHistoryRead(
+                ts_ns=host.clock.now_ns(), symbol=host.instrument.symbol, since_ns=since_ns, until_ns=until_ns
+            )
+        )
+        if due_ns is not None and (self._settled_ns >= due_ns - NS_PER_S or due_ns == 0):
             self._due_ns = None
 
     async def _probe(self) -> None:

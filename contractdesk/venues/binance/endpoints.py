@@ -72,6 +72,8 @@ KLINES = _public("klines", 5)  # limit 500 to 1000
 AGG_TRADES = _public("aggTrades", 20)
 FUNDING_RATE = _public("fundingRate")
 PREMIUM_INDEX = _public("premiumIndex")
+OPEN_INTEREST = _public("openInterest")
+OPEN_INTEREST_HISTORY = Endpoint(api="fapiData", method="GET", path="openInterestHist", weight=0)
 
 ACCOUNT = _private("account", 5, api="fapiPrivateV3")
 POSITIONS = _private("positionRisk", 5, api="fapiPrivateV3")

@@ -77,6 +77,16 @@ class FundingRow(Struct, rename="camel"):
     funding_time: int
 
 
+class OpenInterestRow(Struct, rename="camel"):
+    open_interest: Decimal
+    time: int
+
+
+class OpenInterestPastRow(Struct, rename="camel"):
+    sum_open_interest: Decimal
+    timestamp: int
+
+
 class PremiumRow(Struct, rename="camel"):
     time: int
 

@@ -12,7 +12,8 @@ from contractdesk.exchange.wire.binance.streams import INTERVALS_S
 from contractdesk.exchange.wire.binance.text import Json, money, price, size
 
 DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
-DAY_NS = 86_400 * 1_000_000_000
+NS_PER_S = 1_000_000_000
+DAY_NS = 86_400 * NS_PER_S
 HISTORY_PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
 
 
@@ -112,19 +113,27 @@ def open_interest(call: Call) -> Json:
 
 
 def open_interest_history(call: Call) -> list[Json]:
-    """The present amount alone: what the exchange did not see it does not make up."""
+    """Rows at the period's multiples; the values are at the present mark."""
     listing = call.listing()
-    if call.params.need("period") not in HISTORY_PERIODS:
+    period = call.params.need("period")
+    if period not in HISTORY_PERIODS:
         raise ApiError(-1130, "Data sent for parameter 'period' is not valid.")
-    amount = call.exchange.open_interest(listing.symbol)
-    mark = call.exchange.mark(listing.symbol)
+    rows = call.exchange.open_interest_history(
+        listing.symbol,
+        INTERVALS_S[period] * NS_PER_S,
+        start_ns=call.since_ns(),
+        end_ns=call.until_ns(),
+        limit=call.params.limit(30, 500),
+    )
+    mark = call.exchange.mark(listing.symbol).mark_price
     return [
         {
             "symbol": listing.symbol,
             "sumOpenInterest": money(amount),
-            "sumOpenInterestValue": money(amount * mark.mark_price),
-            "timestamp": call.face.ms(call.now_ns),
+            "sumOpenInterestValue": money(amount * mark),
+            "timestamp": call.face.ms(ts_ns),
         }
+        for ts_ns, amount in rows
     ]
 
 
