@@ -87,7 +87,14 @@ def test_the_commands_are_there_and_an_error_is_one_line(tmp_path: Path) -> None
     helped = command("--help").stdout
     assert all(name in helped for name in ("exchange", "run", "lab", "doctor", "demo"))
     assert "--recording" in command("exchange", "--help").stdout
-    wrong = command("run", str(tmp_path / "n.ipynb"), "-p", "x")
+    wrong = command("run", str(notebook(tmp_path / "n.ipynb", "1")), "-p", "x")
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("contractdesk: ")
     assert "Traceback" not in wrong.stderr
+
+
+def test_a_notebook_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    for words in (("lab", str(tmp_path / "n.ipynb")), ("run", str(tmp_path / "n.ipynb"))):
+        told = command(*words)
+        assert told.returncode == 2
+        assert told.stderr.startswith("contractdesk: no notebook at")

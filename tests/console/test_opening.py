@@ -91,8 +91,10 @@ def test_an_unreachable_venue_says_so_and_leaves_nothing() -> None:
 def test_the_same_name_is_the_same_desk(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert open_desk("embedded", name="test", seed=11, idle_limit_s=120) is desk
     assert "same desk" in capsys.readouterr().out
-    assert open_desk("embedded", name="test", seed=12) is desk
-    assert "close()" in capsys.readouterr().out
+    assert open_desk("embedded", name="test", seed=11, idle_limit_s=120, fresh=True) is desk
+    assert "same desk" in capsys.readouterr().out
+    assert open_desk("embedded", name="test", seed=12, idle_limit_s=120) is desk
+    assert "(seed=11, not 12); close()" in capsys.readouterr().out
 
 
 def test_another_process_is_refused_with_what_to_do(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from contractdesk.console.tables import SHOWN_ROWS, Table, shown, time_text, zone_of
+from contractdesk.console.tables import SHOWN_CHARS, SHOWN_ROWS, Table, shown, time_text, zone_of
 
 AT_NS = 1_680_652_800_123_000_000  # 2023-04-05 00:00:00.123 UTC
 
@@ -54,3 +54,12 @@ def test_values() -> None:
         "0",
     ]
     assert time_text(AT_NS, zone_of("Europe/Berlin")).endswith("02:00:00.123 CEST")
+
+
+def test_a_long_cell_is_cut_in_the_faces_and_whole_in_pandas() -> None:
+    long = Table("t", ("reason",), [("word " * 40,)])
+    assert max(map(len, repr(long).splitlines())) == SHOWN_CHARS
+    assert "\u2026" in long._repr_html_()
+    assert long.df["reason"][0] == "word " * 40
+    assert len(repr(Table("t", ("a",), [("x" * 150,)], widest=200)).splitlines()[-1]) == 150
+    assert repr(Table("t", ("a",), [], empty="all is well")) == "t: all is well"

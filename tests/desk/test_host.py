@@ -186,3 +186,28 @@ def test_a_symbol_is_listed_before_anything_names_it(rigged: Callable[..., Rig])
         await rig.host.ask(BookInvalidated(ts_ns=CLOCK.now_ns(), symbol=TERMS.symbol, reason="test"))
 
     rigged(case)
+
+
+def test_the_picture_shows_short_lags_that_the_engine_is_not_told_of(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        rig.host._lag.measured(7.0)
+        rig.host.publish()
+        assert rig.host.board.current.loop_lag_ms >= 7.0
+        assert rig.host.state.loop_lag_ms == 0.0
+
+    rigged(case)
+
+
+def test_a_person_looks_at_a_symbol_once_and_the_engine_asks_for_nothing(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        await rig.host.list_symbol(TERMS.symbol)
+        assert rig.host.look_at(TERMS.symbol, "1m", 10)
+        assert rig.host.watching(TERMS.symbol)
+        assert not rig.host.look_at(TERMS.symbol, "1m", 10)
+        await rig.host.ask(halt())
+        await asyncio.sleep(0)
+        assert not rig.host.watching(TERMS.symbol)
+        assert rig.host.state.symbols[TERMS.symbol].watched == ()
+
+    rig = rigged(case)
+    assert rig.venue.asked.count(f"watch {TERMS.symbol} 1m 10") == 1
