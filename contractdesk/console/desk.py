@@ -261,9 +261,13 @@ class Desk:
 
     def wait_for(self, predicate: Callable[[DeskSnapshot], bool], timeout: float = 30.0) -> DeskSnapshot:
         """Wait until ``predicate(snapshot)`` holds; ``TimeoutError`` after ``timeout`` seconds."""
-        found = self._session.host.board.wait_for(predicate, timeout)
+        try:
+            found = self._session.host.board.wait_for(predicate, timeout)
+        except KeyboardInterrupt:
+            say("interrupted: only this cell waits no more; the desk and its strategies go on")
+            raise
         if found is None:
-            raise TimeoutError(f"not true within {timeout:g} s; {self!r}")
+            raise TimeoutError(f"not true within {timeout:g} s; {repr(self).partition(chr(10))[0]}")
         return found
 
     def observe(self, function: Observer, name: str = "snapshot") -> Observation:

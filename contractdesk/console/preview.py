@@ -38,13 +38,13 @@ class Preview(SizePreview, frozen=True, kw_only=True):
 
     @property
     def table(self) -> Table:
-        """The figures; those that cannot be known are left out."""
+        """The figures; those that cannot be known are left out, and all where nothing could be sent."""
         found = [(words, getattr(self, name)) for name, words in _WORDS.items()]
-        rows = [(words, value) for words, value in found if value is not None] if self.price else []
+        rows = [(words, value) for words, value in found if value is not None] if self.size else []
         return Table("figures", ("figure", "value"), rows)
 
     def __repr__(self) -> str:
-        if not self.price:
+        if not self.size:
             return self.title
         width = max(len(words) for words in _WORDS.values())
         lines = [f"  {row['figure']:<{width}}  {shown(row['value'])}" for row in self.table]
