@@ -168,7 +168,7 @@ class Host:
         method: Callable[..., Wish] = getattr(strategy, callback)
         try:
             wish = method(*args, context)
-        except Exception as exc:  # the supervisor of foreign code: whatever it raises disables it
+        except (Exception, SystemExit) as exc:  # the supervisor of foreign code: whatever it raises
             self._disable(hosted, f"{callback} raised {type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}")
             return
         hosted.memory = strategy.state
@@ -217,7 +217,7 @@ class Host:
         try:
             strategy = strategy_class(list(hosted.symbols), timeframe=hosted.timeframe, **params)
             hosted.warmup = strategy.warmup
-        except Exception as exc:  # the supervisor of foreign code: its constructor, too
+        except (Exception, SystemExit) as exc:  # the supervisor of foreign code: its constructor, too
             text = f"{type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}"
             self._warn("strategy_refused", f"{hosted.strategy_id}: {text}")
             return None

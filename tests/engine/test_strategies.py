@@ -195,15 +195,20 @@ def raising() -> Any:
     raise ValueError(f"at {object()!r}")
 
 
+def leaving() -> Any:
+    raise SystemExit("enough")
+
+
 @pytest.mark.parametrize(
     ("callback", "why"),
     [
         (raising, "ValueError: at <object object at 0x>"),
+        (leaving, "SystemExit: enough"),
         (lambda: "buy", "returned a str"),
         (lambda: [1], "returned a list"),
         (lambda: [exit_position(SYMBOL)] * 51, "51 times in a second"),
     ],
-    ids=["raises", "string", "list", "flood"],
+    ids=["raises", "leaves", "string", "list", "flood"],
 )
 def test_misbehaviour_disables_and_the_position_stays_protected(
     callback: Callable[[], Any], why: str

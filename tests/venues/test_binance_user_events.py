@@ -120,6 +120,11 @@ def test_what_the_venue_forces_is_a_fill_under_its_own_id(machine: UserEvents, c
     assert filled.client_id == client_id
 
 
+def test_a_forced_fill_without_an_id_is_asked_for(machine: UserEvents) -> None:
+    forced = order_frame(c="autoclose-1", x="CALCULATED", X="FILLED", l="0.01", L="7000", t=0)
+    assert feed(machine, forced, forced) == [AskFills(SYMBOL)] * 2
+
+
 @pytest.mark.parametrize(
     ("fields", "kind"),
     [

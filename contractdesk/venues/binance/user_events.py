@@ -137,7 +137,7 @@ class UserEvents:
 
     def _on_order(self, update: OrderTradeUpdate, ts_ns: int) -> tuple[Outcome, ...]:
         order = update.order
-        if order.last_size > 0:
+        if order.last_size > 0 and order.trade_id:
             self.fills.reported(order.symbol, order.trade_id, str(order.venue_id), order.last_size)
         venue_made = order.client_id.startswith(VENUE_PREFIXES)
         if not venue_made and self.orders.should_hold(
@@ -197,7 +197,10 @@ class UserEvents:
         assert_never(execution)
 
     def _filled(self, update: OrderTradeUpdate, client_id: str, ts_ns: int) -> tuple[Outcome, ...]:
+        """A fill without an id of its own is asked for: the venue's list gives it one."""
         order, venue_ns = update.order, update.order.time_ms * NS_PER_MS
+        if not order.trade_id:
+            return (AskFills(self._instruments[order.symbol].symbol),)
         instrument, venue_id = self._instruments[order.symbol], str(order.venue_id)
         fill = Fill(
             symbol=instrument.symbol,
