@@ -119,7 +119,7 @@ class Protection:
     def _measure(self, market: Market) -> None:
         """Count what confirmed stops cover, and since when the rest is uncovered."""
         size = abs(market.position.size)
-        confirmed = [tracked for tracked in self._right(market) if tracked.order.status in CONFIRMED]
+        confirmed = [tracked for tracked in self._right(market) if _guards(tracked)]
         guarded = min(size, sum((tracked.order.remaining for tracked in confirmed), ZERO))
         guard = market.guard
         guard.uncovered = recount(guard.uncovered, size, guarded, market.guarded, self._desk.now_ns)
@@ -335,6 +335,12 @@ def _refused_close(market: Market, tracked: Tracked) -> bool:
     order = tracked.order
     whole = order.request.size >= abs(market.position.size)
     return order.status is OrderStatus.REJECTED and order.request.type is OrderType.MARKET and whole
+
+
+def _guards(tracked: Tracked) -> bool:
+    """It stands at the venue, and will: one that is being cancelled guards only when it fires first."""
+    staying = not tracked.cancelling or bool(tracked.triggered_ns)
+    return staying and tracked.order.status in CONFIRMED
 
 
 def _remaining(tracked: Tracked) -> Decimal:

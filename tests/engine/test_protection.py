@@ -327,3 +327,17 @@ def test_a_take_profit_that_triggers_into_nothing_does_not_hold_a_flattening_up(
     assert patience_ends_ns in list(bench.engine._protection.deadlines_ns(bench.market))
     bench.advance(2.05)
     assert flattened(bench).size == D("0.02")
+
+
+def test_a_stop_that_is_being_cancelled_guards_nothing_new() -> None:
+    bench = Bench()
+    dying = bench.open()
+    bench.ask(wish(IntentKind.EXIT))
+    closing = bench.last(ReduceOrder).client_id
+    bench.accept(closing)
+    bench.fill(closing, "-0.02")
+    assert bench.tracked(dying).cancelling
+    assert filled(bench).client_id != dying
+    assert bench.market.guarded == 0
+    bench.advance(3.05)  # neither the cancel nor the new stop is answered
+    assert flattened(bench).size == D("0.02")
