@@ -16,7 +16,8 @@ from contractdesk.domain.events import (
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.position import Position
 from contractdesk.engine.core import Core
-from contractdesk.engine.state import NS_PER_S, Market, Uncovered
+from contractdesk.engine.coverage import renewed
+from contractdesk.engine.state import NS_PER_S, Market
 
 TermsReport = InstrumentListed | ModesRead | LeverageChanged | MarginCalled
 HealthReport = ClockMeasured | VenueSilenced | LoopLagged
@@ -60,14 +61,14 @@ class Connection:
         self._compare_anew()
 
     def on_sleep(self, slept_ns: int) -> None:
-        """The host was suspended, or this engine comes from a checkpoint: see first, then judge.
+        """The host was suspended: see first, then judge.
 
         What was uncovered then may be covered or gone by now; its time begins again.
         """
         desk = self._desk
         desk.private_stream_ready = False
         for market in desk.symbols.values():
-            market.guard.uncovered = [Uncovered(item.level, desk.now_ns) for item in market.guard.uncovered]
+            market.guard.uncovered = renewed(market.guard.uncovered, desk.now_ns)
         text = f"nothing was heard for {slept_ns / NS_PER_S:.0f} s: entries wait for a reconciliation"
         self._core.notify(Severity.WARNING, "time_gap", text)
         self._compare_anew()

@@ -36,6 +36,11 @@ def oldest_ns(uncovered: list[Uncovered]) -> int:
     return min((item.since_ns for item in uncovered), default=0)
 
 
+def renewed(uncovered: list[Uncovered], now_ns: int) -> list[Uncovered]:
+    """The same contracts, uncovered from now on: for one who could not see them meanwhile."""
+    return _merged([Uncovered(item.level, now_ns) for item in uncovered])
+
+
 def _merged(items: list[Uncovered]) -> list[Uncovered]:
     """One item a level and a time; a size that has shrunk takes the contracts counted last."""
     merged: list[Uncovered] = []

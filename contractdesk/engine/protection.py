@@ -80,6 +80,8 @@ class Protection:
         self._measure(market)
         if self._desk.state is not TradingState.ACTIVE:
             self._orders.cancel_entries(market)
+        if not self._desk.started:
+            return  # a desk that comes back: what stands at the venue, its first picture will show
         if not market.position.size:
             self._stand_down(market)
             return

@@ -18,6 +18,7 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderStatus
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.core import READ_TIMEOUT_NS, Core
+from contractdesk.engine.coverage import renewed
 from contractdesk.engine.executions import Executions
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.order_tracker import OrderTracker
@@ -201,6 +202,8 @@ class Reconciliation:
             desk.private_stream_ready = True
         if startup and not desk.started:
             desk.started = True
+            for market in desk.symbols.values():  # see first, then judge
+                market.guard.uncovered = renewed(market.guard.uncovered, desk.now_ns)
             desk.account_due_ns = desk.now_ns
             if desk.starting:
                 self._core.enter_state(TradingState.ACTIVE, "")

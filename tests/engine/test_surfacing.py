@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from contractdesk.domain.commands import CancelOrder, PlaceStop
-from contractdesk.domain.events import StreamLost, StreamName, StreamRestored, VenueOrder
+from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder
+from contractdesk.domain.events import BookInvalidated, StreamLost, StreamName, StreamRestored, VenueOrder
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.engine import client_ids
@@ -132,3 +132,28 @@ def test_a_picture_at_start_that_a_fill_has_overtaken_takes_nothing_away() -> No
     bench.accept(bench.last(PlaceStop).client_id)
     next_picture(bench, "0.02")
     assert (bench.market.position.size, bench.market.guarded) == (D("0.02"), D("0.02"))
+
+
+def test_a_desk_that_comes_back_sees_first_and_then_judges() -> None:
+    bench = Bench()
+    entry = bench.enter("0.02").approved.request.client_id
+    bench.accept(entry)
+    bench.fill(entry, "0.02")
+    lost = bench.last(PlaceStop).client_id  # the process ends before it is sent
+    desk = decode_desk(bench.engine.checkpoint())
+    desk.started, desk.starting = False, True
+    bench.engine = Engine.restore(encode_desk(desk), {})
+    bench.now_ns += 600 * NS_PER_S
+    bench.sent.clear()
+    bench.feed(BookInvalidated(ts_ns=bench.now_ns, symbol=SYMBOL, reason="away"))
+    bench.feed(StreamLost(ts_ns=bench.now_ns, stream=StreamName.PRIVATE, reason="away"))
+    bench.advance(2)
+    assert not bench.all(PlaceStop)  # nothing can be sent before the venue is open
+    assert not bench.all(ReduceOrder)
+    bench.feed(StreamRestored(ts_ns=bench.now_ns, stream=StreamName.PRIVATE))
+    bench.picture(0, D("0.02"))
+    (stop,) = bench.all(PlaceStop)
+    assert stop.client_id != lost
+    assert not bench.all(ReduceOrder)
+    bench.advance(3.05)  # its time has begun again, and is over
+    assert [order.size for order in bench.all(ReduceOrder)] == [D("0.02")]
