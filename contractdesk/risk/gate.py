@@ -26,6 +26,7 @@ from contractdesk.risk.freshness import (
     SymbolFresh,
 )
 from contractdesk.risk.gauges import gauges
+from contractdesk.risk.market_rules import FundingGate, OpenInterestGate
 from contractdesk.risk.proposal import (
     Proposal,
     adverse_price,
@@ -73,6 +74,15 @@ class RiskGate:
             LoopFresh(settings.max_loop_lag_ms),
             ClockFresh(settings.max_clock_offset_ms),
         )
+        self._market: tuple[Rule, ...] = (
+            FundingGate(settings.funding_gate, settings.funding_gate_shorts),
+            OpenInterestGate(
+                settings.open_interest_drop,
+                _ns(settings.open_interest_window_s),
+                _ns(settings.open_interest_max_age_s),
+                settings.open_interest_gate,
+            ),
+        )
         self._equity = EquityRule(_ns(settings.account_max_age_s))
         self._order: tuple[Rule, ...] = (
             self._cap,
@@ -81,7 +91,9 @@ class RiskGate:
             SlippageRule(settings.slippage_collar),
             TermsRule(),
         )
-        self.rules: tuple[Rule, ...] = (StateRule(), *self._fresh, self._equity, *self._order)
+        self.rules: tuple[Rule, ...] = (
+            StateRule(), *self._fresh, *self._market, self._equity, *self._order,
+        )  # fmt: skip
 
     def review(
         self,
@@ -262,7 +274,7 @@ class RiskGate:
 
     def _standing(self) -> tuple[Rule, ...]:
         """The rules that do not depend on the order."""
-        return (self.rules[0], *self._fresh)
+        return (self.rules[0], *self._fresh, *self._market)
 
     @staticmethod
     def _refused(

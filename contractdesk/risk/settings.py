@@ -23,6 +23,12 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     flatten_deadline_s: float = 5.0  # else the position is gone within this
     account_max_age_s: float = 2.0
     intent_expiry_s: float = 2.0
+    funding_gate: Decimal = Decimal("0.0005")  # settled in 8 hours, above which no long is entered
+    funding_gate_shorts: bool = False  # below minus that, no short either
+    open_interest_gate: bool = True
+    open_interest_drop: Decimal = Decimal("0.05")  # from the highest of the window
+    open_interest_window_s: float = 3600.0
+    open_interest_max_age_s: float = 180.0
     book_max_age_s: float = 2.0
     mark_max_age_s: float = 5.0
     max_loop_lag_ms: float = 2000.0
@@ -48,6 +54,10 @@ RANGES: dict[str, tuple[str, str]] = {
     "flatten_deadline_s": ("0.1", "60"),
     "account_max_age_s": ("0.1", "10"),
     "intent_expiry_s": ("0.1", "10"),
+    "funding_gate": ("0", "1"),
+    "open_interest_drop": ("0", "1"),
+    "open_interest_window_s": ("300", "14400"),
+    "open_interest_max_age_s": ("5", "900"),
     "book_max_age_s": ("0.1", "10"),
     "mark_max_age_s": ("0.1", "30"),
     "max_loop_lag_ms": ("10", "10000"),

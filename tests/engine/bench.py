@@ -141,13 +141,13 @@ class Bench:
         self.feed(TimePassed(ts_ns=self.now_ns))
         return self.sent[start:]
 
-    def histories(self) -> None:
+    def histories(self, symbol: str = SYMBOL) -> None:
         """No funding was ever settled, and the open interest has been steady for hours."""
         now = self.now_ns
-        self.feed(FundingHistoryRead(ts_ns=now, symbol=SYMBOL, since_ns=0, until_ns=now))
+        self.feed(FundingHistoryRead(ts_ns=now, symbol=symbol, since_ns=0, until_ns=now))
         for seconds in range(7200, -1, -300):
             read = now - seconds * NS_PER_S
-            self.feed(OpenInterestRead(ts_ns=now, symbol=SYMBOL, amount=D(1000), venue_ns=read))
+            self.feed(OpenInterestRead(ts_ns=now, symbol=symbol, amount=D(1000), venue_ns=read))
 
     def alive(self) -> None:
         self.feed(ChannelAlive(ts_ns=self.now_ns, symbol=SYMBOL, channel="book"))

@@ -34,6 +34,7 @@ def resting_elsewhere(bench: Bench) -> str:
             **known, mark=MARK, index=MARK, funding_rate=ZERO, next_funding_ns=0, venue_ns=bench.now_ns
         )
     )
+    bench.histories(OTHER.symbol)
     bench.feed(SymbolReady(**known))
     bench.alive()
     bench.ask(replace(enter(), symbol=OTHER.symbol, limit=D(29_900)))

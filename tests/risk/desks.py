@@ -9,6 +9,7 @@ from decimal import Decimal
 from contractdesk.domain.account import Account
 from contractdesk.domain.book import Book
 from contractdesk.domain.commands import Approved
+from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument, Rounding
 from contractdesk.domain.intents import Finding, FixedStop, Intent, IntentKind, Refused
 from contractdesk.domain.market import pack_levels
@@ -23,6 +24,24 @@ D = Decimal
 TEN, ATR = D(10), D(400)
 NS_PER_S = 1_000_000_000
 NOW = 1_700_000_000 * NS_PER_S
+HOUR_NS = 3600 * NS_PER_S
+
+
+def settled(*rates: tuple[int, str]) -> FundingHistory:
+    """The settlements (hours before NOW, rate) of a history that is known for nine days."""
+    history = FundingHistory(since_ns=NOW - 9 * 24 * HOUR_NS, until_ns=NOW)
+    for hours, rate in rates:
+        history.settle(NOW - hours * HOUR_NS, D(rate))
+    return history
+
+
+def interest(*amounts: str) -> OpenInterestHistory:
+    """Open interest each five minutes for two hours up to NOW: the amounts are the last ones."""
+    history = OpenInterestHistory()
+    steady = ["1000"] * (25 - len(amounts))
+    for back, amount in enumerate(reversed([*steady, *amounts])):
+        history.take(NOW - back * HOUR_NS // 12, D(amount))
+    return history
 
 
 def book(instrument: Instrument, bid: str, ask: str, lots: int = 1_000_000) -> Book:
@@ -48,6 +67,8 @@ class Item:
     mark_ns: int = NOW
     funding_rate: Decimal | None = None
     next_funding_ns: int = 0
+    settlements: FundingHistory = field(default_factory=lambda: settled())
+    interest: OpenInterestHistory = field(default_factory=lambda: interest())
     leverage: Decimal = TEN
     external_size: Decimal = ZERO
     stop_price: Decimal | None = None

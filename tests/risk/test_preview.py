@@ -125,7 +125,8 @@ def test_gauges_show_every_rules_value_and_name_the_worst_symbol() -> None:
     rows = {row.rule: row for row in gate.gauges(desk)}
     assert set(rows) == {
         "trading_state", "freshness_symbol", "freshness_book", "freshness_mark", "freshness_stream",
-        "freshness_loop", "freshness_clock", "size_cap", "margin", "hard_stop",
+        "freshness_loop", "freshness_clock", "funding_gate", "open_interest",
+        "size_cap", "margin", "hard_stop",
     }  # fmt: skip
     assert all(row.passed for row in rows.values())
     assert rows["size_cap"].found == "BTC/USDT:USDT: 1.20 % of equity (120.00 USDT)"

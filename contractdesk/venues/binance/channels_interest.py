@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S
 from contractdesk.domain.events import OpenInterestRead, StreamName
+from contractdesk.errors import VenueUnreachable
 from contractdesk.venues.binance.channels import Host
 from contractdesk.venues.binance.codec_market import SymbolFact
 
 PAST_ROWS = 61  # of five minutes: the longest window of the risk settings, and an hour more
+PATIENCE_S = 8.0  # a symbol does not wait longer for it
 PAST_AGAIN_NS = 300 * NS_PER_S  # after so long without a read there is a hole to be filled
 
 
@@ -46,7 +49,10 @@ class InterestChannel:
             return
         self._due_ns = now_ns + int(self._host.polls.open_interest_s * NS_PER_S)
         try:
-            await self._read(now_ns)
+            async with asyncio.timeout(PATIENCE_S):
+                await self._read(now_ns)
+        except TimeoutError as late:
+            raise VenueUnreachable("the open interest does not come") from late
         finally:
             self._tried = True
 
