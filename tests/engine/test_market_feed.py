@@ -13,6 +13,7 @@ from contractdesk.domain.events import (
     BarClosed,
     BookChanged,
     BookInvalidated,
+    FundingSettled,
     InstrumentListed,
     MarkPriced,
     OpenInterestRead,
@@ -22,6 +23,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.market import Bar, pack_levels
 from contractdesk.domain.orders import Side
+from contractdesk.engine.engine import Engine
 from contractdesk.strategy import Strategy
 from tests.engine.bench import INSTRUMENT, MARK, NS_PER_S, START, SYMBOL, Bench, D
 
@@ -99,6 +101,20 @@ def test_open_interest_is_kept() -> None:
     bench = Bench()
     bench.feed(OpenInterestRead(ts_ns=bench.now_ns, symbol=SYMBOL, amount=D(5), venue_ns=bench.now_ns))
     assert bench.market.interest.latest == (bench.now_ns, D(5))
+
+
+def test_settled_funding_is_kept_with_its_span_shown_and_survives_a_checkpoint() -> None:
+    bench = Bench()
+    now = bench.now_ns
+    for rate in ("0.0001", "0.0001"):  # told twice
+        bench.feed(FundingSettled(ts_ns=now, symbol=SYMBOL, rate=D(rate), funding_ns=now - 1))
+    restored = Engine.restore(bench.engine.checkpoint(), {})
+    for view in (bench.engine.view, restored.view):
+        history = view.symbols[SYMBOL].settlements
+        assert [rate for _, rate in history.within(now - 8 * 3600 * NS_PER_S, now)] == [D("0.0001")]
+        assert (history.since_ns, history.until_ns) == (0, now)
+        assert view.symbols[SYMBOL].interest.latest == (now, D(1000))
+    assert bench.engine.checkpoint() == restored.checkpoint()
 
 
 def test_a_bar_after_a_hole_is_not_taken_and_the_symbol_waits_for_its_bars() -> None:

@@ -27,7 +27,7 @@ class InterestChannel:
         self._host = host
         self._tried = False
         self._due_ns = 0  # monotonic
-        self._read_ns: int | None = None  # monotonic: when it was last read
+        self._read_ns = 0  # venue time of the last read: a host that slept has a hole, too
 
     @property
     def whole(self) -> bool:
@@ -50,16 +50,17 @@ class InterestChannel:
         self._due_ns = now_ns + int(self._host.polls.open_interest_s * NS_PER_S)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self._read(now_ns)
+                await self._read()
         except TimeoutError as late:
             raise VenueUnreachable("the open interest does not come") from late
         finally:
             self._tried = True
 
-    async def _read(self, now_ns: int) -> None:
+    async def _read(self) -> None:
         """The amount now; before it the past, where there is none yet or it has a hole."""
         host, venue_symbol = self._host, self._host.instrument.venue_symbol
-        if self._read_ns is None or now_ns - self._read_ns > PAST_AGAIN_NS:
+        now_ns = host.api.server_clock.now_ns()
+        if now_ns - self._read_ns > PAST_AGAIN_NS:
             for past in await host.api.open_interest_history(venue_symbol, PAST_ROWS):
                 self._tell(past.sum_open_interest, past.timestamp)
         row = await host.api.open_interest(venue_symbol)
