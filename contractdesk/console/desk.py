@@ -59,6 +59,7 @@ class AioDesk:
     why_not = awaitable("_inquiries", Inquiries.why_not)
     size = awaitable("_inquiries", Inquiries.size)
     tune_risk = awaitable("_verbs", Verbs.tune_risk)
+    reset_risk = awaitable("_verbs", Verbs.reset_risk)
     start = awaitable("_strategies", StrategyVerbs.start)
     stop = awaitable("_strategies", StrategyVerbs.stop)
     tune = awaitable("_strategies", StrategyVerbs.tune)

@@ -16,7 +16,7 @@ from contractdesk.risk.settings import RiskSettings
 
 
 class RiskTable(Table):
-    """A table with two verbs."""
+    """A table with three verbs."""
 
     def __init__(self, session: Session, verbs: Verbs, inquiries: Inquiries, snapshot: DeskSnapshot) -> None:
         super().__init__("risk", RISK_COLUMNS, risk_rows(snapshot))
@@ -32,3 +32,7 @@ class RiskTable(Table):
     def tune(self, **changes: Any) -> Receipt:
         """Change limits within their ranges; journaled, in force from the next event on."""
         return announced(run(self._session, self._verbs.tune_risk(changes), "risk.tune"))
+
+    def reset(self, rule: str, *, reason: str) -> Receipt:
+        """Unlatch the "breaker"; ``resume()`` never does. Journaled with who, when and why."""
+        return announced(run(self._session, self._verbs.reset_risk(rule, reason), "risk.reset"))

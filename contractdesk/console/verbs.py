@@ -4,6 +4,7 @@ true, and says what it did; ``Desk`` and ``desk.aio`` are two ways to call them.
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 from contractdesk.console.changes import changed_orders, order_line, positions_now, stops_now
@@ -13,6 +14,7 @@ from contractdesk.console.watching import READY_S, Watching
 from contractdesk.desk.session import PERSON, Session
 from contractdesk.domain.account import MarginMode, PositionMode
 from contractdesk.domain.events import (
+    BreakerReset,
     CancelAsked,
     FlattenAsked,
     HaltAsked,
@@ -72,11 +74,26 @@ class Verbs:
     async def tune_risk(self, changes: dict[str, Any]) -> Receipt:
         """Change risk settings within their ranges: ``{"size_cap": "0.02"}``; ConfigError names a range."""
         before = self._picture()
-        plain = {name: str(value) if isinstance(value, Decimal) else value for name, value in changes.items()}
+        plain = {name: _plain(value) for name, value in changes.items()}
         tuned(self._session.state.risk, plain)
         await self._host.ask(RiskTuned(ts_ns=self._now(), who=PERSON, settings=plain))
         said = ", ".join(f"{name}={value}" for name, value in plain.items())
         return self._receipt("risk.tune", before, said, done=True)
+
+    async def reset_risk(self, rule: str, reason: str) -> Receipt:
+        """Unlatch a rule that has tripped ("breaker"), with a reason that the journal keeps."""
+        if rule != "breaker":
+            raise UserError(f"{rule!r} does not latch; reset('breaker', reason=...) is what there is")
+        if not reason.strip():
+            raise UserError("say why it may trade again: reset('breaker', reason='...')")
+        if not self._session.state.breaker_reason:
+            raise UserError("the breaker has not tripped")
+        before = self._picture()
+        await self._host.ask(BreakerReset(ts_ns=self._now(), who=PERSON, reason=reason))
+        after = self._picture()
+        said = f"the breaker is reset; {after.state.value}" + _because(after.state_reason)
+        done = not self._session.state.breaker_reason
+        return self._receipt("risk.reset", before, said, done=done)
 
     # -- orders by hand --------------------------------------------------------------------
 
@@ -341,3 +358,14 @@ def _member(kind: Any, value: str) -> Any:
     except ValueError:
         choices = ", ".join(repr(member.value) for member in kind)
         raise UserError(f"{value!r} must be one of {choices}") from None
+
+
+def _plain(value: object) -> object:
+    """A setting as the journal keeps it."""
+    match value:
+        case Decimal():
+            return str(value)
+        case Enum():
+            return value.value
+        case _:
+            return value

@@ -266,9 +266,12 @@ class DeskHost:
         self.recorder.rotate(event.ts_ns, self.engine.checkpoint)
         self.recorder.event(event)
         seq = self.recorder.seq
+        latched = self.state.breaker_reason
         commands = self._handle(event)
         self.recorder.commands(event.ts_ns, commands)
         self._dispatcher.perform(commands, event.ts_ns)
+        if self.state.breaker_reason != latched:
+            self.recorder.latch(event.ts_ns, self.engine.checkpoint)  # a kill from now on changes nothing
         self._orders.saw(event)
         self._orders.refused(self.state.refusals)
         self.records.saw(event)

@@ -72,6 +72,11 @@ class Recorder:
         if force or self._tape.due(now_ns):
             self._begin_segment(now_ns, checkpoint())
 
+    def latch(self, now_ns: int, checkpoint: Callable[[], bytes]) -> None:
+        """Have what the engine has just come to on disk at once, though its cause is on the lazy tape."""
+        self.rotate(now_ns, checkpoint, force=True)
+        self._tape.barrier()
+
     async def durable(self) -> None:
         """Wait until everything queued so far is on disk; StorageError when it cannot be.
 

@@ -44,6 +44,7 @@ __all__ = [
     "BookChanged",
     "BookInvalidated",
     "BookSnapshotRead",
+    "BreakerReset",
     "CancelAsked",
     "CancelFailed",
     "ChannelAlive",
@@ -325,6 +326,12 @@ class ResumeAsked(PersonEvent, frozen=True, kw_only=True):
     pass
 
 
+class BreakerReset(PersonEvent, frozen=True, kw_only=True):
+    """A person has understood why the breaker tripped, and says so."""
+
+    reason: str
+
+
 class StrategyStarted(PersonEvent, frozen=True, kw_only=True):
     """``source_hash`` names the exact code; the driver has it (or finds it in the journal) by that."""
 
@@ -372,6 +379,6 @@ Event = (
     | AccountRead | VenueStateRead | ReadFailed | WalletChanged | PositionReported | FundingPaid
     | MarginCalled | LeverageChanged | ModesRead
     | StreamLost | StreamRestored | ClockMeasured | VenueSilenced | LoopLagged | TimePassed
-    | IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked
+    | IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked | BreakerReset
     | StrategyStarted | StrategyStopped | StrategyTuned | StrategySwapped | RiskTuned | ClosingAsked
 )  # fmt: skip

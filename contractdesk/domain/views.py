@@ -65,6 +65,16 @@ class DeskView(Protocol):
     private_stream_ready: bool
 
     @property
+    def breaker_reason(self) -> str:
+        """Why the breaker is latched; "" = it is not."""
+        ...
+
+    @property
+    def drawdown(self) -> Decimal | None:
+        """What the breaker measures: profit in its window, of the equity then; <= 0, None: not known."""
+        ...
+
+    @property
     def symbols(self) -> Mapping[str, SymbolView]: ...
 
     def orders(self, symbol: str) -> Iterable[Order]:

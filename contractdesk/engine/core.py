@@ -52,6 +52,7 @@ class Core:
         self.wishes: list[Wished] = []
         self.refused: list[Refused] = []
         self.touched: dict[str, None] = {}  # symbols whose protection must be looked at
+        self.measuring = False  # a valid mark or a booking: the breaker takes a sample
         self.moved: list[Tracked] = []  # orders whose strategies are to hear of it
 
     @property

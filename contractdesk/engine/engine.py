@@ -39,6 +39,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.intents import Finding, Intent, SizePreview
 from contractdesk.domain.views import DeskSnapshot, DeskView
+from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.connection import Connection
@@ -90,7 +91,8 @@ class Engine:
         self._host = host = Host(core, orders, classes)
         self._feed = feed = MarketFeed(core, host)
         self._connection = Connection(core)
-        self._person = Person(core, orders, protection.flattening, intents, host, feed)
+        self._breaking = breaking = Breaking(core, orders, protection.flattening)
+        self._person = Person(core, orders, protection.flattening, intents, host, feed, breaking)
         self._timers = Timers(core, orders, protection, intents, reconciliation, feed)
         self._deadline = self._timers.deadline_ns() or NEVER
 
@@ -109,6 +111,7 @@ class Engine:
             quick = self._quick(event)
             if not quick:
                 self._take(event)
+                self._breaking.measure()
             due = desk.now_ns >= self._deadline
             if due:
                 self._timers.run()
@@ -150,6 +153,7 @@ class Engine:
                 self._on_account_read(event)
             case VenueStateRead():
                 if self._reconciliation.on_read(event):
+                    self._breaking.measure()  # what was missed may forbid what waited for this
                     self._intents.on_account()
             case ReadFailed():
                 self._on_read_failed(event)

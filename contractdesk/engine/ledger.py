@@ -6,6 +6,7 @@ that is not ours first closes what is external, then what is ours, and then coun
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -79,6 +80,7 @@ class Ledger:
             self._core.enter_state(TradingState.REDUCING, f"{fill.symbol}: {text}")
 
     def _keep(self, fill: Fill) -> None:
+        self._core.measuring = True
         self._desk.fills.append(fill)
         del self._desk.fills[: -Limits.FILLS]
 
@@ -100,6 +102,7 @@ class Ledger:
         market.payment_ids[event.payment_id] = None
         bounded(market.payment_ids, Limits.IDENTITIES)
         market.position = market.position.paid(_our_share(market, event.amount))
+        self._core.measuring = True
         return True
 
     def on_wallet(self, event: WalletChanged) -> None:
@@ -120,17 +123,22 @@ class Ledger:
                 market.leverage = position.leverage
 
 
-def unrealized(desk: Desk) -> Decimal:
+def latest_mark(market: Market) -> Decimal | None:
+    return market.mark
+
+
+def unrealized(desk: Desk, mark_of: Callable[[Market], Decimal | None] = latest_mark) -> Decimal:
     """Unrealized PnL of all positions at the marks; as last read where there is no mark."""
     read = {position.symbol: position for position in desk.account.positions} if desk.account else {}
     total = ZERO
     for symbol, market in desk.symbols.items():
         reported = read.pop(symbol, None)
-        if market.mark is None:
+        mark = mark_of(market)
+        if mark is None:
             total += reported.unrealized_pnl if reported else ZERO
         else:
-            total += market.position.unrealized_pnl(market.instrument, market.mark)
-            total += _external_pnl(market, reported)
+            total += market.position.unrealized_pnl(market.instrument, mark)
+            total += _external_pnl(market, reported, mark)
     return total + sum((position.unrealized_pnl for position in read.values()), ZERO)
 
 
@@ -139,13 +147,13 @@ def equity(desk: Desk) -> Decimal:
     return desk.wallet_balance + unrealized(desk)
 
 
-def _external_pnl(market: Market, reported: VenuePosition | None) -> Decimal:
+def _external_pnl(market: Market, reported: VenuePosition | None, mark: Decimal) -> Decimal:
     """PnL of what is not ours, at the venue's average entry."""
-    if not market.external_size or reported is None or not reported.entry_price or market.mark is None:
+    if not market.external_size or reported is None or not reported.entry_price:
         return ZERO
     instrument = market.instrument
     cost = instrument.cost(market.external_size, reported.entry_price)
-    return cash(instrument.exact_pnl(market.external_size, cost, market.mark))
+    return cash(instrument.exact_pnl(market.external_size, cost, mark))
 
 
 def _closing(size: Decimal, change: Decimal) -> Decimal:

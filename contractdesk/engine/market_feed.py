@@ -112,6 +112,10 @@ class MarketFeed:
     # -- marks -----------------------------------------------------------------------------
 
     def _on_mark(self, market: Market, event: MarkPriced) -> None:
+        max_age_ns = int(self._desk.risk.mark_max_age_s * NS_PER_S)
+        venue_now = self._desk.venue_now_ns
+        if market.trusted.take(event.mark, event.index, event.venue_ns, venue_now, max_age_ns):
+            self._core.measuring = True
         if not _valid(event.mark) or event.venue_ns < market.mark_venue_ns:
             return
         market.mark, market.mark_ns, market.mark_venue_ns = event.mark, event.ts_ns, event.venue_ns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import (
+    BreakerReset,
     CancelAsked,
     ClosingAsked,
     FlattenAsked,
@@ -18,6 +19,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.core import Core, Wished
 from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.intents import Intents
@@ -25,6 +27,7 @@ from contractdesk.engine.market_feed import MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.strategies import Host
 from contractdesk.errors import ConfigError
+from contractdesk.risk.breaker import RESET
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.settings import tuned
 
@@ -32,7 +35,7 @@ BY_HAND_TIMEFRAME = "1m"  # of the bars behind an ATR stop, unless the wish name
 BY_HAND_WARMUP = 500
 
 PersonRequest = (
-    IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked | StrategyStarted
+    IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked | BreakerReset | StrategyStarted
     | StrategyStopped | StrategyTuned | StrategySwapped | RiskTuned | ClosingAsked
 )  # fmt: skip
 
@@ -46,6 +49,7 @@ class Person:
         intents: Intents,
         host: Host,
         feed: MarketFeed,
+        breaking: Breaking,
     ) -> None:
         self._core = core
         self._desk = core.desk
@@ -54,6 +58,7 @@ class Person:
         self._intents = intents
         self._host = host
         self._feed = feed
+        self._breaking = breaking
 
     def ask(self, event: PersonRequest) -> None:  # noqa: C901  (a flat dispatch, a case each)
         match event:
@@ -67,6 +72,8 @@ class Person:
                 self._halt(event)
             case ResumeAsked():
                 self._resume(event)
+            case BreakerReset():
+                self._breaking.reset(event)
             case StrategyStarted():
                 self._start(event)
             case StrategyStopped():
@@ -115,6 +122,9 @@ class Person:
         desk = self._desk
         if not desk.started:
             self._say(Severity.WARNING, "not_resumed", "the desk is still starting")
+        elif desk.breaker.reason:
+            text = f"the breaker has tripped ({desk.breaker.reason}): {RESET}"
+            self._say(Severity.WARNING, "not_resumed", text)
         elif desk.hedged:
             self._say(Severity.WARNING, "not_resumed", "the account is in hedge mode: set one-way mode first")
         else:

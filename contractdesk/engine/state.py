@@ -25,6 +25,8 @@ from contractdesk.domain.orders import Order, OrderRole
 from contractdesk.domain.position import Position
 from contractdesk.domain.views import Decision, EquityPoint, Notice, TradingState
 from contractdesk.engine.config import EngineConfig
+from contractdesk.risk.breaker import Breaker
+from contractdesk.risk.marks import Carried, TrustedMark
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.strategy.bars import BarBuilder, BarSeries
 from contractdesk.strategy.indicators import Atr
@@ -124,6 +126,7 @@ class Market(Struct, kw_only=True):
     index: Decimal | None = None
     mark_ns: int = 0
     mark_venue_ns: int = 0
+    trusted: TrustedMark = field(default_factory=TrustedMark)  # the last mark that is beyond doubt
     funding_rate: Decimal | None = None
     next_funding_ns: int = 0
     settlements: FundingHistory = field(default_factory=FundingHistory)
@@ -131,6 +134,7 @@ class Market(Struct, kw_only=True):
     leverage: Decimal = Decimal(1)  # until it is read: the most margin
     position: Position
     external_size: Decimal = ZERO
+    carried: Carried = field(default_factory=Carried)  # what those have made, for the breaker
     stop_price: Decimal | None = None
     guarded: Decimal = ZERO
     guard: Guard = field(default_factory=Guard)
@@ -236,6 +240,7 @@ class Desk(Struct, kw_only=True):
     refusals: list[Refused] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     equity_curve: list[EquityPoint] = field(default_factory=list)
+    breaker: Breaker = field(default_factory=Breaker)
     events_handled: int = 0
     handling: bool = False  # an event is being handled
 
@@ -258,6 +263,14 @@ class Desk(Struct, kw_only=True):
         # handled event may do it. Whoever looks in between gets the value from scratch.
         value = series.value(Atr(period)) if self.handling else _from_scratch(series, Atr(period))
         return Decimal(repr(value)) if math.isfinite(value) else None
+
+    @property
+    def breaker_reason(self) -> str:
+        return self.breaker.reason
+
+    @property
+    def drawdown(self) -> Decimal | None:
+        return self.breaker.drawdown(self.now_ns)
 
     @property
     def venue_now_ns(self) -> int:

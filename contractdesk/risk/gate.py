@@ -17,6 +17,7 @@ from contractdesk.domain.instrument import ZERO, cash
 from contractdesk.domain.intents import Finding, Intent, IntentKind, Refused, SizePreview
 from contractdesk.domain.views import DeskView, SymbolView
 from contractdesk.errors import ConfigError, EngineFault
+from contractdesk.risk.breaker import BreakerRule
 from contractdesk.risk.freshness import (
     BookFresh,
     ClockFresh,
@@ -66,6 +67,7 @@ class RiskGate:
         self.settings = settings
         self._cap = SizeCap(settings.size_cap, settings.slippage_collar)
         self._margin = MarginRule(settings.slippage_collar, settings.margin_check)
+        self._breaker = BreakerRule(settings.breaker_drop, settings.breaker_window_s)
         self._fresh: tuple[Rule, ...] = (
             SymbolFresh(),
             BookFresh(_ns(settings.book_max_age_s)),
@@ -92,7 +94,7 @@ class RiskGate:
             TermsRule(),
         )
         self.rules: tuple[Rule, ...] = (
-            StateRule(), *self._fresh, *self._market, self._equity, *self._order,
+            self._breaker, StateRule(), *self._fresh, *self._market, self._equity, *self._order,
         )  # fmt: skip
 
     def review(
@@ -147,7 +149,7 @@ class RiskGate:
 
     def gauges(self, view: DeskView) -> tuple[Finding, ...]:
         """Each rule's measured value now, the worst symbol's where a rule is by symbol."""
-        return gauges(view, self.settings, self._standing())
+        return (self._breaker.gauge(view), *gauges(view, self.settings, self._standing()))
 
     def blockers(self, symbol: str, view: DeskView) -> tuple[Finding, ...]:
         """What would refuse any entry in ``symbol`` now, whatever its size and stop; empty if nothing."""
@@ -155,7 +157,7 @@ class RiskGate:
         if symbol not in view.symbols:
             return (_unknown(intent, view),)
         proposal = self._propose(intent, view, 0, "", "", view.now_ns, "")
-        rules = (*self._standing(), self._cap)
+        rules = (self._breaker, *self._standing(), self._cap)
         return tuple(finding for rule in rules if not (finding := rule.review(proposal, view)).passed)
 
     # -- making a proposal -------------------------------------------------------------------
@@ -274,7 +276,7 @@ class RiskGate:
 
     def _standing(self) -> tuple[Rule, ...]:
         """The rules that do not depend on the order."""
-        return (self.rules[0], *self._fresh, *self._market)
+        return (self.rules[1], *self._fresh, *self._market)
 
     @staticmethod
     def _refused(

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from contractdesk.errors import ConfigError
+
+
+class OnTrip(Enum):
+    """What becomes of positions when the breaker trips; entries are cancelled either way."""
+
+    HALT = "halt"  # they stay, under their stops
+    FLATTEN = "flatten"  # they are closed, reduce-only
 
 
 class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +37,9 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     open_interest_drop: Decimal = Decimal("0.05")  # from the highest of the window
     open_interest_window_s: float = 3600.0
     open_interest_max_age_s: float = 180.0
+    breaker_drop: Decimal = Decimal("0.08")  # of equity, lost within the window
+    breaker_window_s: float = 300.0
+    on_trip: OnTrip = OnTrip.HALT
     book_max_age_s: float = 2.0
     mark_max_age_s: float = 5.0
     max_loop_lag_ms: float = 2000.0
@@ -58,6 +69,8 @@ RANGES: dict[str, tuple[str, str]] = {
     "open_interest_drop": ("0", "1"),
     "open_interest_window_s": ("300", "14400"),
     "open_interest_max_age_s": ("5", "900"),
+    "breaker_drop": ("0.001", "1"),
+    "breaker_window_s": ("10", "900"),
     "book_max_age_s": ("0.1", "10"),
     "mark_max_age_s": ("0.1", "30"),
     "max_loop_lag_ms": ("10", "10000"),
@@ -91,5 +104,7 @@ def _parse(name: str, value: object, kind: Any) -> object:
 
 
 def _permitted(name: str, kind: type) -> str:
+    if issubclass(kind, Enum):
+        return "it must be one of " + ", ".join(repr(member.value) for member in kind)
     low_high = RANGES.get(name)
     return f"it must be a {kind.__name__}" + (f" from {low_high[0]} to {low_high[1]}" if low_high else "")

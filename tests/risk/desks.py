@@ -93,6 +93,8 @@ class Desk:
     clock_offset_ms: float = 0.0
     loop_lag_ms: float = 1.0
     private_stream_ready: bool = True
+    breaker_reason: str = ""
+    drawdown: Decimal | None = ZERO
     working: list[Order] = field(default_factory=list)
     atr_value: Decimal | None = ATR
 

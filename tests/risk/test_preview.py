@@ -124,8 +124,8 @@ def test_gauges_show_every_rules_value_and_name_the_worst_symbol() -> None:
     only(desk).guarded = D("0.002")
     rows = {row.rule: row for row in gate.gauges(desk)}
     assert set(rows) == {
-        "trading_state", "freshness_symbol", "freshness_book", "freshness_mark", "freshness_stream",
-        "freshness_loop", "freshness_clock", "funding_gate", "open_interest",
+        "breaker", "trading_state", "freshness_symbol", "freshness_book", "freshness_mark",
+        "freshness_stream", "freshness_loop", "freshness_clock", "funding_gate", "open_interest",
         "size_cap", "margin", "hard_stop",
     }  # fmt: skip
     assert all(row.passed for row in rows.values())
@@ -141,7 +141,7 @@ def test_gauges_show_every_rules_value_and_name_the_worst_symbol() -> None:
 def test_gauges_of_a_desk_that_knows_nothing() -> None:
     desk, gate = linear_desk(), RiskGate(RiskSettings())
     desk.account, desk.symbols = None, {}
-    assert [row.rule for row in gate.gauges(desk)] == ["hard_stop"]
+    assert [row.rule for row in gate.gauges(desk)] == ["breaker", "hard_stop"]
     desk = linear_desk()
     only(desk).leverage = D(0)
     desk.working = [order(LINEAR, BUY, "0.001", None, status=OrderStatus.IN_FLIGHT)]

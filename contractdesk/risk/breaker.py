@@ -1,0 +1,150 @@
+"""The breaker: too much lost, of the equity, in too short a time.
+
+With P the profit of the whole account (unrealized + realized - fees + funding; transfers are none)
+and E the margin balance, it trips when the least (P(now) - P(t)) / E(t) over the samples t in
+[now - window, now] is <= -drop, or when E <= 0.
+
+E(t) > 0 makes that the same as: the largest K(t) = P(t) - drop * E(t) in the window is >= P(now). So a
+queue of the samples that no later one is above (its front is the largest) answers exactly, in constant
+time a sample; the samples themselves are kept because another ``drop`` has other K.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from decimal import Context, Decimal
+
+from msgspec import Struct, field
+
+from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.intents import Finding
+from contractdesk.domain.views import DeskView
+from contractdesk.risk.proposal import Proposal
+from contractdesk.risk.words import failed, number, passed
+
+NS_PER_S = 1_000_000_000
+LONGEST_NS = 900 * NS_PER_S  # the largest window that can be set
+KEPT = 20_000  # samples; beyond, pairs become one, the more cautious of the two
+RESET = 'desk.risk.reset("breaker", reason="...")'
+
+_exact = Context(prec=200)  # money has some 30 digits, a setting some more: nothing is ever rounded
+
+
+class Sample(Struct, frozen=True):
+    ts_ns: int
+    profit: Decimal
+    equity: Decimal  # > 0
+
+
+class Breaker(Struct, kw_only=True):
+    """The samples of the window, and the latch. ``ts_ns`` never goes back."""
+
+    samples: list[Sample] = field(default_factory=list)  # of the longest window, oldest first
+    peaks: list[Sample] = field(default_factory=list)  # of this window; K falls strictly
+    drop: Decimal = ZERO  # for which, and for which window, ``peaks`` is
+    window_ns: int = 0
+    profit: Decimal = ZERO  # now
+    equity: Decimal = ZERO
+    reason: str = ""  # not empty: it has tripped, and is latched until a person resets it
+    halted_before: bool = False  # the desk was halted for another reason when it tripped
+
+    def take(self, ts_ns: int, profit: Decimal, equity: Decimal, drop: Decimal, window_ns: int) -> bool:
+        """Take in a sample; True when this is a reason to trip. ``drop`` > 0, window <= LONGEST_NS."""
+        self.profit, self.equity = profit, equity
+        if equity <= 0:
+            return True
+        self._keep(Sample(ts_ns, profit, equity))
+        if (drop, window_ns) == (self.drop, self.window_ns):
+            self._push(self.samples[-1])
+        else:
+            self.drop, self.window_ns, self.peaks = drop, window_ns, []
+            for sample in self.samples[_first(self.samples, ts_ns - window_ns) :]:
+                self._push(sample)
+        del self.peaks[: _first(self.peaks, ts_ns - window_ns)]
+        return self._key(self.peaks[0]) >= profit
+
+    def reset(self) -> None:
+        """Unlatch, and begin anew: what was lost before does not count again."""
+        self.samples, self.peaks, self.reason, self.halted_before = [], [], "", False
+
+    def drawdown(self, now_ns: int) -> Decimal | None:
+        """Profit since the sample that is nearest to tripping, of the equity then (<= 0); None: unknown."""
+        if self.equity <= 0 and self.samples:
+            return Decimal(-1)
+        place = _first(self.peaks, now_ns - self.window_ns)
+        if place == len(self.peaks):
+            return ZERO if self.samples else None
+        peak = self.peaks[place]
+        return min(ZERO, (self.profit - peak.profit) / peak.equity)
+
+    def _keep(self, sample: Sample) -> None:
+        samples = self.samples
+        if samples and (samples[-1].profit, samples[-1].equity) == (sample.profit, sample.equity):
+            samples[-1] = sample  # the same K, for longer
+        else:
+            samples.append(sample)
+        del samples[: _first(samples, sample.ts_ns - LONGEST_NS)]
+        if len(samples) > KEPT:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Half as many: of two the one with the larger K, at the later time. Errs to tripping."""
+        old, last = self.samples[:-1], self.samples[-1]
+        pairs = zip(old[::2], old[1::2], strict=False)
+        merged = [_later(max(pair, key=self._key), pair[1].ts_ns) for pair in pairs]
+        self.samples = [*merged, *([old[-1]] if len(old) % 2 else []), last]
+
+    def _push(self, sample: Sample) -> None:
+        key = self._key(sample)
+        while self.peaks and self._key(self.peaks[-1]) <= key:
+            self.peaks.pop()
+        self.peaks.append(sample)
+
+    def _key(self, sample: Sample) -> Decimal:
+        return _exact.subtract(sample.profit, _exact.multiply(self.drop, sample.equity))
+
+
+class BreakerRule(Struct, frozen=True):
+    """No entry while the breaker is latched; its gauge says how far it is from tripping."""
+
+    drop: Decimal
+    window_s: float
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:  # noqa: ARG002  (a Rule)
+        return self.gauge(view)
+
+    def gauge(self, view: DeskView) -> Finding:
+        limit = f"> -{number(self.drop * 100)} % of equity within {self.window_s:g} s"
+        if view.breaker_reason:
+            return failed("breaker", f"tripped: {view.breaker_reason}", limit, RESET)
+        if view.drawdown is None:
+            return passed("breaker", "nothing measured yet", limit)
+        left = max(ZERO, self.drop + view.drawdown)
+        found = f"{_percent(view.drawdown)} within {self.window_s:g} s, {_percent(left)} from tripping"
+        return passed("breaker", found, limit)
+
+
+def drawdown_words(drawdown: Decimal | None, window_s: float) -> str:
+    """What tripped it: "-8.31 % of equity within 300 s"."""
+    if drawdown is None or drawdown <= -1:
+        return "no equity is left"
+    return f"{_percent(drawdown)} of equity within {window_s:g} s"
+
+
+def _percent(share: Decimal) -> str:
+    return f"{share * 100:.2f} %"
+
+
+def _later(sample: Sample, ts_ns: int) -> Sample:
+    return Sample(ts_ns, sample.profit, sample.equity)
+
+
+def _first(samples: list[Sample], since_ns: int) -> int:
+    """The place of the first sample that is not older."""
+    if samples and samples[0].ts_ns >= since_ns:
+        return 0
+    return bisect_left(samples, since_ns, key=_time)
+
+
+def _time(sample: Sample) -> int:
+    return sample.ts_ns
