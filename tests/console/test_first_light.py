@@ -37,7 +37,7 @@ def test_a_strategy_trades_each_contract_is_stopped_and_the_books_agree(desk: De
     desk.wait_for(lambda s: len(s.fills) >= 4, 60)
     handle.tune(hold=1000)
     desk.wait_for(lambda s: any(row.size and row.guarded == abs(row.size) for row in s.positions), 30)
-    embedded.post(address(desk), "/control/fund", {"symbol": "BTCUSDT", "rate": "0.0007"})
+    embedded.post(address(desk), "/control/fund", {"symbol": "BTCUSDT", "rate": "0.0004"})
     picture = desk.wait_for(lambda s: any(row.funding for row in s.positions), 10)
 
     account = truth(desk)
