@@ -271,7 +271,7 @@ class DeskHost:
         self.recorder.commands(event.ts_ns, commands)
         self._dispatcher.perform(commands, event.ts_ns)
         if self.state.breaker_reason != latched:
-            self.recorder.latch(event.ts_ns, self.engine.checkpoint)  # a kill from now on changes nothing
+            self.recorder.latch(event.ts_ns, self.engine.checkpoint)
         self._orders.saw(event)
         self._orders.refused(self.state.refusals)
         self.records.saw(event)

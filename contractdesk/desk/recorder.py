@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 
 import msgspec
 
@@ -26,6 +27,7 @@ from contractdesk.storage.tape_file import TapeHeader
 # Each session counts from a number of its own: the tape of one that was killed may hold later
 # numbers than its journal, and no number is ever used twice.
 SESSION_SPAN = 10**12
+LATCHED_WITHIN_S = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +75,13 @@ class Recorder:
             self._begin_segment(now_ns, checkpoint())
 
     def latch(self, now_ns: int, checkpoint: Callable[[], bytes]) -> None:
-        """Have what the engine has just come to on disk at once, though its cause is on the lazy tape."""
+        """Have what the engine has come to survive a kill from now on; its cause may be on the lazy tape.
+
+        Waits for that, the one time that the loop waits for a disk, but not for a slow one. The new
+        segment's checkpoint makes it last though the tape were lost.
+        """
+        wait((self._journal.barrier(), self._tape.barrier()), LATCHED_WITHIN_S)
         self.rotate(now_ns, checkpoint, force=True)
-        self._tape.barrier()
 
     async def durable(self) -> None:
         """Wait until everything queued so far is on disk; StorageError when it cannot be.

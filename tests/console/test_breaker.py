@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError, UserError
 from contractdesk.storage.journal_reader import JournalReader
 from tests.console.loopback import BTC, truth, walk
+from tests.test_cli import notebook
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -31,10 +33,15 @@ from tests.console.test_breaker import exposed, tripped
 from tests.console.loopback import walk
 desk = cd.open_desk("embedded", name=sys.argv[1], seed=9, idle_limit_s=60)
 exposed(desk)
+host = desk._session.host
+async def at_once():
+    await host.until(lambda: host.state.breaker_reason or None, 30)
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+ending = desk._session.submit(at_once())
 walk(desk, "54000", 2)
+ending.result(40)
 tripped(desk)
-if sys.argv[2] == "killed":
-    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -169,3 +176,19 @@ def test_a_kill_directly_after_the_trip_changes_nothing(home: Path) -> None:
     assert stops(account) == standing
     assert len(entries(account)) == 2  # those from before
     desk.close()
+
+
+def test_a_headless_run_in_which_it_tripped_exits_with_3(home: Path, tmp_path: Path) -> None:
+    cell = CRASHED.replace("sys.argv[1]", '"headless"').replace("sys.argv[2]", '"closed"')
+    made = notebook(tmp_path / "n.ipynb", "minutes = 1", cell, "desk.close()")
+    repository = Path(__file__).parents[2]
+    script = Path(sys.executable).with_name("contractdesk")
+    told = subprocess.run(
+        [str(script), "run", str(made)],
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.returncode == Ending.HALTED, told
+    assert "breaker" in told.stdout + told.stderr
