@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
@@ -181,7 +182,8 @@ class DeskHost:
         """End the sockets and tasks, write what is queued. Orders stay as they are."""
         self.publish()
         await self._stop()
-        self.recorder.rotate(self._last_ns, self.engine.checkpoint, force=True)  # where the next begins
+        last = partial(self.recorder.rotate, self._last_ns, self.engine.checkpoint, force=True)
+        self._supervisor.guard("last tape segment", last)  # where the next desk begins
         self.logger.info("desk %s is closed", self._name, extra={"event.code": "desk_closed"})
 
     async def _stop(self) -> None:
@@ -263,12 +265,14 @@ class DeskHost:
     def _step(self, event: Event) -> Handled:
         began_ns = self.clock.monotonic_ns()
         event = self._in_order(event)
-        self.recorder.rotate(event.ts_ns, self.engine.checkpoint)
+        # A segment that cannot begin costs a later replay its start, never this event.
+        self._supervisor.guard("tape segment", self.recorder.rotate, event.ts_ns, self.engine.checkpoint)
         self.recorder.event(event)
         seq = self.recorder.seq
         latched = self.state.breaker_reason
         commands = self._handle(event)
         self.recorder.commands(event.ts_ns, commands)
+        self._dispatcher.entries_blocked = self._no_entries()
         self._dispatcher.perform(commands, event.ts_ns)
         if self.state.breaker_reason != latched:
             self.recorder.latch(event.ts_ns, self.engine.checkpoint)
@@ -281,6 +285,11 @@ class DeskHost:
             self.publish()
         self._measured(event, (self.clock.monotonic_ns() - began_ns) / NS_PER_MS)
         return Handled(seq, tuple(commands))
+
+    def _no_entries(self) -> str:
+        """Why an entry that was approved, and waits for the disk, must not leave any more; "" = it may."""
+        state = self.state.state
+        return self.fault or ("" if state is TradingState.ACTIVE else f"the desk is {state.value}")
 
     def _measured(self, event: Event, took_ms: float) -> None:
         self.metrics.counters["events"] += 1
@@ -310,7 +319,9 @@ class DeskHost:
     # -- timers ----------------------------------------------------------------------------
 
     def _arm_timer(self) -> None:
-        deadline_ns = self.engine.next_deadline_ns
+        # An engine that is no longer fed leaves its deadline in the past: ringing on would be a spin.
+        dead = self._faults_in_a_row >= FAULTS_IN_A_ROW
+        deadline_ns = None if dead else self.engine.next_deadline_ns
         if deadline_ns == self._timer_ns:
             return
         if self._timer is not None:
@@ -363,7 +374,7 @@ class DeskHost:
         if self.fault:
             return
         self.fault = f"fault in {what}: {error!r}; stops are kept; close the desk and open it again"
-        self._dispatcher.entries_blocked = self.fault
+        self._dispatcher.entries_blocked = self._no_entries()
         self.alarm("fault", self.fault)
         self.emit(HaltAsked(ts_ns=self.clock.now_ns(), who="supervisor", reason=self.fault))
 

@@ -117,7 +117,7 @@ def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: 
         bot=bot_of(account_key(profile, name)),
         epoch=epoch,
         amend_stop=venue.capabilities.amend_stop,
-        native_timeframes=venue.capabilities.native_timeframes,
+        native_timeframes=tuple(sorted(venue.capabilities.native_timeframes)),
         risk=risk,
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from contractdesk.desk.paths import DeskPaths
+from contractdesk.desk.supervisor import attempt
 from contractdesk.domain.events import StrategyStarted, StrategySwapped
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
@@ -55,8 +56,11 @@ def _last_state(paths: DeskPaths, account: str, classes: dict[str, type[Strategy
             raise StorageError(f"the tape of {paths.tape} has no checkpoint of the last session")
         _load_classes(journal, sessions[-1].first_seq, header, classes)
         engine = Engine.restore(header.checkpoint, classes)
-        for _, event in read_inputs(journal, paths.tape, header.first_seq):
-            engine.handle(event)
+        for seq, event in read_inputs(journal, paths.tape, header.first_seq):
+            # What faulted live faults again; the live engine went on with the next event, so does this one.
+            _, error = attempt(engine.handle, event)
+            if error is not None:
+                log.warning("input %d faulted while it was repeated: %r", seq, error)
         return engine.checkpoint()
 
 

@@ -15,5 +15,5 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     epoch: int  # of the writer's lease; stands in every client id
     asset: str = "USDT"  # settle currency of the account
     amend_stop: bool = False  # a stop can be amended in place; a safe replace works everywhere
-    native_timeframes: frozenset[str] = frozenset()  # bars the venue closes itself; others are built
+    native_timeframes: tuple[str, ...] = ()  # bars the venue closes itself, sorted; others are built
     risk: RiskSettings = RiskSettings()

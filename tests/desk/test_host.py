@@ -211,3 +211,46 @@ def test_a_person_looks_at_a_symbol_once_and_the_engine_asks_for_nothing(rigged:
 
     rig = rigged(case)
     assert rig.venue.asked.count(f"watch {TERMS.symbol} 1m 10") == 1
+
+
+def test_an_approved_entry_that_waits_for_the_disk_does_not_leave_after_a_halt(
+    rigged: Callable[..., Rig],
+) -> None:
+    async def case(rig: Rig) -> None:
+        assert not rig.host._dispatcher.entries_blocked
+        await rig.host.ask(halt())
+        assert "HALTED" in rig.host._dispatcher.entries_blocked
+        await rig.host.ask(ResumeAsked(ts_ns=CLOCK.now_ns(), who="test"))
+        assert not rig.host._dispatcher.entries_blocked
+
+    rigged(case)
+
+
+def test_a_tape_segment_that_cannot_begin_costs_no_event(
+    rigged: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, force: bool = False) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def case(rig: Rig) -> None:
+        monkeypatch.setattr(rig.recorder, "rotate", full)
+        await rig.host.ask(halt())
+        assert rig.host.board.current.state is TradingState.HALTED
+        assert "No space left" in rig.host.fault
+
+    rigged(case)
+
+
+def test_an_engine_that_is_no_longer_fed_rings_no_timer(
+    rigged: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def case(rig: Rig) -> None:
+        def broken(self: Engine, event: Event) -> list[Command]:
+            raise ZeroDivisionError("a bug")
+
+        monkeypatch.setattr(Engine, "handle", broken)
+        for _ in range(FAULTS_IN_A_ROW + 1):
+            await rig.host.ask(LoopLagged(ts_ns=CLOCK.now_ns(), lag_ms=1.0))
+        assert rig.host._timer_ns is None
+
+    rigged(case)

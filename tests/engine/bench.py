@@ -67,7 +67,7 @@ CONFIG = EngineConfig(
     desk="bench",
     bot="b0t0",
     epoch=1,
-    native_timeframes=frozenset({"1m", "5m"}),
+    native_timeframes=("1m", "5m"),
     risk=RiskSettings(size_cap=D(1)),
 )
 C = TypeVar("C", bound=Command)
