@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from contractdesk.domain.account import liquidation_price
 from contractdesk.domain.commands import Approved, SubmitOrder
 from contractdesk.domain.instrument import Rounding
 from contractdesk.domain.intents import AtrStop, Finding, FixedStop, Intent, IntentKind, Refused
@@ -222,12 +223,18 @@ class Intents:
         return None
 
     def _liquidation_bound(self, market: Market, sign: int) -> Decimal | None:
-        """The venue's own liquidation price, moved inside by the buffer; None where there is none."""
-        account, symbol = self._desk.account, market.instrument.symbol
-        for position in account.positions if account else ():
-            if position.symbol == symbol and position.liquidation_price is not None:
-                return position.liquidation_price * (1 + sign * self._desk.risk.stop_liquidation_buffer)
-        return None
+        """The liquidation price, moved inside by the buffer; None where there is none.
+
+        The venue's own where its picture shows this very position; an older one may be of another
+        position, even of the other direction: then ours, from the tiers.
+        """
+        account, ours = self._desk.account, market.position
+        shown = next((p for p in account.positions if p.symbol == ours.symbol), None) if account else None
+        if shown is not None and shown.size == ours.size:
+            price = shown.liquidation_price
+        else:
+            price = liquidation_price(market.instrument, ours.size, ours.cost, self._desk.wallet_balance)
+        return None if price is None else price * (1 + sign * self._desk.risk.stop_liquidation_buffer)
 
     # -- words -----------------------------------------------------------------------------
 

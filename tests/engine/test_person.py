@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from contractdesk.domain.account import PositionMode
+from contractdesk.domain.account import PositionMode, VenuePosition
 from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder, SubmitOrder
 from contractdesk.domain.events import (
     CancelAsked,
@@ -22,7 +23,7 @@ from contractdesk.domain.events import (
     RiskTuned,
     VenueSilenced,
 )
-from contractdesk.domain.intents import IntentKind
+from contractdesk.domain.intents import FixedStop, IntentKind
 from contractdesk.domain.orders import OrderRole, OrderStatus, Side
 from contractdesk.domain.views import TradingState
 from tests.engine.bench import NS_PER_S, SYMBOL, Bench, D, enter, wish
@@ -309,3 +310,18 @@ def test_a_part_closed_at_market_leaves_a_resting_exit_that_has_room_beside_it()
     bench.ask(wish(IntentKind.EXIT, size=D("0.01")))
     assert [order.size for order in bench.all(ReduceOrder)] == [D("0.01"), D("0.01")]
     assert not bench.all(CancelOrder)
+
+
+def test_a_stop_is_not_judged_by_the_liquidation_price_of_an_earlier_position() -> None:
+    bench = Bench()
+    bench.open("0.01")
+    desk = bench.engine.view
+    assert desk.account is not None
+    short = VenuePosition(
+        symbol=SYMBOL, size=D("-0.01"), entry_price=D(30_000), unrealized_pnl=D(0), leverage=D(10),
+        liquidation_price=D(900_000),
+    )  # fmt: skip
+    desk.account = replace(desk.account, positions=(short,))  # read before the position was turned
+    bench.ask(wish(IntentKind.MOVE_STOP, stop=FixedStop(price=D(29_500))))
+    assert not bench.engine.snapshot().refusals
+    assert bench.last(PlaceStop).trigger_price == D(29_500)
