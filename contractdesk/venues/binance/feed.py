@@ -171,7 +171,8 @@ class SymbolFeed:
     def _channels(self, native: frozenset[str], warmup: int) -> tuple[Channel, ...]:
         """Bars that the venue does not close are made, elsewhere, from trades: those are preloaded."""
         own = [timeframe for timeframe in self.timeframes if timeframe in native]
-        made = [timeframe_ns(each) * (warmup + 1) for each in self.timeframes if each not in native]
+        # Two more: the first is cut by the span's beginning, and the last is not over when it is counted.
+        made = [timeframe_ns(each) * (warmup + 2) for each in self.timeframes if each not in native]
         bars = [BarChannel(self, timeframe, warmup) for timeframe in own]
         trades = TradeChannel(self, max(made, default=0))
         return (BookChannel(self), trades, MarkChannel(self), InterestChannel(self), *bars)
