@@ -43,7 +43,10 @@ def test_the_console_lesson_trades_and_its_books_agree(tmp_path: Path) -> None:
     )
     for reading in ("Audit: passed", "EMBEDDED", "size_cap", "preflight"):
         assert reading in html, f"{reading!r} cannot be read in the executed notebook without widgets"
-    assert "embedded-secret" not in executed.read_text()
+    saved = executed.read_text()  # outputs, parameters and the state of the widgets
+    assert "application/vnd.jupyter.widget-state+json" in saved
+    assert "embedded-key" not in saved
+    assert "embedded-secret" not in saved
 
 
 def test_nbval_agrees_with_the_outputs_that_are_kept(tmp_path: Path) -> None:
