@@ -7,7 +7,7 @@ from msgspec import Struct
 from contractdesk.domain.commands import Command, Notify, ReadAccount, ReadVenueState, Severity
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Intent, Refused
-from contractdesk.domain.orders import OrderRole, OrderStatus
+from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import Notice, TradingState
 from contractdesk.engine import client_ids
 from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Read, Tracked
@@ -15,13 +15,6 @@ from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Read, Trac
 READ_TIMEOUT_NS = 10 * NS_PER_S
 SOON_NS = NS_PER_S // 2  # for a reconciliation that should come at once, but not in a loop
 OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the newest one
-
-
-class Change(Struct):
-    """An order has moved: what protection, and then its strategy, is told of."""
-
-    tracked: Tracked
-    before: OrderStatus
 
 
 class Booking(Struct):
@@ -47,13 +40,13 @@ class Core:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.out: list[Command] = []
-        self.changes: list[Change] = []
+        self.changes: list[Tracked] = []  # orders that have moved: protection is told first
         self.bookings: list[Booking] = []
         self.wishes: list[Wished] = []
         self.refused: list[Refused] = []
         self.touched: dict[str, None] = {}  # symbols whose protection must be looked at
         self.measuring = False  # a valid mark or a booking: the breaker takes a sample
-        self.moved: list[Tracked] = []  # orders whose strategies are to hear of it
+        self.moved: list[Tracked] = []  # then their strategies
 
     @property
     def busy(self) -> bool:

@@ -232,9 +232,9 @@ class Engine:
     def _protect(self) -> None:
         core = self._core
         while core.changes:
-            change = core.changes.pop(0)
-            self._protection.on_change(change)
-            core.moved.append(change.tracked)
+            tracked = core.changes.pop(0)
+            self._protection.on_change(tracked)
+            core.moved.append(tracked)
         while core.touched:
             touched, core.touched = core.touched, {}
             for symbol in touched:

@@ -25,7 +25,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine import client_ids
-from contractdesk.engine.core import SOON_NS, Change, Core
+from contractdesk.engine.core import SOON_NS, Core
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market, Tracked
 
 FENCE_MARGIN_NS = 2 * NS_PER_S  # beyond the fence, for the venue's own clock and read lag
@@ -269,7 +269,7 @@ class OrderTracker:
             tracked.query_ns = 0
             market.open_ids.pop(request.client_id, None)
             self._close(request.client_id)
-        self._core.changes.append(Change(tracked, before.status))
+        self._core.changes.append(tracked)
         self._core.touch(request.symbol)
 
     def _close(self, client_id: str) -> None:

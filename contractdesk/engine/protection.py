@@ -15,7 +15,7 @@ from contractdesk.domain.commands import PlaceStop, Severity
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.domain.views import TradingState
-from contractdesk.engine.core import Booking, Change, Core
+from contractdesk.engine.core import Booking, Core
 from contractdesk.engine.coverage import oldest_ns, recount
 from contractdesk.engine.flattening import (
     FIRST_RETRY_NS,
@@ -55,9 +55,8 @@ class Protection:
             guard.stop_price = _tighter(size, guard.stop_price, booking.tracked.stop_price)
             guard.take_profit = booking.tracked.take_profit or guard.take_profit
 
-    def on_change(self, change: Change) -> None:
+    def on_change(self, tracked: Tracked) -> None:
         """A stop or a take-profit has ended: by our wish, by the venue's, or by somebody else's."""
-        tracked = change.tracked
         market = self._desk.symbols[tracked.order.request.symbol]
         if tracked.order.status.open or not market.position.size:
             return
