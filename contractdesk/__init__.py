@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from contractdesk.strategy.intents import exit_position as exit_position
     from contractdesk.strategy.intents import fixed_stop as fixed_stop
     from contractdesk.strategy.intents import move_stop as move_stop
+    from contractdesk.strategy.intents import trail_stop as trail_stop
     from contractdesk.strategy.params import Param as Param
 
 _HOMES = {
@@ -64,6 +65,7 @@ _HOMES = {
     "exit_position": "contractdesk.strategy.intents",
     "fixed_stop": "contractdesk.strategy.intents",
     "move_stop": "contractdesk.strategy.intents",
+    "trail_stop": "contractdesk.strategy.intents",
     "Param": "contractdesk.strategy.params",
 }
 _MODULES = {"errors": "contractdesk.errors", "library": "contractdesk.strategy.library"}
@@ -94,6 +96,7 @@ __all__ = [
     "move_stop",
     "open_desk",
     "size",
+    "trail_stop",
 ]
 
 

@@ -18,6 +18,7 @@ from contractdesk.console.receipts import Receipt, say
 from contractdesk.console.result import result_of
 from contractdesk.console.result import write as write_result
 from contractdesk.console.risk import RiskTable
+from contractdesk.console.stop_verbs import StopVerbs
 from contractdesk.console.strategies import StrategyHandle, StrategyVerbs
 from contractdesk.console.tables import Table
 from contractdesk.console.verbs import Verbs
@@ -35,10 +36,16 @@ class AioDesk:
     """The awaitable twins of the verbs: ``await desk.aio.flatten()``, on any event loop."""
 
     def __init__(
-        self, session: Session, verbs: Verbs, strategies: StrategyVerbs, inquiries: Inquiries
+        self,
+        session: Session,
+        verbs: Verbs,
+        stops: StopVerbs,
+        strategies: StrategyVerbs,
+        inquiries: Inquiries,
     ) -> None:
         self._session = session
         self._verbs = verbs
+        self._stops = stops
         self._strategies = strategies
         self._inquiries = inquiries
 
@@ -48,7 +55,9 @@ class AioDesk:
     buy = awaitable("_verbs", Verbs.buy)
     sell = awaitable("_verbs", Verbs.sell)
     close_position = awaitable("_verbs", Verbs.close_position)
-    move_stop = awaitable("_verbs", Verbs.move_stop)
+    move_stop = awaitable("_stops", StopVerbs.move_stop)
+    trail_stop = awaitable("_stops", StopVerbs.trail_stop)
+    adopt = awaitable("_stops", StopVerbs.adopt)
     cancel = awaitable("_verbs", Verbs.cancel)
     set_leverage = awaitable("_verbs", Verbs.set_leverage)
     set_margin_mode = awaitable("_verbs", Verbs.set_margin_mode)
@@ -72,11 +81,12 @@ class Desk:
     def __init__(self, session: Session, tz: str = "UTC") -> None:
         self._session = session
         self._verbs = Verbs(session)
+        self._stops = StopVerbs(session)
         self._strategies = StrategyVerbs(session)
         self._inquiries = Inquiries(session)
         self._tz = tz
         self._panels: Panels | None = None
-        self.aio = AioDesk(session, self._verbs, self._strategies, self._inquiries)
+        self.aio = AioDesk(session, self._verbs, self._stops, self._strategies, self._inquiries)
 
     # -- verbs -----------------------------------------------------------------------------
 
@@ -86,7 +96,9 @@ class Desk:
     buy = blocking("_verbs", Verbs.buy)
     sell = blocking("_verbs", Verbs.sell)
     close_position = blocking("_verbs", Verbs.close_position)
-    move_stop = blocking("_verbs", Verbs.move_stop)
+    move_stop = blocking("_stops", StopVerbs.move_stop)
+    trail_stop = blocking("_stops", StopVerbs.trail_stop)
+    adopt = blocking("_stops", StopVerbs.adopt)
     cancel = blocking("_verbs", Verbs.cancel)
     set_leverage = blocking("_verbs", Verbs.set_leverage)
     set_margin_mode = blocking("_verbs", Verbs.set_margin_mode)

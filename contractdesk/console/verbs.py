@@ -9,16 +9,15 @@ from typing import Any
 
 from contractdesk.console.changes import changed_orders, order_line, positions_now, stops_now
 from contractdesk.console.receipts import Receipt
-from contractdesk.console.tables import shown
-from contractdesk.console.watching import READY_S, Watching
-from contractdesk.desk.session import PERSON, Session
+from contractdesk.console.verb_base import CONFIRM_S, VerbBase
+from contractdesk.console.watching import READY_S
+from contractdesk.desk.session import PERSON
 from contractdesk.domain.account import MarginMode, PositionMode
 from contractdesk.domain.events import (
     BreakerReset,
     CancelAsked,
     FlattenAsked,
     HaltAsked,
-    IntentAsked,
     ResumeAsked,
     RiskTuned,
 )
@@ -30,17 +29,11 @@ from contractdesk.risk.settings import tuned
 from contractdesk.strategy import intents
 
 Number = intents.Number
-CONFIRM_S = 5.0  # an answer from the venue
 FLATTEN_S = 15.0  # cancels, then closes, with the engine's own retries
 
 
-class Verbs:
-    """What a person may do. Every method runs on the desk's loop, and is bounded in time."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._host = session.host
-        self._watching = Watching(session)
+class Verbs(VerbBase):
+    """What a person may do with the desk, its orders and its account."""
 
     # -- the whole desk --------------------------------------------------------------------
 
@@ -108,13 +101,15 @@ class Verbs:
         limit: Number | None = None,
         post_only: bool = False,
         take_profit: Number | None = None,
+        trail: bool | None = None,
         expire_s: float | None = None,
     ) -> Receipt:
         """Buy through the risk gate: ``size`` in contracts, ``notional`` in the settle currency or
-        ``amount`` in base units; none of them means the cap's share. An entry needs a ``stop``."""
+        ``amount`` in base units; none of them means the cap's share. An entry needs a ``stop``: an ATR stop
+        follows the market, a price stays where it is; ``trail=`` says otherwise."""
         wish = intents.enter_long(
             await self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
-            post_only=post_only, take_profit=take_profit, expire_s=expire_s, reason="by hand",
+            post_only=post_only, take_profit=take_profit, trail=trail, expire_s=expire_s, reason="by hand",
         )  # fmt: skip
         return await self._wish("buy", wish)
 
@@ -129,12 +124,13 @@ class Verbs:
         limit: Number | None = None,
         post_only: bool = False,
         take_profit: Number | None = None,
+        trail: bool | None = None,
         expire_s: float | None = None,
     ) -> Receipt:
         """Sell short through the risk gate; arguments as of ``buy``. To leave a long: ``close_position``."""
         wish = intents.enter_short(
             await self.resolve(symbol), stop=stop, size=size, notional=notional, amount=amount, limit=limit,
-            post_only=post_only, take_profit=take_profit, expire_s=expire_s, reason="by hand",
+            post_only=post_only, take_profit=take_profit, trail=trail, expire_s=expire_s, reason="by hand",
         )  # fmt: skip
         return await self._wish("sell", wish)
 
@@ -145,28 +141,6 @@ class Verbs:
         target = await self.resolve(symbol)
         self._need_position(target)
         return await self._wish("close_position", intents.exit_position(target, size=size, limit=limit))
-
-    async def move_stop(self, symbol: str, price: Number) -> Receipt:
-        """Move the stop of a position: the new one stands before the old one goes."""
-        target = await self.resolve(symbol)
-        self._need_position(target)
-        before = self._picture()
-        wish = intents.move_stop(target, price, reason="by hand")
-        await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
-        wanted = wish.stop.price if wish.stop is not None and hasattr(wish.stop, "price") else None
-
-        intent_id = self._session.state.intents
-
-        def moved() -> bool | None:
-            decision = self._session.state.decisions.get(intent_id)
-            if decision is not None and decision.refusal:
-                return False
-            item = self._session.state.symbols[target]
-            return True if item.stop_price == wanted and self._one_stop(target) else None
-
-        done = await self._host.until(moved, CONFIRM_S)
-        said = f"{target} stop at {shown(wanted)}" if done else "the venue has not confirmed it yet"
-        return self._receipt("move_stop", before, said, done=bool(done), intent_id=intent_id)
 
     async def cancel(self, order_id: str) -> Receipt:
         """Cancel one of our open orders by our client id or the venue's; protective stops are kept."""
@@ -209,18 +183,13 @@ class Verbs:
 
     # -- shared ----------------------------------------------------------------------------
 
-    async def resolve(self, symbol: str) -> str:
-        """The unified symbol, known to the engine; ``UnknownSymbol`` with near matches."""
-        return await self._host.list_symbol(symbol)
-
     async def _wish(self, verb: str, wish: Intent) -> Receipt:
         before = self._picture()
         if wish.kind is IntentKind.ENTER and not await self._watching.prepare(wish.symbol, wish.stop):
             why = self._session.state.symbols[wish.symbol].not_ready_reason or "no mark or no book yet"
             said = f"not sent: {wish.symbol} is not ready within {READY_S:.0f} s: {why}"
             return self._receipt(verb, before, said, done=False)
-        await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
-        intent_id = self._session.state.intents
+        intent_id = await self._ask(wish)
         answer: Order | str | None = await self._host.until(lambda: self._answered(intent_id), CONFIRM_S)
         if isinstance(answer, str):
             return self._receipt(verb, before, f"refused: {answer}", done=False, intent_id=intent_id)
@@ -252,32 +221,11 @@ class Verbs:
         order = self._order(client_id)
         return True if order is None or not order.status.open else None
 
-    def _guarded(self, symbol: str) -> bool | None:
-        item = self._session.state.symbols[symbol]
-        return True if item.guarded >= abs(item.position.size) else None
-
-    def _one_stop(self, symbol: str) -> bool | None:
-        """True once a stop covers exactly what is held, and those before it are gone."""
-        market = self._session.state.symbols[symbol]
-        held = abs(market.position.size)
-        standing = self._session.state.tracked(market, OrderRole.STOP)
-        sizes = [tracked.order.remaining for tracked in standing]
-        return True if sizes == ([held] if held else []) else None
-
-    def _order(self, client_id: str) -> Order | None:
-        tracked = self._session.state.orders_by_id.get(client_id)
-        return tracked.order if tracked else None
-
     def _find_order(self, order_id: str, picture: DeskSnapshot) -> Order:
         for order in picture.orders:
             if order_id in (order.request.client_id, order.venue_id):
                 return order
         raise UserError(f"no order {order_id!r} on this desk; desk.orders lists their ids")
-
-    def _need_position(self, symbol: str) -> None:
-        item = self._session.state.symbols.get(symbol)
-        if item is None or item.position.flat:
-            raise UserError(f"no position of this desk in {symbol}")
 
     def _calm(self) -> bool:
         """No entry is working, and every contract is under its stop."""
@@ -311,41 +259,6 @@ class Verbs:
             return await call
         except VenueError as error:
             raise UserError(f"the venue refused: {error}") from error
-
-    def _picture(self) -> DeskSnapshot:
-        self._host.publish()
-        return self._session.snapshot
-
-    def _now(self) -> int:
-        return self._session.clock.now_ns()
-
-    def _receipt(
-        self,
-        verb: str,
-        before: DeskSnapshot,
-        summary: str,
-        *,
-        done: bool,
-        order: Order | None = None,
-        intent_id: int = 0,
-    ) -> Receipt:
-        after = self._picture()
-        refused = next((r for r in reversed(after.refusals) if intent_id and r.intent_id == intent_id), None)
-        if refused is not None:
-            summary = (
-                f"refused by {refused.rule}: found {refused.found}, limit {refused.limit}"
-                f"{'; would pass: ' + refused.would_pass if refused.would_pass else ''}"
-            )
-        return Receipt(
-            verb=verb,
-            done=done,
-            summary=summary,
-            orders=changed_orders(before, after),
-            stops=stops_now(before, after),
-            positions=positions_now(before, after),
-            order=order,
-            refused=refused,
-        )
 
 
 def _because(reason: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _POSITION = (
     "symbol", "size", "entry_price", "mark", "notional", "unrealized_pnl", "realized_pnl", "fees", "funding",
-    "stop_price", "guarded", "liquidation_price", "strategy_id", "origin", "opened_time",
+    "stop_price", "trail_timeframe", "guarded", "liquidation_price", "strategy_id", "origin", "opened_time",
 )  # fmt: skip
 _ORDER = (
     "symbol", "side", "type", "role", "size", "price", "trigger_price", "filled", "status", "strategy_id",
@@ -101,10 +101,10 @@ def strategies(snapshot: DeskSnapshot, tz: str) -> Table:
 
 
 def risk_rows(snapshot: DeskSnapshot) -> list[tuple[Any, ...]]:
-    return [(f.rule, f.passed, f.found, f.limit, f.would_pass) for f in snapshot.risk]
+    return [(f.rule, f.passed, f.found, f.limit, f.left, f.then, f.would_pass) for f in snapshot.risk]
 
 
-RISK_COLUMNS = ("rule", "passed", "found", "limit", "would_pass")
+RISK_COLUMNS = ("rule", "passed", "found", "limit", "left", "then", "would_pass")
 
 
 class Funding:

@@ -30,7 +30,8 @@ StopSpec = AtrStop | FixedStop
 class IntentKind(Enum):
     ENTER = "enter"  # opens or adds; passes every rule
     EXIT = "exit"  # closes, reduce-only; never blocked by a rule
-    MOVE_STOP = "move_stop"
+    MOVE_STOP = "move_stop"  # to a price, or to follow the market, or to stay
+    ADOPT = "adopt"  # a position that was opened elsewhere, with a stop
     CANCEL = "cancel"  # own resting entries of the symbol
 
 
@@ -47,6 +48,8 @@ class Intent(Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce = TimeInForce.GTC
     stop: StopSpec | None = None
     take_profit: Decimal | None = None
+    trail: bool | None = None  # the stop follows the market; None: unless a person has named its price
+    trail_timeframe: str = ""  # of the ATR's bars; "" = the stop's, or the strategy's own
     expire_s: float | None = None  # a resting entry is cancelled after so long
     reason: str = ""
 
@@ -59,6 +62,13 @@ class Finding(Struct, frozen=True, kw_only=True):
     limit: str
     passed: bool
     would_pass: str = ""  # the change that would satisfy a failed rule
+    left: str = ""  # of a rule that passed: how far it is from failing, where that can be measured
+
+
+class Gauge(Finding, frozen=True, kw_only=True):
+    """What a rule measures before anybody wishes anything."""
+
+    then: str = ""  # what would happen, if it tripped now
 
 
 class Refused(Struct, frozen=True, kw_only=True):

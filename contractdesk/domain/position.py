@@ -18,6 +18,15 @@ from contractdesk.domain.instrument import ZERO, Instrument, cash
 from contractdesk.domain.orders import Side
 
 
+class Trail(Struct, frozen=True, kw_only=True):
+    """How the stop of an open position follows the market."""
+
+    on: bool = False
+    timeframe: str = ""  # of the bars whose ATR is taken
+    best: Decimal | None = None  # the best valid mark since the position was opened
+    atr: Decimal | None = None  # that it was last reckoned with; None: unknown
+
+
 class Position(Struct, frozen=True, kw_only=True):
     """Net position in one instrument."""
 

@@ -6,7 +6,7 @@ it. ``DeskSnapshot`` is the frozen picture for panels and tables: it is replaced
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
@@ -19,9 +19,9 @@ from contractdesk.domain.commands import Severity
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
-from contractdesk.domain.intents import Finding, Intent, Refused
+from contractdesk.domain.intents import Finding, Gauge, Intent, Refused
 from contractdesk.domain.orders import Order
-from contractdesk.domain.position import Position
+from contractdesk.domain.position import Position, Trail
 
 
 class TradingState(Enum):
@@ -51,6 +51,7 @@ class SymbolView(Protocol):
     external_size: Decimal  # contracts of the venue's position that are not ours
     stop_price: Decimal | None  # of the working protective stop
     guarded: Decimal  # contracts under a stop that the venue has confirmed
+    trail: Trail
 
 
 class DeskView(Protocol):
@@ -72,6 +73,21 @@ class DeskView(Protocol):
     @property
     def drawdown(self) -> Decimal | None:
         """What the breaker measures: profit in its window, of the equity then; <= 0, None: not known."""
+        ...
+
+    @property
+    def unwinding(self) -> str:
+        """What the margin guard is doing; "" = nothing."""
+        ...
+
+    @property
+    def entry_times(self) -> Sequence[int]:
+        """When entries were sent in the last hour, oldest first."""
+        ...
+
+    @property
+    def day_change(self) -> Decimal | None:
+        """Profit since 00:00 UTC, of the equity then; None: not known."""
         ...
 
     @property
@@ -119,6 +135,7 @@ class PositionRow(Struct, frozen=True, kw_only=True):
     strategy_id: str
     origin: str  # "own" or "external"
     opened_ns: int
+    trail_timeframe: str = ""  # of the ATR that its stop follows by; "" = the stop is fixed
 
 
 class Notice(Struct, frozen=True, kw_only=True):
@@ -184,7 +201,7 @@ class DeskSnapshot(Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...] = ()
     refusals: tuple[Refused, ...] = ()
     strategies: tuple[StrategyRow, ...] = ()
-    risk: tuple[Finding, ...] = ()  # each rule's measured value now
+    risk: tuple[Gauge, ...] = ()  # each rule's measured value now
     equity_curve: tuple[EquityPoint, ...] = ()
     notices: tuple[Notice, ...] = ()
     events_handled: int = 0

@@ -20,7 +20,7 @@ from contractdesk.engine.core import Core
 from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.ledger import unrealized
 from contractdesk.engine.order_tracker import OrderTracker
-from contractdesk.engine.state import NS_PER_S, Market
+from contractdesk.engine.state import DAY_NS, NS_PER_S, DayOpen, Market
 from contractdesk.risk.breaker import RESET, drawdown_words
 from contractdesk.risk.settings import OnTrip
 
@@ -42,7 +42,10 @@ class Breaking:
             return  # E is not known yet
         equity = desk.wallet_balance + unrealized(desk, _trusted)
         window_ns = int(desk.risk.breaker_window_s * NS_PER_S)
-        tripping = desk.breaker.take(desk.now_ns, self._profit(), equity, desk.risk.breaker_drop, window_ns)
+        profit, day = self._profit(), desk.now_ns // DAY_NS
+        if equity > 0 and (desk.day_open is None or desk.day_open.day != day):
+            desk.day_open = DayOpen(day, profit, equity)
+        tripping = desk.breaker.take(desk.now_ns, profit, equity, desk.risk.breaker_drop, window_ns)
         if tripping and not desk.breaker.reason:
             self._trip()
 

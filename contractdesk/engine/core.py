@@ -94,11 +94,16 @@ class Core:
 
     # -- reads -----------------------------------------------------------------------------
 
-    def read_account(self) -> None:
-        """Ask for the account, unless a question is under way whose answer will be fresh enough."""
+    def read_account(self, *, since_ns: int = 0) -> None:
+        """Ask for the account, unless a question is under way whose answer will be fresh enough.
+
+        One that was asked before ``since_ns`` is not.
+        """
         desk, reads = self.desk, self.desk.account_reads
         newest_ns = next(reversed(reads.values()), 0)
-        if newest_ns and desk.now_ns < newest_ns + int(desk.risk.account_max_age_s * NS_PER_S):
+        if newest_ns >= max(since_ns, 1) and desk.now_ns < newest_ns + int(
+            desk.risk.account_max_age_s * NS_PER_S
+        ):
             return
         request_id = self.request_id()
         reads[request_id] = desk.now_ns

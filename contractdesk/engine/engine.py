@@ -45,6 +45,7 @@ from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.connection import Connection
 from contractdesk.engine.core import Core
 from contractdesk.engine.executions import Executions
+from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.intents import Intents
 from contractdesk.engine.invariants import validate_state
 from contractdesk.engine.ledger import Ledger
@@ -55,9 +56,11 @@ from contractdesk.engine.protection import Protection
 from contractdesk.engine.reconcile import WITNESS_NS, Reconciliation
 from contractdesk.engine.snapshot import snapshot_of
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Desk
+from contractdesk.engine.stop_intents import StopIntents
 from contractdesk.engine.story import Story, story_of
 from contractdesk.engine.strategies import Host
 from contractdesk.engine.timers import Timers
+from contractdesk.engine.trailing import Trailing
 from contractdesk.errors import EngineFault
 from contractdesk.strategy.base import Strategy
 
@@ -86,14 +89,17 @@ class Engine:
         self._ledger = ledger = Ledger(core)
         self._protection = protection = Protection(core, orders)
         self._executions = executions = Executions(core, orders, ledger, protection)
-        self._intents = intents = Intents(core, orders, protection.flattening)
+        trailing = Trailing(core)
+        stops = StopIntents(core, ledger, protection, trailing)
+        self._intents = intents = Intents(core, orders, protection.flattening, stops)
+        self._guarding = guarding = Guarding(core, orders, protection.flattening)
         self._reconciliation = reconciliation = Reconciliation(core, orders, ledger, executions)
         self._host = host = Host(core, orders, classes)
-        self._feed = feed = MarketFeed(core, host)
+        self._feed = feed = MarketFeed(core, host, trailing)
         self._connection = Connection(core)
         self._breaking = breaking = Breaking(core, orders, protection.flattening)
         self._person = Person(core, orders, protection.flattening, intents, host, feed, breaking)
-        self._timers = Timers(core, orders, protection, intents, reconciliation, feed)
+        self._timers = Timers(core, orders, protection, intents, reconciliation, feed, guarding)
         self._deadline = self._timers.deadline_ns() or NEVER
 
     # -- events ----------------------------------------------------------------------------
@@ -117,6 +123,7 @@ class Engine:
                 self._timers.run()
             if not quick or due or core.busy:
                 self._settle()
+                self._guarding.on_settled()
                 self._deadline = self._timers.deadline_ns() or NEVER
         finally:
             desk.handling = False
@@ -154,6 +161,7 @@ class Engine:
             case VenueStateRead():
                 if self._reconciliation.on_read(event):
                     self._breaking.measure()  # what was missed may forbid what waited for this
+                    self._guarding.look()
                     self._intents.on_account()
             case ReadFailed():
                 self._on_read_failed(event)
@@ -180,6 +188,7 @@ class Engine:
         if asked_ns < self._desk.account_ns or not asked_ns:
             return  # overtaken by a newer one, or given up: how old it is, nobody knows
         self._ledger.on_account(event.account, asked_ns)
+        self._guarding.look()
         self._intents.on_account()
 
     def _on_read_failed(self, event: ReadFailed) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from contractdesk.domain.account import liquidation_price
 from contractdesk.domain.commands import Approved, SubmitOrder
 from contractdesk.domain.instrument import Rounding
 from contractdesk.domain.intents import AtrStop, Finding, FixedStop, Intent, IntentKind, Refused
@@ -18,15 +17,18 @@ from contractdesk.engine.core import Core, Wished
 from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, HostStatus, Limits, Market, Pending
+from contractdesk.engine.stop_intents import StopIntents
 from contractdesk.risk.gate import RiskGate
+from contractdesk.risk.portfolio import NS_PER_HOUR
 
 
 class Intents:
-    def __init__(self, core: Core, orders: OrderTracker, flattening: Flattening) -> None:
+    def __init__(self, core: Core, orders: OrderTracker, flattening: Flattening, stops: StopIntents) -> None:
         self._core = core
         self._desk = core.desk
         self._orders = orders
         self._flattening = flattening
+        self._stops = stops
         self.gate = RiskGate(core.desk.risk)
 
     def wish(self, wished: Wished) -> None:
@@ -52,7 +54,9 @@ class Intents:
             case IntentKind.EXIT:
                 self._exit(pending, market)
             case IntentKind.MOVE_STOP:
-                self._move_stop(pending, market)
+                self._answer(pending, self._stops.move(pending, market))
+            case IntentKind.ADOPT:
+                self._answer(pending, self._stops.adopt(pending, market))
             case IntentKind.CANCEL:
                 count = self._orders.cancel_entries(market)
                 self._decide(pending, (_noted("cancel", f"{count} own entries"),))
@@ -133,10 +137,14 @@ class Intents:
         tracked = self._orders.add(approved.request)
         tracked.signal_ns = pending.signal_ns
         tracked.stop_price = approved.stop_price
+        tracked.trail, tracked.trail_timeframe = _trails(pending), _trail_bars(pending)
         if intent.take_profit is not None:
             tracked.take_profit = market.instrument.round_price(intent.take_profit, Rounding.NEAREST)
         if intent.expire_s is not None:
             tracked.expire_ns = self._desk.now_ns + int(intent.expire_s * NS_PER_S)
+        times = self._desk.entry_times
+        recent = [ns for ns in times if ns > self._desk.now_ns - NS_PER_HOUR][-Limits.ENTRY_TIMES :]
+        times[:] = [*recent, self._desk.now_ns]
         self._core.emit(SubmitOrder(approved=approved))
 
     # -- the way out -----------------------------------------------------------------------
@@ -175,67 +183,6 @@ class Intents:
         self._flattening.take_back(market)
         return min(wanted, held - self._flattening.under_way(market, resting=False))
 
-    # -- the stop --------------------------------------------------------------------------
-
-    def _move_stop(self, pending: Pending, market: Market) -> None:
-        price = self._stop_price(pending, market)
-        failed = self._stop_objection(pending, market, price)
-        if failed is not None:
-            self._refuse(pending, failed)
-            return
-        market.guard.stop_price = price
-        self._core.touch(market.instrument.symbol)
-        self._decide(pending, (_noted("hard_stop", f"stop moved to {price}"),))
-
-    def _stop_price(self, pending: Pending, market: Market) -> Decimal | None:
-        """The wished price on its tick, rounded towards the market: moving never loosens by rounding."""
-        long = market.position.size > 0
-        match pending.intent.stop:
-            case FixedStop(price=price):
-                exact = price
-            case AtrStop() as spec:
-                symbol = market.instrument.symbol
-                atr = self._desk.atr(symbol, spec.timeframe or pending.timeframe, spec.period)
-                if atr is None or market.mark is None:
-                    return None
-                exact = market.mark - spec.multiple * atr if long else market.mark + spec.multiple * atr
-            case None:
-                return None
-        return market.instrument.round_price(exact, Rounding.UP if long else Rounding.DOWN)
-
-    def _stop_objection(self, pending: Pending, market: Market, price: Decimal | None) -> Finding | None:
-        size, mark, now = market.position.size, market.mark, market.guard.stop_price
-        if not size or market.guard.flatten_reason:
-            return _failed("hard_stop", "no position to stop", "an open position", "an entry")
-        if price is None or mark is None:
-            return _failed(
-                "hard_stop", "no price", "a stop and a known mark", "a valid mark, or stop=<price>"
-            )
-        sign = 1 if size > 0 else -1
-        if sign * (mark - price) <= 0:
-            side = "below" if sign > 0 else "above"
-            return _failed("hard_stop", f"stop {price}", f"{side} the mark {mark}", "exit_position()")
-        if pending.strategy_id and now is not None and sign * (price - now) < 0:
-            return _failed("hard_stop", f"stop {price}", f"not looser than {now}", "a person's move_stop()")
-        bound = self._liquidation_bound(market, sign)
-        if bound is not None and sign * (price - bound) <= 0:
-            return _failed("hard_stop", f"stop {price}", f"inside {bound}", "a stop nearer to the market")
-        return None
-
-    def _liquidation_bound(self, market: Market, sign: int) -> Decimal | None:
-        """The liquidation price, moved inside by the buffer; None where there is none.
-
-        The venue's own where its picture shows this very position; an older one may be of another
-        position, even of the other direction: then ours, from the tiers.
-        """
-        account, ours = self._desk.account, market.position
-        shown = next((p for p in account.positions if p.symbol == ours.symbol), None) if account else None
-        if shown is not None and shown.size == ours.size:
-            price = shown.liquidation_price
-        else:
-            price = liquidation_price(market.instrument, ours.size, ours.cost, self._desk.wallet_balance)
-        return None if price is None else price * (1 + sign * self._desk.risk.stop_liquidation_buffer)
-
     # -- words -----------------------------------------------------------------------------
 
     def _objection(self, pending: Pending, market: Market | None) -> Finding | None:
@@ -266,6 +213,12 @@ class Intents:
             wait_s = (desk.silent_until_ns - desk.now_ns) / NS_PER_S
             return _failed("venue_silence", f"silent for {wait_s:.1f} s", "none", "the end of the silence")
         return None
+
+    def _answer(self, pending: Pending, finding: Finding) -> None:
+        if finding.passed:
+            self._decide(pending, (finding,))
+        else:
+            self._refuse(pending, finding)
 
     def _decide(self, pending: Pending, findings: tuple[Finding, ...], *, client_id: str = "") -> None:
         self._keep(pending, findings, client_id, "")
@@ -307,6 +260,18 @@ class Intents:
         )
         while len(self._desk.decisions) > Limits.DECISIONS:
             del self._desk.decisions[next(iter(self._desk.decisions))]
+
+
+def _trails(pending: Pending) -> bool:
+    """A price that a person has named stays where it was named, unless they say so."""
+    intent = pending.intent
+    by_rule = bool(pending.strategy_id) or isinstance(intent.stop, AtrStop)
+    return by_rule if intent.trail is None else intent.trail
+
+
+def _trail_bars(pending: Pending) -> str:
+    stop = pending.intent.stop
+    return (stop.timeframe if isinstance(stop, AtrStop) else "") or pending.timeframe
 
 
 def _sane(intent: Intent) -> bool:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from contractdesk.domain.account import Account, VenuePosition
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import FundingPaid, WalletChanged
-from contractdesk.domain.fills import Fill
+from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO, cash
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.core import Booking, Core, bounded
@@ -78,6 +78,31 @@ class Ledger:
         self._core.notify(Severity.ALARM, "closed_elsewhere", text, fill.symbol)
         if self._desk.state is TradingState.ACTIVE:
             self._core.enter_state(TradingState.REDUCING, f"{fill.symbol}: {text}")
+
+    def adopt(self, market: Market, entry_price: Decimal) -> Booking:
+        """Book what is external as ours, as if it had been bought here at ``entry_price`` without a fee.
+
+        The breaker's profit stays what it is: what the contracts had made before is not made again.
+        """
+        size, mark, terms = market.external_size, market.trusted.price, market.instrument
+        if mark is not None:
+            market.carried.profit(terms, ZERO, mark)
+            market.carried.realized -= cash(terms.exact_pnl(size, terms.cost(size, entry_price), mark))
+        market.external_size = ZERO
+        fill = Fill(
+            symbol=terms.symbol,
+            trade_id=f"adopted-{self._core.request_id()}",
+            client_id="adopted",
+            venue_order_id="",
+            signed_size=size,
+            price=entry_price,
+            fee=ZERO,
+            fee_asset=terms.settle,
+            liquidity=Liquidity.TAKER,
+            venue_ns=self._desk.venue_now_ns,
+            ts_ns=self._desk.now_ns,
+        )
+        return self.book(fill, None)
 
     def _keep(self, fill: Fill) -> None:
         self._core.measuring = True

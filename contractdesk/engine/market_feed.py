@@ -32,6 +32,7 @@ from contractdesk.engine.core import Core
 from contractdesk.engine.ledger import equity
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market
 from contractdesk.engine.strategies import Host
+from contractdesk.engine.trailing import Trailing
 from contractdesk.strategy.bar_builder import GRACE_NS
 from contractdesk.strategy.bars import Appended, BarBuilder, BarSeries
 
@@ -46,10 +47,11 @@ MarketReport = (
 
 
 class MarketFeed:
-    def __init__(self, core: Core, host: Host) -> None:
+    def __init__(self, core: Core, host: Host, trailing: Trailing) -> None:
         self._core = core
         self._desk = core.desk
         self._host = host
+        self._trailing = trailing
 
     def take(self, event: MarketReport) -> None:  # noqa: C901  (a flat dispatch, a case each)
         market = self._desk.symbols.get(event.symbol)
@@ -114,8 +116,8 @@ class MarketFeed:
     def _on_mark(self, market: Market, event: MarkPriced) -> None:
         max_age_ns = int(self._desk.risk.mark_max_age_s * NS_PER_S)
         venue_now = self._desk.venue_now_ns
-        if market.trusted.take(event.mark, event.index, event.venue_ns, venue_now, max_age_ns):
-            self._core.measuring = True
+        trusted = market.trusted.take(event.mark, event.index, event.venue_ns, venue_now, max_age_ns)
+        self._core.measuring |= trusted
         if not _valid(event.mark) or event.venue_ns < market.mark_venue_ns:
             return
         market.mark, market.mark_ns, market.mark_venue_ns = event.mark, event.ts_ns, event.venue_ns
@@ -126,6 +128,8 @@ class MarketFeed:
             market.settlements.announce(event.next_funding_ns, event.venue_ns)
         if market.guard.uncovered:
             self._core.touch(event.symbol)  # a price beyond the stop is a reason to close at once
+        if trusted:
+            self._trailing.on_mark(market)
         self._sample_equity()
 
     def _sample_equity(self) -> None:
@@ -184,6 +188,7 @@ class MarketFeed:
     def _on_bar(self, market: Market, timeframe: str, bar: Bar) -> None:
         match self._series(market, timeframe).append(bar):
             case Appended.ADDED:
+                self._trailing.on_bar(market, timeframe)
                 if market.ready:
                     self._host.on_bar(market.instrument.symbol, timeframe, bar)
             case Appended.HOLE:

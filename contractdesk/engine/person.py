@@ -93,7 +93,7 @@ class Person:
         symbol = event.intent.symbol
         market = self._core.market(symbol)
         if market is not None and not market.watched:
-            self._feed.watch(symbol, (BY_HAND_TIMEFRAME,), BY_HAND_WARMUP)
+            self._watch(symbol, BY_HAND_TIMEFRAME, BY_HAND_WARMUP)
         self._core.wishes.append(
             Wished(event.intent, "", f"by hand ({event.who})", event.ts_ns, BY_HAND_TIMEFRAME)
         )
@@ -163,7 +163,7 @@ class Person:
         if hosted is None:
             return
         for symbol in hosted.symbols:
-            self._feed.watch(symbol, (hosted.timeframe,), hosted.warmup)
+            self._watch(symbol, hosted.timeframe, hosted.warmup)
         self._host.on_start(hosted.strategy_id)
 
     def _tune_risk(self, event: RiskTuned) -> None:
@@ -173,8 +173,17 @@ class Person:
             self._say(Severity.WARNING, "tuning_refused", str(exc))
             return
         self._intents.gate = RiskGate(self._desk.risk)
+        if self._desk.risk.trail_timeframe:
+            for symbol, market in self._desk.symbols.items():
+                if market.watched:
+                    self._watch(symbol, self._desk.risk.trail_timeframe, BY_HAND_WARMUP)
         shown = ", ".join(f"{name}={value}" for name, value in event.settings.items())
         self._say(Severity.INFO, "risk_tuned", f"{event.who} set {shown}")
+
+    def _watch(self, symbol: str, timeframe: str, warmup: int) -> None:
+        """With the bars that stops follow by, where the settings name them."""
+        frames = dict.fromkeys((timeframe, self._desk.risk.trail_timeframe or timeframe))
+        self._feed.watch(symbol, tuple(frames), warmup)
 
     def _say(self, severity: Severity, code: str, message: str) -> None:
         self._core.notify(severity, code, message)

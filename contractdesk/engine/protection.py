@@ -14,6 +14,7 @@ from decimal import Decimal
 from contractdesk.domain.commands import PlaceStop, Severity
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
+from contractdesk.domain.position import Trail
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.core import Booking, Core
 from contractdesk.engine.coverage import oldest_ns, recount
@@ -173,6 +174,16 @@ class Protection:
             flatten_reason=market.guard.flatten_reason,
         )
         market.guarded = ZERO
+        market.trail = Trail(
+            on=tracked is not None and tracked.trail,
+            timeframe=tracked.trail_timeframe if tracked else "",
+            best=self._fresh_mark(market),
+        )
+
+    def _fresh_mark(self, market: Market) -> Decimal | None:
+        """The mark at which the position opens: the first that its stop may follow."""
+        age_ns = self._desk.now_ns - market.mark_ns
+        return market.trusted.price if age_ns <= self._desk.risk.mark_max_age_s * NS_PER_S else None
 
     def _stand_down(self, market: Market) -> None:
         """Flat: no stop may stay, and a flattening is over once nothing can open a position again."""
@@ -183,7 +194,7 @@ class Protection:
             if self._desk.tracked(market, OrderRole.ENTRY, OrderRole.EXIT, OrderRole.FLATTEN):
                 return
         if market.guard != _IDLE:
-            market.guard = Guard()
+            market.guard, market.trail = Guard(), Trail()
 
     def _fit_stop(self, market: Market) -> None:
         """Bring the stops to exactly one that fits, by placing before cancelling."""

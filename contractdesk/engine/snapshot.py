@@ -74,7 +74,7 @@ def _positions(desk: Desk) -> tuple[PositionRow, ...]:
     """Ours, then what is external; a symbol can have both."""
     read = {position.symbol: position for position in desk.account.positions} if desk.account else {}
     rows = [
-        _own_row(market, read.get(symbol))
+        _own_row(market, read.get(symbol), desk.risk.trail_timeframe or market.trail.timeframe)
         for symbol, market in desk.symbols.items()
         if market.position.size or market.position.opened_ns
     ]
@@ -86,7 +86,7 @@ def _positions(desk: Desk) -> tuple[PositionRow, ...]:
     return tuple(rows)
 
 
-def _own_row(market: Market, reported: VenuePosition | None) -> PositionRow:
+def _own_row(market: Market, reported: VenuePosition | None, trail_bars: str) -> PositionRow:
     position, instrument, mark = market.position, market.instrument, market.mark
     return PositionRow(
         symbol=position.symbol,
@@ -104,6 +104,7 @@ def _own_row(market: Market, reported: VenuePosition | None) -> PositionRow:
         strategy_id=market.guard.strategy_id,
         origin="own",
         opened_ns=position.opened_ns,
+        trail_timeframe=trail_bars if market.trail.on and position.size else "",
     )
 
 

@@ -22,7 +22,7 @@ from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Intent, Refused
 from contractdesk.domain.orders import Order, OrderRole
-from contractdesk.domain.position import Position
+from contractdesk.domain.position import Position, Trail
 from contractdesk.domain.views import Decision, EquityPoint, Notice, TradingState
 from contractdesk.engine.config import EngineConfig
 from contractdesk.risk.breaker import Breaker
@@ -33,6 +33,7 @@ from contractdesk.strategy.indicators import Atr
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
+DAY_NS = 86_400 * NS_PER_S
 
 
 class Limits:
@@ -44,6 +45,7 @@ class Limits:
     REFUSALS = 200
     NOTICES = 200
     EQUITY = 3600
+    ENTRY_TIMES = 10_000
     IDENTITIES = 20_000  # trade and payment ids a symbol, by which repeats are known
     READS = 8  # of the account, under way at once
     PENDING = 64  # intents that wait for an account
@@ -68,6 +70,8 @@ class Tracked(Struct, kw_only=True):
     cancels_lost: int = 0  # of those, without an answer
     cancel_ns: int = 0  # not before this is it cancelled again
     expire_ns: int = 0  # a resting entry is cancelled then; 0 = never
+    trail: bool = False  # the stop of its fills is to follow the market
+    trail_timeframe: str = ""
     triggered_ns: int = 0  # when a conditional order was first known to have fired
     would_trigger: bool = False  # rejected because its price had already been passed
     unheard: bool = False  # rejected without a word of the venue on it: no connection, or a limit
@@ -106,6 +110,25 @@ class Guard(Struct, kw_only=True):
     flatten_ns: int = 0  # not before this is it tried again
 
 
+class Unwinding(Struct, kw_only=True):
+    """The margin guard at work: since when, and what it waits for."""
+
+    since_ns: int
+    acted_ns: int = 0  # of its last act
+    settled_ns: int = 0  # when that came to its end; 0 = it goes on
+    cancelled: bool = False  # own entries have been cancelled
+    symbol: str = ""  # whose position is being closed; "" = none
+    closed: list[str] = field(default_factory=list)  # or begun to be, in this order
+
+
+class DayOpen(Struct, frozen=True):
+    """Where the account stood at its first valid mark of a UTC day."""
+
+    day: int  # since the epoch
+    profit: Decimal
+    equity: Decimal  # > 0
+
+
 class Drift(Struct, kw_only=True):
     """A difference to the venue's size that one read has shown and a second may confirm."""
 
@@ -138,6 +161,7 @@ class Market(Struct, kw_only=True):
     stop_price: Decimal | None = None
     guarded: Decimal = ZERO
     guard: Guard = field(default_factory=Guard)
+    trail: Trail = Trail()
     open_ids: dict[str, None] = field(default_factory=dict)  # client ids of orders that may still fill
     trade_ids: dict[str, None] = field(default_factory=dict)  # of fills already booked
     payment_ids: dict[str, None] = field(default_factory=dict)
@@ -241,6 +265,10 @@ class Desk(Struct, kw_only=True):
     notices: list[Notice] = field(default_factory=list)
     equity_curve: list[EquityPoint] = field(default_factory=list)
     breaker: Breaker = field(default_factory=Breaker)
+    day_open: DayOpen | None = None
+    entry_times: list[int] = field(default_factory=list)  # of the last hour
+    unwound: Unwinding | None = None
+    guard_due_ns: int = 0  # when the margin guard looks next; 0 = nothing is held
     events_handled: int = 0
     handling: bool = False  # an event is being handled
 
@@ -271,6 +299,25 @@ class Desk(Struct, kw_only=True):
     @property
     def drawdown(self) -> Decimal | None:
         return self.breaker.drawdown(self.now_ns)
+
+    @property
+    def day_change(self) -> Decimal | None:
+        """Since 00:00 UTC; a day that nothing has been measured in yet has not changed anything."""
+        opened, breaker = self.day_open, self.breaker
+        if opened is None:
+            return None
+        if opened.day != self.now_ns // DAY_NS:
+            return ZERO
+        return (breaker.profit - opened.profit) / opened.equity
+
+    @property
+    def unwinding(self) -> str:
+        unwound = self.unwound
+        if unwound is None:
+            return ""
+        if unwound.symbol:
+            return f"closing {unwound.symbol}"
+        return "nothing of ours is left to close" if unwound.closed else "cancelling entries"
 
     @property
     def venue_now_ns(self) -> int:

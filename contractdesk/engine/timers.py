@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contractdesk.engine.core import Core
+from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.intents import Intents
 from contractdesk.engine.market_feed import MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
@@ -26,6 +27,7 @@ class Timers:
         intents: Intents,
         reconciliation: Reconciliation,
         feed: MarketFeed,
+        guarding: Guarding,
     ) -> None:
         self._core = core
         self._desk = core.desk
@@ -34,6 +36,7 @@ class Timers:
         self._intents = intents
         self._reconciliation = reconciliation
         self._feed = feed
+        self._guarding = guarding
 
     def run(self) -> None:
         """Do whatever is due now."""
@@ -50,6 +53,7 @@ class Timers:
         self._reconciliation.on_time()
         if _due(desk.account_due_ns, now):
             self._read_account()
+        self._guarding.on_time()
         if _due(desk.lagged_ns, now - LAG_MEMORY_NS):
             desk.loop_lag_ms, desk.lagged_ns = 0.0, 0
 
@@ -65,6 +69,8 @@ class Timers:
         desk = self._desk
         yield desk.account_due_ns
         yield self._reconciliation.deadline_ns()
+        yield desk.guard_due_ns
+        yield self._guarding.deadline_ns()
         yield desk.lagged_ns + LAG_MEMORY_NS if desk.lagged_ns else 0
         for pending in desk.pending:
             yield pending.expires_ns

@@ -120,8 +120,8 @@ class BreakerRule(Struct, frozen=True):
         if view.drawdown is None:
             return passed("breaker", "nothing measured yet", limit)
         left = max(ZERO, self.drop + view.drawdown)
-        found = f"{_percent(view.drawdown)} within {self.window_s:g} s, {_percent(left)} from tripping"
-        return passed("breaker", found, limit)
+        found = f"{_percent(view.drawdown)} within {self.window_s:g} s"
+        return passed("breaker", found, limit, f"{_percent(left)} of equity")
 
 
 def drawdown_words(drawdown: Decimal | None, window_s: float) -> str:

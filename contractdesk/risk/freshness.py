@@ -10,7 +10,7 @@ from msgspec import Struct
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.views import DeskView
 from contractdesk.risk.proposal import Proposal, mark_of
-from contractdesk.risk.words import failed, judged, seconds
+from contractdesk.risk.words import failed, judged, left_s, seconds
 
 NS_PER_S = 1_000_000_000
 
@@ -30,7 +30,8 @@ class BookFresh(Struct, frozen=True):
             return failed("freshness_book", "one-sided or crossed", limit, "two sides that do not cross")
         found = "never alive" if not item.book_alive_ns else f"alive, {seconds(age_ns)}"
         advice = "a sign of life of the channel"
-        return judged("freshness_book", found, limit, advice, ok=age_ns <= self.max_age_ns)
+        left = left_s(self.max_age_ns - age_ns)
+        return judged("freshness_book", found, limit, advice, ok=age_ns <= self.max_age_ns, left=left)
 
 
 class MarkFresh(Struct, frozen=True):
@@ -44,8 +45,8 @@ class MarkFresh(Struct, frozen=True):
         if mark_of(item) is None:
             return failed("freshness_mark", "no mark price", limit, "a mark price")
         age_ns = max(0, view.now_ns - item.mark_ns)
-        ok = age_ns <= self.max_age_ns
-        return judged("freshness_mark", seconds(age_ns), limit, "a newer mark price", ok=ok)
+        ok, left = age_ns <= self.max_age_ns, left_s(self.max_age_ns - age_ns)
+        return judged("freshness_mark", seconds(age_ns), limit, "a newer mark price", ok=ok, left=left)
 
 
 class StreamFresh(Struct, frozen=True):
@@ -74,7 +75,8 @@ class LoopFresh(Struct, frozen=True):
     def review(self, proposal: Proposal, view: DeskView) -> Finding:  # noqa: ARG002  (a Rule)
         found, limit = f"{view.loop_lag_ms:.0f} ms late", f"<= {self.max_lag_ms:.0f} ms"
         ok = view.loop_lag_ms <= self.max_lag_ms  # false for NaN
-        return judged("freshness_loop", found, limit, "an idle kernel", ok=ok)
+        left = f"{self.max_lag_ms - view.loop_lag_ms:.0f} ms"
+        return judged("freshness_loop", found, limit, "an idle kernel", ok=ok, left=left)
 
 
 class ClockFresh(Struct, frozen=True):
@@ -85,4 +87,5 @@ class ClockFresh(Struct, frozen=True):
     def review(self, proposal: Proposal, view: DeskView) -> Finding:  # noqa: ARG002  (a Rule)
         found, limit = f"{view.clock_offset_ms:+.0f} ms off", f"<= {self.max_offset_ms:.0f} ms either way"
         ok = abs(view.clock_offset_ms) <= self.max_offset_ms  # false for NaN
-        return judged("freshness_clock", found, limit, "a host clock set by NTP", ok=ok)
+        left = f"{self.max_offset_ms - abs(view.clock_offset_ms):.0f} ms"
+        return judged("freshness_clock", found, limit, "a host clock set by NTP", ok=ok, left=left)

@@ -6,7 +6,7 @@ Exits, stops and cancels never come here: nothing blocks the way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from contractdesk.domain.commands import Approved
 from contractdesk.domain.instrument import ZERO, cash
-from contractdesk.domain.intents import Finding, Intent, IntentKind, Refused, SizePreview
+from contractdesk.domain.intents import Finding, Gauge, Intent, IntentKind, Refused, SizePreview
 from contractdesk.domain.views import DeskView, SymbolView
 from contractdesk.errors import ConfigError, EngineFault
 from contractdesk.risk.breaker import BreakerRule
@@ -26,8 +26,10 @@ from contractdesk.risk.freshness import (
     StreamFresh,
     SymbolFresh,
 )
-from contractdesk.risk.gauges import gauges
+from contractdesk.risk.gauges import Gauges
+from contractdesk.risk.margin_guard import MarginGuard
 from contractdesk.risk.market_rules import FundingGate, OpenInterestGate
+from contractdesk.risk.portfolio import DailyLoss, EntryRate, GrossExposure
 from contractdesk.risk.proposal import (
     Proposal,
     adverse_price,
@@ -41,12 +43,12 @@ from contractdesk.risk.rules import (
     HardStop,
     MarginRule,
     Rule,
-    SizeCap,
     SlippageRule,
     StateRule,
     TermsRule,
 )
-from contractdesk.risk.settings import RiskSettings
+from contractdesk.risk.settings import OnTrip, RiskSettings
+from contractdesk.risk.size_cap import SizeCap
 from contractdesk.risk.sizing import (
     cap_share,
     largest,
@@ -56,6 +58,7 @@ from contractdesk.risk.sizing import (
     order_margin,
     size_of_amount,
 )
+from contractdesk.risk.trailing import TrailingStop
 
 NS_PER_S = 1_000_000_000
 
@@ -65,7 +68,8 @@ class RiskGate:
 
     def __init__(self, settings: RiskSettings) -> None:
         self.settings = settings
-        self._cap = SizeCap(settings.size_cap, settings.slippage_collar)
+        self._cap = SizeCap(settings.size_cap, settings.slippage_collar, settings.cap_basis)
+        self._guard = MarginGuard(settings.margin_guard, settings.slippage_collar)
         self._margin = MarginRule(settings.slippage_collar, settings.margin_check)
         self._breaker = BreakerRule(settings.breaker_drop, settings.breaker_window_s)
         self._fresh: tuple[Rule, ...] = (
@@ -86,16 +90,27 @@ class RiskGate:
             ),
         )
         self._equity = EquityRule(_ns(settings.account_max_age_s))
+        self._desk: tuple[Rule, ...] = (*_switched_on(settings),)
         self._order: tuple[Rule, ...] = (
             self._cap,
             self._margin,
+            self._guard,
             HardStop(settings.stop_liquidation_buffer, settings.slippage_collar),
             SlippageRule(settings.slippage_collar),
             TermsRule(),
         )
         self.rules: tuple[Rule, ...] = (
-            self._breaker, StateRule(), *self._fresh, *self._market, self._equity, *self._order,
+            self._breaker, StateRule(), *self._fresh, *self._market, self._equity, *self._desk, *self._order,
         )  # fmt: skip
+        self._gauges = Gauges(
+            breaker=self._breaker,
+            standing=(*self._standing(), *self._desk),
+            cap=self._cap,
+            guard=self._guard,
+            trailing=TrailingStop.of(settings),
+            collar=settings.slippage_collar,
+            flatten_on_trip=settings.on_trip is OnTrip.FLATTEN,
+        )
 
     def review(
         self,
@@ -147,9 +162,9 @@ class RiskGate:
         failed = [finding for rule in rules if not (finding := rule.review(proposal, view)).passed]
         return self._shown(proposal, view, item, binding, _sentence(failed[0]) if failed else "")
 
-    def gauges(self, view: DeskView) -> tuple[Finding, ...]:
+    def gauges(self, view: DeskView) -> tuple[Gauge, ...]:
         """Each rule's measured value now, the worst symbol's where a rule is by symbol."""
-        return (self._breaker.gauge(view), *gauges(view, self.settings, self._standing()))
+        return self._gauges.read(view)
 
     def blockers(self, symbol: str, view: DeskView) -> tuple[Finding, ...]:
         """What would refuse any entry in ``symbol`` now, whatever its size and stop; empty if nothing."""
@@ -157,7 +172,7 @@ class RiskGate:
         if symbol not in view.symbols:
             return (_unknown(intent, view),)
         proposal = self._propose(intent, view, 0, "", "", view.now_ns, "")
-        rules = (self._breaker, *self._standing(), self._cap)
+        rules = (self._breaker, *self._standing(), *self._desk, self._cap, self._guard)
         return tuple(finding for rule in rules if not (finding := rule.review(proposal, view)).passed)
 
     # -- making a proposal -------------------------------------------------------------------
@@ -298,6 +313,16 @@ class RiskGate:
             ts_ns=view.now_ns,
             findings=kept,
         )
+
+
+def _switched_on(settings: RiskSettings) -> Iterator[Rule]:
+    """The limits over the whole desk, as far as they are set."""
+    if settings.max_gross_exposure:
+        yield GrossExposure(settings.max_gross_exposure, settings.slippage_collar)
+    if settings.max_entries_per_hour:
+        yield EntryRate(settings.max_entries_per_hour)
+    if settings.max_daily_loss:
+        yield DailyLoss(settings.max_daily_loss)
 
 
 def _unknown(intent: Intent, view: DeskView) -> Finding:

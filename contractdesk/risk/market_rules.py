@@ -50,7 +50,8 @@ class FundingGate(Struct, frozen=True):
         total = sum((rate for _, rate in rates), Decimal(0))
         found = f"{_signed(total)} in {len(rates)} settlement{'s' * (len(rates) != 1)}"
         if self._fits(total, proposal.side):
-            return passed(FUNDING, found, limit)
+            left = _signed(self.limit - total * proposal.side.sign).removeprefix("+")
+            return passed(FUNDING, found, limit, left)
         return failed(FUNDING, found, limit, self._advice(rates, total, proposal.side))
 
     def _fits(self, total: Decimal, side: Side) -> bool:
@@ -89,8 +90,9 @@ class OpenInterestGate(Struct, frozen=True):
         ok = Fraction(most - now) <= Fraction(self.drop) * Fraction(most)
         base = item.instrument.base
         found = f"{percent(most - now, most)} below: {number(now)} of {number(most)} {base}"
-        least = number(most * (1 - self.drop))
-        return judged(INTEREST, found, limit, f">= {least} {base}, or a highest that is older", ok=ok)
+        least = most * (1 - self.drop)
+        advice = f">= {number(least)} {base}, or a highest that is older"
+        return judged(INTEREST, found, limit, advice, ok=ok, left=f"{number(now - least)} {base}")
 
     def _missing(self, history: OpenInterestHistory, now_ns: int) -> tuple[str, str] | None:
         """What is not known of the window, and what would be enough."""

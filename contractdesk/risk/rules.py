@@ -17,20 +17,18 @@ from contractdesk.domain.account import Account
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import OrderType, Side
-from contractdesk.domain.views import DeskView, SymbolView, TradingState
+from contractdesk.domain.views import DeskView, TradingState
 from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.sizing import (
-    cap_share,
     exposure,
     largest,
     liquidation_after,
     net_size,
     opening_fee,
     order_margin,
-    smallest,
     unseen_margin,
 )
-from contractdesk.risk.words import failed, judged, money, number, passed, percent, seconds
+from contractdesk.risk.words import failed, foreign, judged, left_s, money, number, passed, seconds
 
 NS_PER_S = 1_000_000_000
 
@@ -64,40 +62,7 @@ class EquityRule(Struct, frozen=True):
             return failed("equity", found, limit, "a deposit")
         if age_ns > self.max_age_ns:
             return failed("equity", found, limit, "a fresh read of the account")
-        return passed("equity", found, limit)
-
-
-class SizeCap(Struct, frozen=True):
-    """A symbol's position at mark and same-direction entries at their worst price stay under the cap."""
-
-    cap: Decimal  # of equity
-    collar: Decimal
-
-    def review(self, proposal: Proposal, view: DeskView) -> Finding:
-        item, account = view.symbols[proposal.intent.symbol], view.account
-        limit = f"<= {number(self.cap * 100)} % of equity"
-        if account is None or account.equity <= 0:
-            return failed("size_cap", "equity unknown or not positive", limit, "an account with equity")
-        if item.instrument.settle != account.asset:
-            return _foreign("size_cap", item.instrument, account, limit)
-        held, worst = exposure(view, item, proposal.side, self.collar), proposal.worst_price
-        if held is None or worst is None:
-            return failed("size_cap", "no mark price to measure with", limit, "a valid mark price")
-        allowed = Fraction(account.equity) * Fraction(self.cap)
-        total = held + abs(item.instrument.cost(proposal.size, worst))
-        found = f"{percent(total, account.equity)} of equity ({money(total, account.asset)})"
-        limit += f" ({money(allowed, account.asset, up=False)})"
-        least = smallest(item.instrument, worst)
-        if total <= allowed and (proposal.sized or proposal.size >= least):
-            return passed("size_cap", found, limit)
-        return failed("size_cap", found, limit, _smaller(item.instrument, held, allowed, worst))
-
-    def room(self, view: DeskView, item: SymbolView, side: Side) -> Fraction | None:
-        """What is left under the cap, settle currency; None where it cannot be known."""
-        held, account = exposure(view, item, side, self.collar), view.account
-        if held is None or account is None or item.instrument.settle != account.asset:
-            return None
-        return max(Fraction(0), Fraction(account.equity) * Fraction(self.cap) - held)
+        return passed("equity", found, limit, left_s(self.max_age_ns - age_ns))
 
 
 class MarginRule(Struct, frozen=True):
@@ -114,13 +79,14 @@ class MarginRule(Struct, frozen=True):
             return failed("margin", "account unknown", "<= available", "an account that can be read")
         limit = f"<= {money(account.available, account.asset, up=False)} available"
         if item.instrument.settle != account.asset:
-            return _foreign("margin", item.instrument, account, limit)
+            return foreign("margin", item.instrument, account, limit)
         need = self.need(proposal, view, account)
         if need is None:
             return failed("margin", "mark or leverage unknown", limit, "a valid mark and a leverage")
         found = f"{money(need(proposal.size), account.asset)} needed"
         if need(proposal.size) <= account.available:
-            return passed("margin", found, limit)
+            left = Fraction(account.available) - need(proposal.size)
+            return passed("margin", found, limit, money(left, account.asset, up=False))
         size = largest(item.instrument, proposal.size, lambda size: need(size) <= account.available)
         advice = f"size <= {number(size)}" if size else "more available balance"
         return failed("margin", found, limit, advice)
@@ -224,22 +190,6 @@ class TermsRule(Struct, frozen=True):
             limit = f"{word} the entry at {number(entry)}"
             return failed("venue_terms", f"take-profit {number(profit)}", limit, f"a take-profit {limit}")
         return passed("venue_terms", found, limit)
-
-
-def _foreign(rule: str, instrument: Instrument, account: Account, limit: str) -> Finding:
-    found = f"settles in {instrument.settle}, the account is in {account.asset}"
-    return failed(rule, found, limit, f"a contract that settles in {account.asset}")
-
-
-def _smaller(instrument: Instrument, held: Fraction, allowed: Fraction, worst: Decimal) -> str:
-    """The largest size that the cap lets pass, in words."""
-    share, least = cap_share(instrument, allowed - held, worst), smallest(instrument, worst)
-    if share >= least:
-        return f"size <= {number(share)}"
-    if held:
-        return "less exposure: close, or cancel entries, first"
-    value = money(abs(instrument.cost(least, worst)), instrument.settle)
-    return f"more equity: the smallest size, {number(least)}, is {value}"
 
 
 def _between(stop: Decimal, low: Decimal | None, high: Decimal | None, instrument: Instrument) -> Finding:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from contractdesk.domain.market import timeframe_ns
 from contractdesk.errors import ConfigError
 
 
@@ -20,10 +21,18 @@ class OnTrip(Enum):
     FLATTEN = "flatten"  # they are closed, reduce-only
 
 
+class CapBasis(Enum):
+    """What the size cap counts of a symbol."""
+
+    NOTIONAL = "notional"
+    MARGIN = "margin"  # initial margin at the leverage in force: leverage multiplies what the cap permits
+
+
 class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Defaults are the mission's."""
 
-    size_cap: Decimal = Decimal("0.03")  # of equity, a symbol's worst-case notional
+    size_cap: Decimal = Decimal("0.03")  # of equity, a symbol's worst case
+    cap_basis: CapBasis = CapBasis.NOTIONAL
     slippage_collar: Decimal = Decimal("0.005")  # worst price of a market order, from the far side
     margin_check: bool = True
     stop_liquidation_buffer: Decimal = Decimal("0.005")  # stop at least this far inside liquidation
@@ -31,6 +40,11 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     flatten_deadline_s: float = 5.0  # else the position is gone within this
     account_max_age_s: float = 2.0
     intent_expiry_s: float = 2.0
+    trailing: bool = True  # stops follow the best mark; off: they stay where they are
+    trail_period: int = 14  # closed bars of the ATR (Wilder)
+    trail_multiple: Decimal = Decimal("2.5")  # ATRs from the best mark
+    trail_timeframe: str = ""  # of those bars; "" = that of the entry
+    trail_min_step: Decimal = Decimal("0.1")  # ATRs; a smaller improvement is not worth a request
     funding_gate: Decimal = Decimal("0.0005")  # settled in 8 hours, above which no long is entered
     funding_gate_shorts: bool = False  # below minus that, no short either
     open_interest_gate: bool = True
@@ -40,6 +54,11 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     breaker_drop: Decimal = Decimal("0.08")  # of equity, lost within the window
     breaker_window_s: float = 300.0
     on_trip: OnTrip = OnTrip.HALT
+    margin_guard: Decimal = Decimal("0.85")  # initial margin of equity, above which positions are unwound
+    margin_guard_period_s: float = 3.0
+    max_gross_exposure: Decimal = Decimal(0)  # of equity, all symbols; 0 = no limit
+    max_entries_per_hour: int = 0  # 0 = no limit
+    max_daily_loss: Decimal = Decimal(0)  # of the equity at 00:00 UTC; 0 = no limit
     book_max_age_s: float = 2.0
     mark_max_age_s: float = 5.0
     max_loop_lag_ms: float = 2000.0
@@ -54,6 +73,8 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 raise ConfigError(f"{name}={value} is not permitted: it must be from {low} to {high}")
         if self.flatten_deadline_s < self.stop_deadline_s:
             raise ConfigError("flatten_deadline_s must be at least stop_deadline_s")
+        if self.trail_timeframe:
+            _check_timeframe(self.trail_timeframe)
 
 
 # Inclusive. A cap above 1 is for accounts that are run with leverage on purpose.
@@ -66,11 +87,19 @@ RANGES: dict[str, tuple[str, str]] = {
     "account_max_age_s": ("0.1", "10"),
     "intent_expiry_s": ("0.1", "10"),
     "funding_gate": ("0", "1"),
+    "trail_period": ("2", "200"),
+    "trail_multiple": ("0.1", "50"),
+    "trail_min_step": ("0", "10"),
     "open_interest_drop": ("0", "1"),
     "open_interest_window_s": ("300", "14400"),
     "open_interest_max_age_s": ("5", "900"),
     "breaker_drop": ("0.001", "1"),
     "breaker_window_s": ("10", "900"),
+    "margin_guard": ("0.05", "1"),
+    "margin_guard_period_s": ("0.5", "60"),
+    "max_gross_exposure": ("0", "100"),
+    "max_entries_per_hour": ("0", "10000"),
+    "max_daily_loss": ("0", "1"),
     "book_max_age_s": ("0.1", "10"),
     "mark_max_age_s": ("0.1", "30"),
     "max_loop_lag_ms": ("10", "10000"),
@@ -90,6 +119,13 @@ def tuned(settings: RiskSettings, changes: Mapping[str, Any]) -> RiskSettings:
             raise ConfigError(f"there is no risk setting {name!r}; there are: {', '.join(sorted(fields))}")
     parsed = {name: _parse(name, value, fields[name]) for name, value in changes.items()}
     return RiskSettings(**{**msgspec.structs.asdict(settings), **parsed})
+
+
+def _check_timeframe(timeframe: str) -> None:
+    try:
+        timeframe_ns(timeframe)
+    except ValueError as exc:
+        raise ConfigError(f"trail_timeframe={timeframe!r} is not permitted: {exc}") from exc
 
 
 def _parse(name: str, value: object, kind: Any) -> object:

@@ -15,6 +15,7 @@ from contractdesk.domain.instrument import ZERO, ContractKind, Instrument, Round
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus, Side
 from contractdesk.domain.views import DeskView, SymbolView
 from contractdesk.risk.proposal import Proposal, adverse_price, mark_of, worst_of_order
+from contractdesk.risk.settings import CapBasis
 
 UNANSWERED = frozenset({OrderStatus.IN_FLIGHT, OrderStatus.UNKNOWN})
 
@@ -47,6 +48,33 @@ def exposure(view: DeskView, item: SymbolView, side: Side, collar: Decimal) -> F
             return None
         total += abs(item.instrument.cost(order.remaining, worst))
     return total
+
+
+def cap_used(item: SymbolView, notional: Fraction, basis: CapBasis) -> Fraction | None:
+    """What the cap counts of a symbol's whole ``notional``; None where the leverage is unknown."""
+    if basis is CapBasis.NOTIONAL:
+        return notional
+    if item.leverage <= 0:
+        return None
+    return notional / Fraction(min(item.leverage, item.instrument.tier(notional).max_leverage))
+
+
+def cap_notional(item: SymbolView, allowed: Fraction, basis: CapBasis) -> Fraction | None:
+    """The largest notional of which the cap counts at most ``allowed``; None as in ``cap_used``.
+
+    By margin, each bracket permits its own leverage's worth, as far as the bracket reaches.
+    """
+    if basis is CapBasis.NOTIONAL:
+        return allowed
+    if item.leverage <= 0:
+        return None
+    most, tiers = Fraction(0), item.instrument.tiers
+    for tier in tiers:
+        permitted = allowed * Fraction(min(item.leverage, tier.max_leverage))
+        if permitted <= Fraction(tier.floor) and tier is not tiers[0]:
+            continue
+        most = max(most, permitted if tier is tiers[-1] else min(permitted, Fraction(tier.cap)))
+    return most
 
 
 def cap_share(instrument: Instrument, room: Fraction, worst: Decimal) -> Decimal:

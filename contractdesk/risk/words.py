@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
+from contractdesk.domain.account import Account
+from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.intents import Finding
 
 _COINLIKE_DIGITS, _CASHLIKE_DIGITS = 8, 2
 _CASHLIKE = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "USDE", "EUR"})
 
 
-def passed(rule: str, found: str, limit: str) -> Finding:
-    return Finding(rule=rule, found=found, limit=limit, passed=True)
+def passed(rule: str, found: str, limit: str, left: str = "") -> Finding:
+    """``left`` is how far it is from failing."""
+    return Finding(rule=rule, found=found, limit=limit, passed=True, left=left)
 
 
 def failed(rule: str, found: str, limit: str, advice: str) -> Finding:
@@ -20,8 +24,14 @@ def failed(rule: str, found: str, limit: str, advice: str) -> Finding:
     return Finding(rule=rule, found=found, limit=limit, passed=False, would_pass=advice)
 
 
-def judged(rule: str, found: str, limit: str, advice: str, *, ok: bool) -> Finding:
-    return passed(rule, found, limit) if ok else failed(rule, found, limit, advice)
+def judged(rule: str, found: str, limit: str, advice: str, *, ok: bool, left: str = "") -> Finding:
+    return passed(rule, found, limit, left) if ok else failed(rule, found, limit, advice)
+
+
+def listed(names: Iterable[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def percent(part: Fraction | Decimal, whole: Fraction | Decimal, *, up: bool = True) -> str:
@@ -45,6 +55,17 @@ def number(value: Decimal) -> str:
 def seconds(age_ns: int) -> str:
     """An age: "3.2 s old"."""
     return f"{age_ns / 1e9:.1f} s old"
+
+
+def left_s(left_ns: int) -> str:
+    """A time that is left: "1.8 s"; cut, so that it never reads as more."""
+    return f"{max(0, left_ns) // 100_000_000 / 10:.1f} s"
+
+
+def foreign(rule: str, instrument: Instrument, account: Account, limit: str) -> Finding:
+    """The contract settles in another asset than the account's: its risk cannot be measured."""
+    found = f"settles in {instrument.settle}, the account is in {account.asset}"
+    return failed(rule, found, limit, f"a contract that settles in {account.asset}")
 
 
 def _rounded(value: Fraction, digits: int, *, up: bool) -> Decimal:

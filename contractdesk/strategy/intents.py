@@ -21,6 +21,7 @@ def enter_long(
     limit: Number | None = None,
     post_only: bool = False,
     take_profit: Number | None = None,
+    trail: bool | None = None,
     expire_s: float | None = None,
     reason: str = "",
 ) -> Intent:
@@ -28,10 +29,12 @@ def enter_long(
 
     At most one of ``size`` (contracts), ``notional`` (settle currency) and ``amount`` (base units);
     none means the size cap's share. ``stop`` is a price or ``atr_stop(...)``; the gate refuses an
-    entry without one. A resting entry is cancelled after ``expire_s`` seconds. Raises ConfigError.
+    entry without one. It follows the market (``trail_...`` of the risk settings say how) unless
+    ``trail=False``; a price that a person names stays there unless ``trail=True``. A resting entry is
+    cancelled after ``expire_s`` seconds. Raises ConfigError.
     """
     return _enter(
-        Side.BUY, symbol, stop, size, notional, amount, limit, post_only, take_profit, expire_s, reason
+        Side.BUY, symbol, stop, size, notional, amount, limit, post_only, take_profit, trail, expire_s, reason
     )
 
 
@@ -45,12 +48,24 @@ def enter_short(
     limit: Number | None = None,
     post_only: bool = False,
     take_profit: Number | None = None,
+    trail: bool | None = None,
     expire_s: float | None = None,
     reason: str = "",
 ) -> Intent:
     """Wish to sell, mirrored: see ``enter_long``."""
     return _enter(
-        Side.SELL, symbol, stop, size, notional, amount, limit, post_only, take_profit, expire_s, reason
+        Side.SELL,
+        symbol,
+        stop,
+        size,
+        notional,
+        amount,
+        limit,
+        post_only,
+        take_profit,
+        trail,
+        expire_s,
+        reason,
     )
 
 
@@ -67,9 +82,23 @@ def exit_position(
     )
 
 
-def move_stop(symbol: str, price: Number, *, reason: str = "") -> Intent:
-    """Wish to move the position's stop to ``price``."""
-    return Intent(kind=IntentKind.MOVE_STOP, symbol=symbol, stop=fixed_stop(price), reason=reason)
+def move_stop(symbol: str, price: Number, *, trail: bool | None = None, reason: str = "") -> Intent:
+    """Wish to move the position's stop to ``price``, and let it follow the market from there or not."""
+    return Intent(
+        kind=IntentKind.MOVE_STOP, symbol=symbol, stop=fixed_stop(price), trail=trail, reason=reason
+    )
+
+
+def trail_stop(symbol: str, *, on: bool = True, timeframe: str = "", reason: str = "") -> Intent:
+    """Wish that the position's stop follows the market, by the ATR of ``timeframe``, or stays."""
+    return Intent(
+        kind=IntentKind.MOVE_STOP, symbol=symbol, trail=on, trail_timeframe=timeframe, reason=reason
+    )
+
+
+def adopt(symbol: str, stop: StopSpec | Number, *, trail: bool | None = None, reason: str = "") -> Intent:
+    """Wish to take a position that was opened elsewhere as this desk's own, under ``stop``."""
+    return Intent(kind=IntentKind.ADOPT, symbol=symbol, stop=_stop(stop), trail=trail, reason=reason)
 
 
 def cancel_entries(symbol: str, *, reason: str = "") -> Intent:
@@ -99,6 +128,7 @@ def _enter(
     limit: Number | None,
     post_only: bool,  # noqa: FBT001  (private; the public functions take it by keyword)
     take_profit: Number | None,
+    trail: bool | None,  # noqa: FBT001  (private; the public functions take it by keyword)
     expire_s: float | None,
     reason: str,
 ) -> Intent:
@@ -117,11 +147,16 @@ def _enter(
         amount=_positive("amount", amount),
         limit=_positive("limit", limit),
         time_in_force=TimeInForce.GTX if post_only else TimeInForce.GTC,
-        stop=stop if stop is None or isinstance(stop, AtrStop | FixedStop) else fixed_stop(stop),
+        stop=None if stop is None else _stop(stop),
         take_profit=_positive("take_profit", take_profit),
+        trail=trail,
         expire_s=expire_s,
         reason=reason,
     )
+
+
+def _stop(stop: StopSpec | Number) -> StopSpec:
+    return stop if isinstance(stop, AtrStop | FixedStop) else fixed_stop(stop)
 
 
 def _positive(name: str, value: Number | None) -> Decimal | None:

@@ -101,7 +101,7 @@ def test_the_gauge_shows_what_is_left() -> None:
     later(bench, 1, "29000")
     gauge = next(row for row in bench.engine.snapshot().risk if row.rule == "breaker")
     assert gauge.passed
-    assert gauge.found == "-3.00 % within 300 s, 5.00 % from tripping"
+    assert (gauge.found, gauge.left) == ("-3.00 % within 300 s", "5.00 % of equity")
 
 
 def test_one_bad_tick_trips_nothing_and_a_second_one_is_believed() -> None:

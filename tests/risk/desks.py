@@ -14,7 +14,7 @@ from contractdesk.domain.instrument import ZERO, Instrument, Rounding
 from contractdesk.domain.intents import Finding, FixedStop, Intent, IntentKind, Refused
 from contractdesk.domain.market import pack_levels
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType, Side
-from contractdesk.domain.position import Position
+from contractdesk.domain.position import Position, Trail
 from contractdesk.domain.views import TradingState
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.settings import RiskSettings
@@ -73,6 +73,7 @@ class Item:
     external_size: Decimal = ZERO
     stop_price: Decimal | None = None
     guarded: Decimal = ZERO
+    trail: Trail = field(default_factory=Trail)
 
     def hold(self, size: str, price: str) -> None:
         """Own a position of ``size`` contracts at ``price``."""
@@ -97,6 +98,9 @@ class Desk:
     drawdown: Decimal | None = ZERO
     working: list[Order] = field(default_factory=list)
     atr_value: Decimal | None = ATR
+    unwinding: str = ""
+    entry_times: list[int] = field(default_factory=list)
+    day_change: Decimal | None = ZERO
 
     def orders(self, symbol: str) -> Iterable[Order]:
         return [order for order in self.working if order.request.symbol == symbol and order.status.open]

@@ -155,4 +155,4 @@ def test_the_finding_says_how_far_it_is() -> None:
     desk.drawdown = D("-0.021")
     finding = review(desk, enter(desk))[1]["breaker"]
     assert finding.passed
-    assert finding.found == "-2.10 % within 300 s, 5.90 % from tripping"
+    assert (finding.found, finding.left) == ("-2.10 % within 300 s", "5.90 % of equity")

@@ -126,7 +126,7 @@ def test_gauges_show_every_rules_value_and_name_the_worst_symbol() -> None:
     assert set(rows) == {
         "breaker", "trading_state", "freshness_symbol", "freshness_book", "freshness_mark",
         "freshness_stream", "freshness_loop", "freshness_clock", "funding_gate", "open_interest",
-        "size_cap", "margin", "hard_stop",
+        "size_cap", "margin", "margin_guard", "hard_stop", "trailing_stop",
     }  # fmt: skip
     assert all(row.passed for row in rows.values())
     assert rows["size_cap"].found == "BTC/USDT:USDT: 1.20 % of equity (120.00 USDT)"

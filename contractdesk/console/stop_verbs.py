@@ -1,0 +1,70 @@
+"""The verbs about stops: moving one, letting it follow the market, adopting a position that has none."""
+
+from __future__ import annotations
+
+from contractdesk.console.receipts import Receipt
+from contractdesk.console.tables import shown
+from contractdesk.console.verb_base import CONFIRM_S, VerbBase
+from contractdesk.console.watching import READY_S
+from contractdesk.domain.intents import Intent, StopSpec
+from contractdesk.errors import UserError
+from contractdesk.strategy import intents
+
+Number = intents.Number
+
+
+class StopVerbs(VerbBase):
+    """What a person may do with the stops of positions."""
+
+    async def move_stop(self, symbol: str, price: Number, *, trail: bool | None = None) -> Receipt:
+        """Move the stop of a position: the new one stands before the old one goes.
+
+        One that is given more room does not follow the market any more, unless ``trail=True``.
+        """
+        target = await self.resolve(symbol)
+        self._need_position(target)
+        return await self._stop("move_stop", intents.move_stop(target, price, trail=trail, reason="by hand"))
+
+    async def trail_stop(self, symbol: str, *, on: bool = True, timeframe: str = "") -> Receipt:
+        """Let the stop of a position follow the market by the ATR of ``timeframe`` bars, or keep it fixed."""
+        target = await self.resolve(symbol)
+        self._need_position(target)
+        wish = intents.trail_stop(target, on=on, timeframe=timeframe, reason="by hand")
+        if timeframe and not await self._watching.prepare(target, intents.atr_stop(timeframe=timeframe)):
+            before = self._picture()
+            said = f"not asked: the {timeframe} bars of {target} were not there within {READY_S:.0f} s"
+            return self._receipt("trail_stop", before, said, done=False)
+        return await self._stop("trail_stop", wish)
+
+    async def adopt(self, symbol: str, stop: StopSpec | Number, *, trail: bool | None = None) -> Receipt:
+        """Take a position that was opened elsewhere as this desk's own, under a stop on the venue.
+
+        Booked at the venue's average entry price; from then on every rule and verb treats it as ours.
+        """
+        target = await self.resolve(symbol)
+        wish = intents.adopt(target, stop, trail=trail, reason="by hand")
+        if not await self._watching.prepare(target, wish.stop):
+            said = f"not asked: {target} is not ready within {READY_S:.0f} s"
+            return self._receipt("adopt", self._picture(), said, done=False)
+        if not self._session.state.symbols[target].external_size:
+            raise UserError(f"no position in {target} that was opened elsewhere; desk.positions shows them")
+        return await self._stop("adopt", wish)
+
+    async def _stop(self, verb: str, wish: Intent) -> Receipt:
+        """Ask, and wait until one stop stands where it is wanted, over all that is held."""
+        before, state = self._picture(), self._session.state
+        intent_id = await self._ask(wish)
+
+        def standing() -> bool | None:
+            decision = state.decisions.get(intent_id)
+            if decision is not None and decision.refusal:
+                return False
+            item = state.symbols[wish.symbol]
+            return True if item.stop_price == item.guard.stop_price and self._one_stop(wish.symbol) else None
+
+        done = await self._host.until(standing, CONFIRM_S)
+        decision = state.decisions.get(intent_id)
+        told = "; ".join(finding.found for finding in decision.findings) if decision else ""
+        stop = shown(state.symbols[wish.symbol].stop_price)
+        said = f"{wish.symbol} stop at {stop}; {told}" if done else "the venue has not confirmed it yet"
+        return self._receipt(verb, before, said, done=bool(done), intent_id=intent_id)

@@ -1,0 +1,64 @@
+"""Moving the stop of a position after the market: how far is the rule's word, how is protection's.
+
+The stop takes its next step only once the venue has confirmed the last one over the whole position; so
+however fast the market runs, there is one replacement at a time. Frozen while the mark, the symbol or
+the ATR is not known to be current.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from contractdesk.engine.core import Core
+from contractdesk.engine.state import NS_PER_S, Market
+from contractdesk.risk.trailing import TrailingStop, better
+
+
+class Trailing:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._desk = core.desk
+
+    def on_mark(self, market: Market) -> None:
+        """A valid mark has come: it may be the best one, and the stop may follow it."""
+        size, mark = market.position.size, market.trusted.price
+        if not size or mark is None:
+            return
+        market.trail = replace(market.trail, best=better(1 if size > 0 else -1, market.trail.best, mark))
+        self.follow(market)
+
+    def on_bar(self, market: Market, timeframe: str) -> None:
+        """A bar has closed: there is another ATR."""
+        if timeframe == self._rule.bars(market.trail):
+            self.follow(market)
+
+    def follow(self, market: Market) -> None:
+        """Let the stop take its next step, if there is one to take."""
+        guard, mark, rule, instrument = market.guard, market.trusted.price, self._rule, market.instrument
+        if not market.trail.on:
+            return
+        atr = self._desk.atr(instrument.symbol, rule.bars(market.trail), rule.period)
+        market.trail = replace(market.trail, atr=atr)  # shown, whether or not the stop may move
+        if mark is None or guard.stop_price is None or not self._may(market):
+            return
+        sign = 1 if market.position.size > 0 else -1
+        price = rule.follow(instrument, sign, guard.stop_price, mark, market.trail.best, atr)
+        if price is not None:
+            guard.stop_price = price
+            self._core.touch(instrument.symbol)
+
+    @property
+    def _rule(self) -> TrailingStop:
+        return TrailingStop.of(self._desk.risk)
+
+    def _may(self, market: Market) -> bool:
+        """It is to follow, all that it follows is current, and the venue has confirmed its last step."""
+        if not (self._desk.risk.trailing and market.trail.on and market.ready and self._desk.started):
+            return False
+        if market.guard.flatten_reason or not market.position.size:
+            return False
+        age_ns = self._desk.now_ns - market.mark_ns
+        if age_ns > self._desk.risk.mark_max_age_s * NS_PER_S:
+            return False
+        standing = market.stop_price == market.guard.stop_price
+        return standing and market.guarded == abs(market.position.size)
