@@ -187,7 +187,7 @@ class Engine:
         asked_ns = self._desk.account_reads.pop(event.request_id, 0)
         if asked_ns < self._desk.account_ns or not asked_ns:
             return  # overtaken by a newer one, or given up: how old it is, nobody knows
-        self._ledger.on_account(event.account, asked_ns)
+        self._ledger.on_account(event.account, asked_ns, event.request_id)
         self._guarding.look()
         self._intents.on_account()
 

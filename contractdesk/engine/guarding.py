@@ -46,8 +46,8 @@ class Guarding:
             desk.guard_due_ns = desk.now_ns + self._period_ns
         elif desk.guard_due_ns and not self._exposed() and unwound is None:
             desk.guard_due_ns = 0
-        if unwound is not None and not unwound.settled_ns and not self._waiting(unwound):
-            unwound.settled_ns = desk.now_ns
+        if unwound is not None and unwound.settled is None and not self._waiting(unwound):
+            unwound.settled = desk.requests
             self._core.read_account(since_ns=desk.now_ns)
 
     def look(self) -> None:
@@ -55,7 +55,7 @@ class Guarding:
         desk, unwound = self._desk, self._desk.unwound
         if desk.account is None or not desk.started:
             return
-        if unwound is not None and not 0 < unwound.settled_ns <= desk.account_ns:
+        if unwound is not None and (unwound.settled is None or desk.account_request <= unwound.settled):
             return  # the last act goes on, or the account was asked for before its end
         rule = MarginGuard(desk.risk.margin_guard, desk.risk.slippage_collar)
         if not rule.exceeded(desk.account):
@@ -74,7 +74,7 @@ class Guarding:
 
     def _step(self, unwound: Unwinding) -> None:
         """Entries first, all of them; then one position."""
-        unwound.acted_ns, unwound.settled_ns, unwound.symbol = self._desk.now_ns, 0, ""
+        unwound.acted_ns, unwound.settled, unwound.symbol = self._desk.now_ns, None, ""
         count = sum(self._orders.cancel_entries(market) for market in self._desk.symbols.values())
         if count and not unwound.cancelled:
             unwound.cancelled = True
@@ -99,7 +99,7 @@ class Guarding:
     def deadline_ns(self) -> int:
         """When patience with the last act ends; 0 = there is none."""
         unwound = self._desk.unwound
-        return unwound.acted_ns + PATIENCE_NS if unwound is not None and not unwound.settled_ns else 0
+        return unwound.acted_ns + PATIENCE_NS if unwound is not None and unwound.settled is None else 0
 
     def _end(self, unwound: Unwinding | None) -> None:
         if unwound is None:

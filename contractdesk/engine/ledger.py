@@ -135,10 +135,10 @@ class Ledger:
         if event.asset == self._desk.config.asset and event.venue_ns >= self._desk.wallet_ns:
             self._desk.wallet_balance, self._desk.wallet_ns = event.wallet_balance, event.venue_ns
 
-    def on_account(self, account: Account, asked_ns: int) -> None:
+    def on_account(self, account: Account, asked_ns: int, request_id: int) -> None:
         """The account as it was read; it is as old as the question."""
         desk = self._desk
-        desk.account, desk.account_ns = account, asked_ns
+        desk.account, desk.account_ns, desk.account_request = account, asked_ns, request_id
         if not account.venue_ns or account.venue_ns >= desk.wallet_ns:
             desk.wallet_balance = account.wallet_balance
             desk.wallet_ns = max(desk.wallet_ns, account.venue_ns)

@@ -54,7 +54,7 @@ class Reconciliation:
         fresh = startup and not self._desk.started and not self._desk.orders_by_id
         if fresh:  # a ledger that begins now: what was executed before is not its own
             self._desk.since_ns = self._desk.last_fill_ns = self._desk.venue_now_ns
-        self._ledger.on_account(event.account, asked_ns)
+        self._ledger.on_account(event.account, asked_ns, event.request_id)
         for fill in event.fills:
             self._executions.apply_read(fill)
         if startup:

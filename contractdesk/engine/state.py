@@ -115,7 +115,7 @@ class Unwinding(Struct, kw_only=True):
 
     since_ns: int
     acted_ns: int = 0  # of its last act
-    settled_ns: int = 0  # when that came to its end; 0 = it goes on
+    settled: int | None = None  # the last request before it came to its end; None = it goes on
     cancelled: bool = False  # own entries have been cancelled
     symbol: str = ""  # whose position is being closed; "" = none
     closed: list[str] = field(default_factory=list)  # or begun to be, in this order
@@ -231,6 +231,7 @@ class Desk(Struct, kw_only=True):
     state_reason: str = "starting"
     account: Account | None = None
     account_ns: int = 0
+    account_request: int = 0  # that it answers
     wallet_balance: Decimal = ZERO
     wallet_ns: int = 0  # venue time of it
     clock_offset_ms: float = 0.0

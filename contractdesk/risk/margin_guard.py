@@ -17,7 +17,7 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.views import DeskView
 from contractdesk.risk.proposal import Proposal, mark_of
-from contractdesk.risk.sizing import entries, exposure, order_margin, unseen_margin
+from contractdesk.risk.sizing import entries, exposure, largest, order_margin, unseen_margin
 from contractdesk.risk.words import failed, foreign, judged, listed, number, percent
 
 RULE = "margin_guard"
@@ -46,8 +46,14 @@ class MarginGuard(Struct, frozen=True):
         unseen = unseen_margin(view, account, self.collar)
         if held is None or worst is None or unseen is None or item.leverage <= 0:
             return failed(RULE, "mark or leverage unknown", self._words, "a valid mark and a leverage")
-        needed = Fraction(account.initial_margin) + unseen + order_margin(item, proposal.size, worst, held)
-        return self._judged(account, needed, "a smaller size, or less margin in use")
+        bound, most = Fraction(account.initial_margin) + unseen, self._most(account)
+
+        def needed(size: Decimal) -> Fraction:
+            return bound + order_margin(item, size, worst, held)
+
+        fits = largest(item.instrument, proposal.size, lambda size: needed(size) <= most)
+        advice = f"size <= {number(fits)}" if fits else "less margin in use"
+        return self._judged(account, needed(proposal.size), advice)
 
     def gauge(self, view: DeskView) -> Finding | None:
         """The account as it is; None while it is unknown."""
@@ -70,11 +76,14 @@ class MarginGuard(Struct, frozen=True):
         return f"{cancelled}{', then ' if cancelled else ''}{names} closed{until}; stops stay till then"
 
     def _judged(self, account: Account, needed: Fraction, advice: str) -> Finding:
-        most = Fraction(self.limit) * Fraction(max(ZERO, account.equity))
+        most = self._most(account)
         left = percent(most - needed, account.equity, up=False)
         ok = needed <= most
         found = self._found(account, needed)
         return judged(RULE, found, self._words, advice, ok=ok, left=f"{left} of equity")
+
+    def _most(self, account: Account) -> Fraction:
+        return Fraction(self.limit) * Fraction(max(ZERO, account.equity))
 
     @staticmethod
     def _found(account: Account, needed: Decimal | Fraction) -> str:

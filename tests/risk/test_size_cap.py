@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contractdesk.domain.commands import Approved
+from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRole, OrderStatus, Side
-from contractdesk.risk.settings import RiskSettings
+from contractdesk.risk.settings import CapBasis, RiskSettings
+from contractdesk.risk.sizing import cap_notional, cap_used
 from tests.domain.terms import INVERSE, LINEAR
 from tests.risk.desks import D, Desk, approved, enter, inverse_desk, linear_desk, only, order, refused, review
 
@@ -200,3 +202,50 @@ def test_nothing_approved_ever_exceeds_the_cap_and_what_would_pass_passes(
 def test_inverse_has_no_smallest_notional() -> None:
     assert INVERSE.min_notional == 0
     assert approved(inverse_desk(), enter(inverse_desk(), size="1")).request.size == 1
+
+
+# -- by margin ----------------------------------------------------------------------------------
+
+BY_MARGIN = RiskSettings(cap_basis=CapBasis.MARGIN)
+
+
+def test_by_margin_the_leverage_multiplies_what_is_permitted() -> None:
+    # 3 % of 10,000 is 300 USDT of margin; with leverage 10 that carries 3,000: 0.05 BTC at 60,000
+    desk = linear_desk()
+    assert approved(desk, enter(desk, size="0.050", limit="60000"), BY_MARGIN)
+    word = refused(desk, enter(desk, size="0.051", limit="60000"), BY_MARGIN)
+    assert (word.rule, word.found, word.limit, word.would_pass) == (
+        "size_cap",
+        "3.06 % of equity (306.00 USDT of margin)",
+        "<= 3 % of equity (300.00 USDT of margin)",
+        "size <= 0.05",
+    )
+    assert approved(desk, enter(desk, limit="60000"), BY_MARGIN).request.size == D("0.05")
+    only(desk).leverage = D(0)
+    assert refused(desk, enter(desk), BY_MARGIN).rule == "size_cap"
+
+
+def test_a_higher_bracket_permits_less() -> None:
+    # LINEAR: up to 50,000 leverage 125, above 100. 3 % of 20,000 is 600: 75,000 at 125, but in the
+    # second bracket 60,000 at 100; the brackets are as far as each reaches
+    desk = linear_desk("20000")
+    only(desk).leverage = D(125)
+    assert approved(desk, enter(desk, size="1.000", limit="60000", stop="59900"), BY_MARGIN)
+    word = refused(desk, enter(desk, size="1.001", limit="60000", stop="59900"), BY_MARGIN)
+    assert word.would_pass == "size <= 1"
+
+
+@given(st.integers(1, 125), st.integers(1, 400_000), st.sampled_from([LINEAR, INVERSE]))
+def test_the_largest_notional_is_the_largest(leverage: int, cents: int, instrument: Instrument) -> None:
+    """Against the definition: what is counted of it fits, and of a little more it does not."""
+    item = only(linear_desk() if instrument is LINEAR else inverse_desk())
+    item.leverage = D(leverage)
+    allowed = Fraction(cents, 100 if instrument is LINEAR else 1_000_000)
+    most = cap_notional(item, allowed, CapBasis.MARGIN)
+    assert most is not None
+    used = cap_used(item, most, CapBasis.MARGIN)
+    assert used is not None
+    assert used <= allowed
+    more = cap_used(item, most * Fraction(1_000_001, 1_000_000), CapBasis.MARGIN)
+    assert more is not None
+    assert more > allowed
