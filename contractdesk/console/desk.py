@@ -67,6 +67,7 @@ class AioDesk:
     why = awaitable("_inquiries", Inquiries.why)
     why_not = awaitable("_inquiries", Inquiries.why_not)
     size = awaitable("_inquiries", Inquiries.size)
+    stress = awaitable("_inquiries", Inquiries.stress)
     tune_risk = awaitable("_verbs", Verbs.tune_risk)
     reset_risk = awaitable("_verbs", Verbs.reset_risk)
     start = awaitable("_strategies", StrategyVerbs.start)
@@ -108,6 +109,7 @@ class Desk:
     why = blocking("_inquiries", Inquiries.why)
     why_not = blocking("_inquiries", Inquiries.why_not)
     size = blocking("_inquiries", Inquiries.size)
+    stress = blocking("_inquiries", Inquiries.stress)
 
     def start(self, strategy: Strategy, name: str | None = None) -> StrategyHandle:
         """Run a strategy and give its handle; the one that already runs is left as it is, and shown."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 
 from contractdesk.console.nested import nested
 from contractdesk.console.preview import Preview
 from contractdesk.console.story import StoryView
+from contractdesk.console.stress import StressView
 from contractdesk.console.tables import Table
 from contractdesk.console.watching import Watching
 from contractdesk.desk.session import Session
@@ -15,6 +17,7 @@ from contractdesk.domain.intents import StopSpec
 from contractdesk.errors import UserError, VenueError
 from contractdesk.ops.metrics import Histogram
 from contractdesk.risk.settings import RiskSettings
+from contractdesk.risk.stress import Shock
 from contractdesk.strategy import intents
 from contractdesk.venues.base import Check
 
@@ -68,6 +71,30 @@ class Inquiries:
         share = None if risk is None else Decimal(str(risk))
         await self._watching.prepare(unified, wish.stop)  # if it fails, the preview says why
         return Preview.of(self._session.engine.preview(wish, risk=share))
+
+    async def stress(
+        self,
+        price: intents.Number | Mapping[str, intents.Number] = 0,
+        *,
+        funding: intents.Number = 0,
+        leverage: intents.Number | None = None,
+    ) -> StressView:
+        """What if prices moved at once: equity, margin ratio, liquidation prices, and which rules would fire.
+
+        ``price`` is a share, -0.1 for ten per cent lower, of all symbols or by symbol; ``funding`` the rate
+        of one settlement before; ``leverage`` instead of the one in force. Sends nothing.
+        """
+        moves: Decimal | dict[str, Decimal]
+        if isinstance(price, Mapping):
+            moves = {await self._host.list_symbol(symbol): _number(move) for symbol, move in price.items()}
+        else:
+            moves = _number(price)
+        chosen = None if leverage is None else _number(leverage)
+        shock = Shock(price=moves, funding=_number(funding), leverage=chosen)
+        stress = self._session.engine.stress(shock)
+        if stress is None:
+            raise UserError("the account has not been read yet; desk.preflight() says why")
+        return StressView(stress)
 
     async def why(self, id: str | int) -> StoryView:  # noqa: A002  # the reader's word: an id of any kind
         """The story of an order (our id or the venue's) or a refusal: signal, rules, order, fills, stop."""
@@ -126,6 +153,13 @@ class Inquiries:
                 found=f"{nested()} is applied: tasks run slower" if nested() else "not applied",
             ),
         ]
+
+
+def _number(value: intents.Number) -> Decimal:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise UserError(f"{value!r} is not a number") from None
 
 
 def _lag_check(lag: Histogram) -> Check:

@@ -75,6 +75,10 @@ class DeskView(Protocol):
         """What the breaker measures: profit in its window, of the equity then; <= 0, None: not known."""
         ...
 
+    def drawdown_after(self, change: Decimal) -> Decimal | None:
+        """What ``drawdown`` would be, were the profit greater by ``change`` now."""
+        ...
+
     @property
     def unwinding(self) -> str:
         """What the margin guard is doing; "" = nothing."""

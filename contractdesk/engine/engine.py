@@ -62,6 +62,7 @@ from contractdesk.engine.strategies import Host
 from contractdesk.engine.timers import Timers
 from contractdesk.engine.trailing import Trailing
 from contractdesk.errors import EngineFault
+from contractdesk.risk.stress import Shock, Stress, stressed
 from contractdesk.strategy.base import Strategy
 
 __all__ = ["Engine", "EngineConfig", "Story"]
@@ -278,6 +279,10 @@ class Engine:
     def preview(self, intent: Intent, *, risk: Decimal | None = None) -> SizePreview:
         """What an entry by hand would be now."""
         return self._intents.gate.preview(intent, self._desk, timeframe=BY_HAND_TIMEFRAME, risk=risk)
+
+    def stress(self, shock: Shock) -> Stress | None:
+        """The account as it would be under a shock; None before it has been read."""
+        return stressed(self._desk, self._desk.risk, shock)
 
     def validate_state(self) -> None:
         """Check every invariant of the state; EngineFault where one is broken."""

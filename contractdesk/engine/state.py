@@ -301,6 +301,9 @@ class Desk(Struct, kw_only=True):
     def drawdown(self) -> Decimal | None:
         return self.breaker.drawdown(self.now_ns)
 
+    def drawdown_after(self, change: Decimal) -> Decimal | None:
+        return self.breaker.drawdown_after(self.now_ns, change)
+
     @property
     def day_change(self) -> Decimal | None:
         """Since 00:00 UTC; a day that nothing has been measured in yet has not changed anything."""

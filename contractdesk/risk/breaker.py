@@ -77,6 +77,14 @@ class Breaker(Struct, kw_only=True):
         peak = self.peaks[place]
         return min(ZERO, (self.profit - peak.profit) / peak.equity)
 
+    def drawdown_after(self, now_ns: int, change: Decimal) -> Decimal | None:
+        """What ``drawdown`` would be, were the profit greater by ``change`` now; None: unknown."""
+        if self.equity <= 0 and self.samples:
+            return Decimal(-1)
+        window = self.samples[_first(self.samples, now_ns - self.window_ns) :] or self.samples[-1:]
+        falls = [(self.profit + change - sample.profit) / sample.equity for sample in window]
+        return min([ZERO, *falls]) if falls else None
+
     def _keep(self, sample: Sample) -> None:
         samples = self.samples
         if samples and (samples[-1].profit, samples[-1].equity) == (sample.profit, sample.equity):

@@ -105,6 +105,12 @@ class Desk:
     def orders(self, symbol: str) -> Iterable[Order]:
         return [order for order in self.working if order.request.symbol == symbol and order.status.open]
 
+    def drawdown_after(self, change: Decimal) -> Decimal | None:
+        """As if nothing had been made or lost before."""
+        if self.account is None or self.account.equity <= 0:
+            return None
+        return min(ZERO, change / self.account.equity)
+
     def atr(self, symbol: str, timeframe: str, period: int) -> Decimal | None:
         return self.atr_value
 
