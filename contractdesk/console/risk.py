@@ -14,12 +14,14 @@ from contractdesk.desk.session import Session
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.risk.settings import RiskSettings
 
+SENTENCE_CHARS = 120  # what would happen is read to its end
+
 
 class RiskTable(Table):
     """A table with three verbs."""
 
     def __init__(self, session: Session, verbs: Verbs, inquiries: Inquiries, snapshot: DeskSnapshot) -> None:
-        super().__init__("risk", RISK_COLUMNS, risk_rows(snapshot))
+        super().__init__("risk", RISK_COLUMNS, risk_rows(snapshot), widest=SENTENCE_CHARS)
         self._session = session
         self._verbs = verbs
         self._inquiries = inquiries

@@ -6,7 +6,7 @@ from contractdesk.console.receipts import Receipt
 from contractdesk.console.tables import shown
 from contractdesk.console.verb_base import CONFIRM_S, VerbBase
 from contractdesk.console.watching import READY_S
-from contractdesk.domain.intents import Intent, StopSpec
+from contractdesk.domain.intents import AtrStop, Intent, StopSpec
 from contractdesk.errors import UserError
 from contractdesk.strategy import intents
 
@@ -25,14 +25,17 @@ class StopVerbs(VerbBase):
         self._need_position(target)
         return await self._stop("move_stop", intents.move_stop(target, price, trail=trail, reason="by hand"))
 
-    async def trail_stop(self, symbol: str, *, on: bool = True, timeframe: str = "") -> Receipt:
-        """Let the stop of a position follow the market by the ATR of ``timeframe`` bars, or keep it fixed."""
+    async def trail_stop(self, symbol: str, by: AtrStop | None = None, *, on: bool = True) -> Receipt:
+        """Let the stop of a position follow the market, ``by`` atr_stop(14, 2.5, "15m"), or keep it fixed.
+
+        None: as it was opened with, or as the ``trail_...`` settings say.
+        """
         target = await self.resolve(symbol)
         self._need_position(target)
-        wish = intents.trail_stop(target, on=on, timeframe=timeframe, reason="by hand")
-        if timeframe and not await self._watching.prepare(target, intents.atr_stop(timeframe=timeframe)):
+        wish = intents.trail_stop(target, by, on=on, reason="by hand")
+        if by is not None and not await self._watching.prepare(target, by):
             before = self._picture()
-            said = f"not asked: the {timeframe} bars of {target} were not there within {READY_S:.0f} s"
+            said = f"not asked: the bars of {target} were not there within {READY_S:.0f} s"
             return self._receipt("trail_stop", before, said, done=False)
         return await self._stop("trail_stop", wish)
 

@@ -49,7 +49,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     stop: StopSpec | None = None
     take_profit: Decimal | None = None
     trail: bool | None = None  # the stop follows the market; None: unless a person has named its price
-    trail_timeframe: str = ""  # of the ATR's bars; "" = the stop's, or the strategy's own
+    trail_by: AtrStop | None = None  # so far behind; None: as the ATR stop, or the settings, say
     expire_s: float | None = None  # a resting entry is cancelled after so long
     reason: str = ""
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.instrument import ZERO, Instrument, cash
+from contractdesk.domain.intents import AtrStop
 from contractdesk.domain.orders import Side
 
 
@@ -22,7 +23,8 @@ class Trail(Struct, frozen=True, kw_only=True):
     """How the stop of an open position follows the market."""
 
     on: bool = False
-    timeframe: str = ""  # of the bars whose ATR is taken
+    by: AtrStop | None = None  # so far behind; None: as the risk settings say
+    timeframe: str = ""  # of the bars, where neither says
     best: Decimal | None = None  # the best valid mark since the position was opened
     atr: Decimal | None = None  # that it was last reckoned with; None: unknown
 

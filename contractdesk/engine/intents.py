@@ -10,14 +10,14 @@ from decimal import Decimal
 
 from contractdesk.domain.commands import Approved, SubmitOrder
 from contractdesk.domain.instrument import Rounding
-from contractdesk.domain.intents import AtrStop, Finding, FixedStop, Intent, IntentKind, Refused
+from contractdesk.domain.intents import Finding, FixedStop, Intent, IntentKind, Refused
 from contractdesk.domain.orders import OrderRole, Side
 from contractdesk.domain.views import Decision, TradingState
 from contractdesk.engine.core import Core, Wished
 from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, HostStatus, Limits, Market, Pending
-from contractdesk.engine.stop_intents import StopIntents
+from contractdesk.engine.stop_intents import StopIntents, trail_of
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.portfolio import NS_PER_HOUR
 
@@ -137,7 +137,7 @@ class Intents:
         tracked = self._orders.add(approved.request)
         tracked.signal_ns = pending.signal_ns
         tracked.stop_price = approved.stop_price
-        tracked.trail, tracked.trail_timeframe = _trails(pending), _trail_bars(pending)
+        tracked.trail = trail_of(pending)
         if intent.take_profit is not None:
             tracked.take_profit = market.instrument.round_price(intent.take_profit, Rounding.NEAREST)
         if intent.expire_s is not None:
@@ -260,18 +260,6 @@ class Intents:
         )
         while len(self._desk.decisions) > Limits.DECISIONS:
             del self._desk.decisions[next(iter(self._desk.decisions))]
-
-
-def _trails(pending: Pending) -> bool:
-    """A price that a person has named stays where it was named, unless they say so."""
-    intent = pending.intent
-    by_rule = bool(pending.strategy_id) or isinstance(intent.stop, AtrStop)
-    return by_rule if intent.trail is None else intent.trail
-
-
-def _trail_bars(pending: Pending) -> str:
-    stop = pending.intent.stop
-    return (stop.timeframe if isinstance(stop, AtrStop) else "") or pending.timeframe
 
 
 def _sane(intent: Intent) -> bool:

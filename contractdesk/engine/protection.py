@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from contractdesk.domain.commands import PlaceStop, Severity
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
@@ -26,6 +28,7 @@ from contractdesk.engine.flattening import (
 )
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
+from contractdesk.risk.trailing import TrailingStop
 
 MAX_LIVE_STOPS = 2
 MAX_REJECTIONS = 2  # stops refused in a row before the position is closed
@@ -174,11 +177,13 @@ class Protection:
             flatten_reason=market.guard.flatten_reason,
         )
         market.guarded = ZERO
-        market.trail = Trail(
-            on=tracked is not None and tracked.trail,
-            timeframe=tracked.trail_timeframe if tracked else "",
-            best=self._fresh_mark(market),
-        )
+        market.trail = self._trail(market, tracked.trail if tracked else Trail())
+
+    def _trail(self, market: Market, trail: Trail) -> Trail:
+        """From the mark at which the position opens on."""
+        rule = TrailingStop.of(self._desk.risk, trail)
+        atr = self._desk.atr(market.instrument.symbol, rule.timeframe, rule.period) if trail.on else None
+        return replace(trail, best=self._fresh_mark(market), atr=atr)
 
     def _fresh_mark(self, market: Market) -> Decimal | None:
         """The mark at which the position opens: the first that its stop may follow."""

@@ -12,6 +12,7 @@ from contractdesk.engine.ledger import unrealized
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.state import NS_PER_MS, Desk, Hosted, HostStatus, Market
 from contractdesk.risk.gate import RiskGate
+from contractdesk.risk.trailing import TrailingStop
 
 SHOWN_CLOSED = 50  # orders
 SHOWN_FILLS = 200
@@ -74,7 +75,7 @@ def _positions(desk: Desk) -> tuple[PositionRow, ...]:
     """Ours, then what is external; a symbol can have both."""
     read = {position.symbol: position for position in desk.account.positions} if desk.account else {}
     rows = [
-        _own_row(market, read.get(symbol), desk.risk.trail_timeframe or market.trail.timeframe)
+        _own_row(market, read.get(symbol), TrailingStop.of(desk.risk, market.trail).timeframe)
         for symbol, market in desk.symbols.items()
         if market.position.size or market.position.opened_ns
     ]

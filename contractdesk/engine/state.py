@@ -70,8 +70,7 @@ class Tracked(Struct, kw_only=True):
     cancels_lost: int = 0  # of those, without an answer
     cancel_ns: int = 0  # not before this is it cancelled again
     expire_ns: int = 0  # a resting entry is cancelled then; 0 = never
-    trail: bool = False  # the stop of its fills is to follow the market
-    trail_timeframe: str = ""
+    trail: Trail = Trail()  # of the position that its fills open
     triggered_ns: int = 0  # when a conditional order was first known to have fired
     would_trigger: bool = False  # rejected because its price had already been passed
     unheard: bool = False  # rejected without a word of the venue on it: no connection, or a limit

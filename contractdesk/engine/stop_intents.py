@@ -19,7 +19,6 @@ from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.state import Market, Pending
 from contractdesk.engine.trailing import Trailing
-from contractdesk.risk.trailing import better
 from contractdesk.risk.words import failed, foreign, number, passed
 
 RULE = "hard_stop"
@@ -76,8 +75,8 @@ class StopIntents:
 
     @staticmethod
     def _let(intent: Intent, market: Market) -> str:
-        timeframe = intent.trail_timeframe or market.trail.timeframe
-        market.trail = replace(market.trail, on=bool(intent.trail), timeframe=timeframe)
+        by = intent.trail_by or market.trail.by
+        market.trail = replace(market.trail, on=bool(intent.trail), by=by)
         return "the stop follows the market" if intent.trail else "the stop stays where it is"
 
     # -- adopting --------------------------------------------------------------------------
@@ -98,7 +97,8 @@ class StopIntents:
         booking = self._ledger.adopt(market, shown.entry_price)
         self._protection.on_booking(booking, market)
         market.guard.stop_price = price
-        market.trail = self._trail(pending, market, sign)
+        mark = market.trusted.price  # what the best one was before, nobody here has seen
+        market.trail = replace(trail_of(pending), best=mark)
         self._core.touch(market.instrument.symbol)
         return passed("adoption", f"{number(taken)} contracts are ours, stop {number(price or taken)}", "")
 
@@ -117,15 +117,6 @@ class StopIntents:
         if market.guard.flatten_reason:
             return failed("adoption", market.guard.flatten_reason, "no closing under way", "a flat position")
         return None
-
-    @staticmethod
-    def _trail(pending: Pending, market: Market, sign: int) -> Trail:
-        """Anew: what the best mark was before, nobody here has seen."""
-        mark, stop = market.trusted.price, pending.intent.stop
-        timeframe = (stop.timeframe if isinstance(stop, AtrStop) else "") or pending.timeframe
-        wished = pending.intent.trail
-        on = isinstance(stop, AtrStop) if wished is None else wished
-        return Trail(on=on, timeframe=timeframe, best=None if mark is None else better(sign, None, mark))
 
     def _shown(self, market: Market) -> VenuePosition | None:
         account, symbol = self._desk.account, market.instrument.symbol
@@ -162,6 +153,21 @@ class StopIntents:
             price = liquidation_price(market.instrument, size, cost, self._desk.wallet_balance)
         sign = 1 if size > 0 else -1
         return None if price is None else price * (1 + sign * self._desk.risk.stop_liquidation_buffer)
+
+
+def trail_of(pending: Pending) -> Trail:
+    """How the stop of this wish's position follows the market.
+
+    A price that a person has named stays where it was named, unless they say so.
+    """
+    intent, stop = pending.intent, pending.intent.stop
+    own = stop if isinstance(stop, AtrStop) else None
+    on = own is not None or bool(pending.strategy_id)
+    return Trail(
+        on=on if intent.trail is None else intent.trail,
+        by=intent.trail_by or own,
+        timeframe=pending.timeframe,
+    )
 
 
 def _objection(market: Market, price: Decimal | None, sign: int, bound: Decimal | None) -> Finding | None:

@@ -29,27 +29,27 @@ class Trailing:
 
     def on_bar(self, market: Market, timeframe: str) -> None:
         """A bar has closed: there is another ATR."""
-        if timeframe == self._rule.bars(market.trail):
+        if timeframe == self._rule(market).timeframe:
             self.follow(market)
 
     def follow(self, market: Market) -> None:
         """Let the stop take its next step, if there is one to take."""
-        guard, mark, rule, instrument = market.guard, market.trusted.price, self._rule, market.instrument
         if not market.trail.on:
             return
-        atr = self._desk.atr(instrument.symbol, rule.bars(market.trail), rule.period)
+        rule, instrument = self._rule(market), market.instrument
+        atr = self._desk.atr(instrument.symbol, rule.timeframe, rule.period)
         market.trail = replace(market.trail, atr=atr)  # shown, whether or not the stop may move
-        if mark is None or guard.stop_price is None or not self._may(market):
+        stop, mark = market.guard.stop_price, market.trusted.price
+        if mark is None or stop is None or not self._may(market):
             return
         sign = 1 if market.position.size > 0 else -1
-        price = rule.follow(instrument, sign, guard.stop_price, mark, market.trail.best, atr)
+        price = rule.follow(instrument, sign, stop, mark, market.trail.best, atr)
         if price is not None:
-            guard.stop_price = price
+            market.guard.stop_price = price
             self._core.touch(instrument.symbol)
 
-    @property
-    def _rule(self) -> TrailingStop:
-        return TrailingStop.of(self._desk.risk)
+    def _rule(self, market: Market) -> TrailingStop:
+        return TrailingStop.of(self._desk.risk, market.trail)
 
     def _may(self, market: Market) -> bool:
         """It is to follow, all that it follows is current, and the venue has confirmed its last step."""

@@ -1,15 +1,16 @@
-"""Risk gauges: what each rule measures now, beside its limit."""
+"""Risk gauges: what each rule measures now, its limit, what is left, and what would happen."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from html import escape
 from typing import Final
 
 from msgspec import Struct
 
-from contractdesk.domain.intents import Finding
+from contractdesk.domain.intents import Finding, Gauge
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats
 
@@ -17,7 +18,7 @@ NOTEWORTHY: Final = 0.25  # of its limit: from here a gauge says the limit, not 
 _QUANTITY: Final = re.compile(r"^\s*(?:<=|>=|<|>)?\s*([+-]?[\d,]*\.?\d+)\s*([^\s\d.,]+)")
 
 
-class Gauge(Struct, frozen=True):
+class Row(Struct, frozen=True):
     """One rule: ``share`` is found / limit where both begin with a number of one unit, else None."""
 
     rule: str
@@ -25,24 +26,53 @@ class Gauge(Struct, frozen=True):
     limit: str
     passed: bool
     would_pass: str
+    left: str
+    then: str
     share: float | None
 
 
-def gauges(snapshot: DeskSnapshot) -> tuple[Gauge, ...]:
-    """What blocks stands first; the symbol is left out where there is only one."""
-    only = f"{next(iter(snapshot.symbols))}: " if len(snapshot.symbols) == 1 else ""
-    shown = [
-        Gauge(
-            rule=finding.rule.replace("_", " "),
-            found=finding.found.removeprefix(only),
-            limit=finding.limit,
-            passed=finding.passed,
-            would_pass=finding.would_pass,
-            share=share_of(finding),
-        )
-        for finding in snapshot.risk
-    ]
+def gauges(snapshot: DeskSnapshot) -> tuple[Row, ...]:
+    """What blocks stands first, then the money, then the data; its checks are one line while all pass.
+
+    The symbol is left out where there is only one.
+    """
+    only = next(iter(snapshot.symbols)) if len(snapshot.symbols) == 1 else ""
+    data = [finding for finding in snapshot.risk if _of_the_data(finding) and finding.passed]
+    shown = [_gauge(finding, only) for finding in snapshot.risk if finding not in data]
+    if data:
+        shown.append(_data(data))
     return tuple(sorted(shown, key=lambda gauge: gauge.passed))
+
+
+def _gauge(finding: Gauge, only: str) -> Row:
+    return Row(
+        rule=finding.rule.replace("_", " "),
+        found=_without(only, finding.found),
+        limit=finding.limit,
+        passed=finding.passed,
+        would_pass=finding.would_pass,
+        left=_without(only, finding.left),
+        then=_without(only, finding.then),
+        share=share_of(finding),
+    )
+
+
+def _data(findings: Sequence[Gauge]) -> Row:
+    """The checks of state and data that pass, in one line; the tooltip has their figures."""
+    names = "; ".join(f"{finding.rule.removeprefix('freshness_')} {finding.found}" for finding in findings)
+    found = f"{len(findings)} of {len(findings)} pass"
+    return Row("data", found, names, passed=True, would_pass="", left="", then="", share=None)
+
+
+def _of_the_data(finding: Finding) -> bool:
+    return finding.rule.startswith("freshness_") or finding.rule == "trading_state"
+
+
+def _without(only: str, text: str) -> str:
+    """The text with the only symbol's base for its name, and without it where it begins."""
+    if not only:
+        return text
+    return text.removeprefix(f"{only}: ").removeprefix(f"{only} ").replace(only, only.partition("/")[0])
 
 
 def share_of(finding: Finding) -> float | None:
@@ -71,7 +101,7 @@ def html_gauges(snapshot: DeskSnapshot) -> str:
     return "".join(_html_gauge(gauge) for gauge in shown)
 
 
-def _html_gauge(gauge: Gauge) -> str:
+def _html_gauge(gauge: Row) -> str:
     state, sign = ("ok", "\u2713") if gauge.passed else ("blocks", "\u2715")
     bar = ""
     if gauge.share is not None:
@@ -87,5 +117,14 @@ def _html_gauge(gauge: Gauge) -> str:
         f'<div class="cd-gauge-line">'
         f'<span class="cd-gauge-rule">{sign} {escape(gauge.rule)}</span>'
         f'<span class="cd-gauge-found">{escape(gauge.found)}</span></div>{bar}'
-        f"{limit}{hint}</div>"
+        f"{limit}{hint}{_ahead(gauge)}</div>"
     )
+
+
+def _ahead(gauge: Row) -> str:
+    """What is left, and what would happen then, where that is more than a refusal."""
+    refuses = gauge.then.endswith("would be refused")
+    left = gauge.left if gauge.left.startswith("moves at") else f"left {gauge.left}"
+    words = [left if gauge.left else "", f"then {gauge.then}" if gauge.then and not refuses else ""]
+    text = " \u00b7 ".join(word for word in words if word)
+    return f'<div class="cd-gauge-ahead">{escape(text)}</div>' if text else ""

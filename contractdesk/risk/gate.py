@@ -47,7 +47,7 @@ from contractdesk.risk.rules import (
     StateRule,
     TermsRule,
 )
-from contractdesk.risk.settings import OnTrip, RiskSettings
+from contractdesk.risk.settings import RiskSettings
 from contractdesk.risk.size_cap import SizeCap
 from contractdesk.risk.sizing import (
     cap_share,
@@ -58,7 +58,6 @@ from contractdesk.risk.sizing import (
     order_margin,
     size_of_amount,
 )
-from contractdesk.risk.trailing import TrailingStop
 
 NS_PER_S = 1_000_000_000
 
@@ -107,9 +106,7 @@ class RiskGate:
             standing=(*self._standing(), *self._desk),
             cap=self._cap,
             guard=self._guard,
-            trailing=TrailingStop.of(settings),
-            collar=settings.slippage_collar,
-            flatten_on_trip=settings.on_trip is OnTrip.FLATTEN,
+            settings=settings,
         )
 
     def review(

@@ -15,13 +15,14 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import Finding, Gauge, Intent, IntentKind
 from contractdesk.domain.orders import Side
 from contractdesk.domain.views import DeskView, SymbolView
+from contractdesk.risk import trailing
 from contractdesk.risk.breaker import BreakerRule
 from contractdesk.risk.margin_guard import MarginGuard
 from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.rules import Rule
+from contractdesk.risk.settings import OnTrip, RiskSettings
 from contractdesk.risk.size_cap import SizeCap
 from contractdesk.risk.sizing import entries, unseen_margin
-from contractdesk.risk.trailing import TrailingStop
 from contractdesk.risk.words import failed, judged, listed, money, number, passed, percent
 
 REFUSED = "entries would be refused"
@@ -35,25 +36,24 @@ class Gauges(Struct, frozen=True):
     standing: tuple[Rule, ...]
     cap: SizeCap
     guard: MarginGuard
-    trailing: TrailingStop
-    collar: Decimal
-    flatten_on_trip: bool
+    settings: RiskSettings
 
     def read(self, view: DeskView) -> tuple[Gauge, ...]:
         """One gauge a rule; a rule by symbol shows its worst symbol, named in ``found``."""
         return tuple(_gauge(finding, then) for finding, then in self._measured(view) if finding is not None)
 
     def _measured(self, view: DeskView) -> Iterator[tuple[Finding | None, str]]:
-        yield self.breaker.gauge(view), _halt(view, flatten=self.flatten_on_trip)
+        yield self.breaker.gauge(view), _halt(view, flatten=self.settings.on_trip is OnTrip.FLATTEN)
+        if view.account is not None:
+            yield self.guard.gauge(view), self.guard.then(view)
+        yield _stops(view), _at_the_stops(view)
+        yield trailing.gauge(view, self.settings), ""
+        if view.account is not None:
+            yield self.cap.gauge(view), "larger entries would be refused"
+            yield _margin(view, view.account, self.settings.slippage_collar), REFUSED
         for rule in self.standing:
             finding = _worst(rule, view)
             yield finding, THEN.get(finding.rule, REFUSED) if finding else ""
-        if view.account is not None:
-            yield self.cap.gauge(view), "larger entries would be refused"
-            yield _margin(view, view.account, self.collar), REFUSED
-            yield self.guard.gauge(view), self.guard.then(view)
-        yield _stops(view), _at_the_stops(view)
-        yield self.trailing.gauge(view), "stops would stay where they are"
 
 
 def _gauge(finding: Finding, then: str) -> Gauge:
@@ -147,7 +147,7 @@ def _nearest(view: DeskView) -> str:
     if not distances:
         return ""
     share, symbol = min(distances)
-    return f"{share * 100:.2f} % from {symbol}'s mark to its stop"
+    return f"{share * 100:.2f} % to the stop of {symbol}"
 
 
 def _probe(symbol: str, item: SymbolView) -> Proposal:

@@ -7,6 +7,7 @@ The ATR is Wilder's, of the last closed bar.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Self
 
 from msgspec import Struct
 
@@ -17,26 +18,24 @@ from contractdesk.domain.views import DeskView, SymbolView
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.risk.words import failed, number, passed
 
-RULE = "trailing_stop"
+RULE, LIMIT = "trailing_stop", "behind the best mark; never looser"
 
 
 class TrailingStop(Struct, frozen=True):
-    """The rule under one set of settings."""
+    """The rule for one position."""
 
     period: int
     multiple: Decimal
     min_step: Decimal  # ATRs
-    timeframe: str = ""  # "" = that of the entry
+    timeframe: str = ""  # of the ATR's bars
 
     @classmethod
-    def of(cls, settings: RiskSettings) -> TrailingStop:
-        return cls(
-            settings.trail_period, settings.trail_multiple, settings.trail_min_step, settings.trail_timeframe
-        )
-
-    def bars(self, trail: Trail) -> str:
-        """The timeframe of the bars whose ATR it takes."""
-        return self.timeframe or trail.timeframe
+    def of(cls, settings: RiskSettings, trail: Trail) -> Self:
+        """For one position: an ATR stop follows by its own terms, a price by those of the settings."""
+        by, timeframe = trail.by, settings.trail_timeframe or trail.timeframe
+        if by is None:
+            return cls(settings.trail_period, settings.trail_multiple, settings.trail_min_step, timeframe)
+        return cls(by.period, by.multiple, settings.trail_min_step, by.timeframe or timeframe)
 
     def level(self, instrument: Instrument, sign: int, best: Decimal, atr: Decimal) -> Decimal | None:
         """``multiple`` ATRs behind the best mark, on the tick away from it; None where that is no price.
@@ -71,41 +70,43 @@ class TrailingStop(Struct, frozen=True):
         gained = sign * (price - stop)
         return price if gained > 0 and gained >= self.min_step * atr else None
 
-    def gauge(self, view: DeskView) -> Finding | None:
-        """Where the stops stand that follow; None where nothing is held."""
-        held = [(symbol, item) for symbol, item in view.symbols.items() if item.position.size]
-        if not held:
-            return None
-        limit = f"{number(self.multiple)} x ATR({self.period}) behind the best mark; never looser"
-        words = [self._standing(symbol, item) for symbol, item in held]
-        frozen = [text for text, moving in words if not moving]
-        found = "; ".join(text for text, _ in words)
-        if frozen:
-            return failed(RULE, found, limit, "a fresh mark, and closed bars for the ATR")
-        steps = (self._next_step(symbol, item) for symbol, item in held)
-        return passed(RULE, found, limit, "; ".join(step for step in steps if step))
 
-    def _standing(self, symbol: str, item: SymbolView) -> tuple[str, bool]:
-        """(words, whether it can follow, or need not)."""
-        stop = "none" if item.stop_price is None else number(item.stop_price)
-        if not item.trail.on:
-            return f"{symbol}: stop {stop}, fixed", True
-        timeframe = self.bars(item.trail)
-        known = item.trail.atr is not None and item.trail.best is not None
-        best = "unknown" if item.trail.best is None else number(item.trail.best)
-        text = f"{symbol}: stop {stop}, best mark {best}, {timeframe} bars"
-        return (text, True) if known else (f"{text}: frozen", False)
+def gauge(view: DeskView, settings: RiskSettings) -> Finding | None:
+    """Where the stops stand that follow; None where nothing is held."""
+    held = [(symbol, item) for symbol, item in view.symbols.items() if item.position.size]
+    if not held:
+        return None
+    words = [_standing(symbol, item, settings) for symbol, item in held]
+    found = "; ".join(text for text, _ in words)
+    if not all(moving for _, moving in words):
+        return failed(RULE, found, LIMIT, "a fresh mark, and closed bars for the ATR")
+    steps = (_next_step(symbol, item, settings) for symbol, item in held)
+    return passed(RULE, found, LIMIT, "; ".join(step for step in steps if step))
 
-    def _next_step(self, symbol: str, item: SymbolView) -> str:
-        """The best mark at which the stop moves next."""
-        atr = item.trail.atr
-        if not item.trail.on or atr is None or item.stop_price is None:
-            return ""
-        sign = 1 if item.position.size > 0 else -1
-        step = max(self.min_step * atr, item.instrument.tick_size)
-        best = item.stop_price + sign * (step + self.multiple * atr)
-        away = Rounding.UP if sign > 0 else Rounding.DOWN
-        return f"{symbol} moves at {number(item.instrument.round_price(best, away))}"
+
+def _standing(symbol: str, item: SymbolView, settings: RiskSettings) -> tuple[str, bool]:
+    """(words, whether it can follow, or need not)."""
+    trail, rule = item.trail, TrailingStop.of(settings, item.trail)
+    stop = f"{symbol}: stop {'none' if item.stop_price is None else number(item.stop_price)}"
+    if not (trail.on and settings.trailing):
+        return f"{stop}, fixed", True
+    behind = f"{number(rule.multiple)} x ATR({rule.period}) of {rule.timeframe} bars"
+    if trail.best is None or trail.atr is None:
+        return f"{stop}, frozen: no {behind}", False
+    best = number(item.instrument.round_price(trail.best, Rounding.NEAREST))
+    return f"{stop}, {behind} behind {best}", True
+
+
+def _next_step(symbol: str, item: SymbolView, settings: RiskSettings) -> str:
+    """The best mark at which the stop moves next."""
+    atr, rule = item.trail.atr, TrailingStop.of(settings, item.trail)
+    if not (item.trail.on and settings.trailing) or atr is None or item.stop_price is None:
+        return ""
+    sign = 1 if item.position.size > 0 else -1
+    step = max(rule.min_step * atr, item.instrument.tick_size)
+    best = item.stop_price + sign * (step + rule.multiple * atr)
+    away = Rounding.UP if sign > 0 else Rounding.DOWN
+    return f"{symbol} moves at {number(item.instrument.round_price(best, away))}"
 
 
 def better(sign: int, best: Decimal | None, mark: Decimal) -> Decimal:

@@ -29,8 +29,8 @@ def enter_long(
 
     At most one of ``size`` (contracts), ``notional`` (settle currency) and ``amount`` (base units);
     none means the size cap's share. ``stop`` is a price or ``atr_stop(...)``; the gate refuses an
-    entry without one. It follows the market (``trail_...`` of the risk settings say how) unless
-    ``trail=False``; a price that a person names stays there unless ``trail=True``. A resting entry is
+    entry without one. An ATR stop follows the market as far behind as it began; a price does so as the
+    ``trail_...`` settings say, for strategies, and for a person with ``trail=True`` only. A resting entry is
     cancelled after ``expire_s`` seconds. Raises ConfigError.
     """
     return _enter(
@@ -89,11 +89,12 @@ def move_stop(symbol: str, price: Number, *, trail: bool | None = None, reason: 
     )
 
 
-def trail_stop(symbol: str, *, on: bool = True, timeframe: str = "", reason: str = "") -> Intent:
-    """Wish that the position's stop follows the market, by the ATR of ``timeframe``, or stays."""
-    return Intent(
-        kind=IntentKind.MOVE_STOP, symbol=symbol, trail=on, trail_timeframe=timeframe, reason=reason
-    )
+def trail_stop(symbol: str, by: AtrStop | None = None, *, on: bool = True, reason: str = "") -> Intent:
+    """Wish that the position's stop follows the market, ``by`` so many ATRs behind, or stays.
+
+    None: as it was opened with, or as the risk settings say.
+    """
+    return Intent(kind=IntentKind.MOVE_STOP, symbol=symbol, trail=on, trail_by=by, reason=reason)
 
 
 def adopt(symbol: str, stop: StopSpec | Number, *, trail: bool | None = None, reason: str = "") -> Intent:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument, MarginTier
-from contractdesk.domain.intents import Finding, Intent, IntentKind, Refused
+from contractdesk.domain.intents import Gauge, Intent, IntentKind, Refused
 from contractdesk.domain.market import pack_levels
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.position import Position
@@ -257,26 +257,26 @@ class Market:
             ),
         )
 
-    def _risk(self, notional: Decimal, equity: Decimal) -> tuple[Finding, ...]:
+    def _risk(self, notional: Decimal, equity: Decimal) -> tuple[Gauge, ...]:
         cap = f"<= 3 % of equity ({equity * 3 / 100:.2f} USDT)"
         share = f"{notional / equity * 100:.2f} % of equity ({notional:.2f} USDT)"
         return (
-            Finding(rule="trading_state", found="ACTIVE", limit="ACTIVE", passed=True),
-            Finding(
+            Gauge(rule="trading_state", found="ACTIVE", limit="ACTIVE", passed=True),
+            Gauge(
                 rule="equity", found=f"{equity:.2f} USDT, 0.4 s old", limit="> 0, <= 2.0 s old", passed=True
             ),
-            Finding(
+            Gauge(
                 rule="feeds",
                 found="clock 12 s off",
                 limit="<= 5 s off",
                 passed=False,
                 would_pass="a right clock",
             ),
-            Finding(rule="size_cap", found=f"{self._instrument.symbol}: {share}", limit=cap, passed=True),
-            Finding(
+            Gauge(rule="size_cap", found=f"{self._instrument.symbol}: {share}", limit=cap, passed=True),
+            Gauge(
                 rule="margin", found="0.10 % of equity in use", limit="<= 9990.12 USDT available", passed=True
             ),
-            Finding(
+            Gauge(
                 rule="hard_stop",
                 found="1 of 1 positions protected",
                 limit="every contract under a stop",

@@ -167,7 +167,17 @@ def test_the_timeframe_is_the_stops_own_or_the_settings() -> None:
     assert made.engine.snapshot().positions[0].trail_timeframe == "5m"
     replaced(made, placed, stop)
     made.feed(RiskTuned(ts_ns=made.now_ns, who="tester", settings={"trail_timeframe": "1m"}))
-    assert [p.trigger_price for p in mark(made, "30110")] == [D(29_860)]
+    assert [p.trigger_price for p in mark(made, "30200")] == [D(29_200)]  # it has named its bars
+
+
+def test_an_atr_stop_follows_by_its_own_terms_and_a_price_by_the_settings() -> None:
+    made = bench()
+    opened(made, stop=AtrStop(multiple=D(6)))
+    assert [p.trigger_price for p in mark(made, "30100")] == [D(29_500)]
+    made = bench()
+    made.feed(RiskTuned(ts_ns=made.now_ns, who="t", settings={"trail_multiple": 3, "trail_timeframe": "5m"}))
+    opened(made, stop=FixedStop(D(28_000)), trail=True)
+    assert [p.trigger_price for p in mark(made, "30100")] == [D(28_900)]  # 3 x 400
 
 
 @pytest.mark.parametrize("how", ["spike", "old", "not ready", "off", "no bars"])
@@ -206,7 +216,7 @@ def test_a_person_who_loosens_it_has_fixed_it_and_trail_stop_lets_it_go_on() -> 
     assert not made.market.trail.on
     replaced(made, made.now(PlaceStop), placed[0])
     assert mark(made, "30100") == []
-    made.ask(wish(IntentKind.MOVE_STOP, trail=True, trail_timeframe="5m"))
+    made.ask(wish(IntentKind.MOVE_STOP, trail=True, trail_by=AtrStop(timeframe="5m")))
     assert [p.trigger_price for p in made.now(PlaceStop)] == [D(29_100)]  # 30,100 - 2.5 x 400
 
 

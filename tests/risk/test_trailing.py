@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contractdesk.domain.intents import AtrStop
 from contractdesk.domain.position import Trail
 from contractdesk.risk.settings import RiskSettings
-from contractdesk.risk.trailing import TrailingStop, better
+from contractdesk.risk.trailing import TrailingStop, better, gauge
 from tests.domain.terms import CONTRACTS, INVERSE, LINEAR
 from tests.risk.desks import D, linear_desk, only
 
-RULE = TrailingStop.of(RiskSettings())
+RULE = TrailingStop.of(RiskSettings(), Trail())
 FREE = TrailingStop(14, D("2.5"), D(0))
 signs = st.sampled_from([1, -1])
 
@@ -114,22 +115,22 @@ def test_it_never_loosens_and_is_the_formula(
 
 
 def test_the_gauge_says_where_it_stands_and_when_it_moves() -> None:
-    desk = linear_desk()
+    desk, settings = linear_desk(), RiskSettings()
     item = only(desk)
-    assert RULE.gauge(desk) is None
+    assert gauge(desk, settings) is None
     item.hold("0.01", "60000")
     item.stop_price = D(59_000)
-    fixed = RULE.gauge(desk)
+    fixed = gauge(desk, settings)
     assert fixed is not None
     assert (fixed.found, fixed.passed) == ("BTC/USDT:USDT: stop 59000, fixed", True)
-    item.trail = Trail(on=True, timeframe="5m", best=D(60_100), atr=D(400))
-    gauge = RULE.gauge(desk)
-    assert gauge is not None
-    assert gauge.found == "BTC/USDT:USDT: stop 59000, best mark 60100, 5m bars"
-    assert gauge.limit == "2.5 x ATR(14) behind the best mark; never looser"
-    assert gauge.left == "BTC/USDT:USDT moves at 60040"  # 59,000 + 40 + 2.5 x 400
-    item.trail = Trail(on=True, timeframe="5m", best=D(60_100))
-    frozen = RULE.gauge(desk)
+    item.trail = Trail(on=True, timeframe="5m", best=D("60100.0371"), atr=D(400))
+    shown = gauge(desk, settings)
+    assert shown is not None
+    assert shown.found == "BTC/USDT:USDT: stop 59000, 2.5 x ATR(14) of 5m bars behind 60100"
+    assert shown.limit == "behind the best mark; never looser"
+    assert shown.left == "BTC/USDT:USDT moves at 60040"  # 59,000 + 40 + 2.5 x 400
+    item.trail = Trail(on=True, by=AtrStop(7, D(3), "1h"), best=D(60_100))
+    frozen = gauge(desk, settings)
     assert frozen is not None
     assert not frozen.passed
-    assert "frozen" in frozen.found
+    assert frozen.found == "BTC/USDT:USDT: stop 59000, frozen: no 3 x ATR(7) of 1h bars"
