@@ -101,12 +101,19 @@ def _own_row(market: Market, reported: VenuePosition | None, trail_bars: str) ->
         funding=position.funding,
         stop_price=market.stop_price,
         guarded=market.guarded,
-        liquidation_price=reported.liquidation_price if reported and position.size else None,
+        liquidation_price=_liquidation(market, reported),
         strategy_id=market.guard.strategy_id,
         origin="own",
         opened_ns=position.opened_ns,
         trail_timeframe=trail_bars if market.trail.on and position.size else "",
     )
+
+
+def _liquidation(market: Market, reported: VenuePosition | None) -> Decimal | None:
+    """The venue's, where its picture shows this very position: an older one may be of the other direction."""
+    size = market.position.size
+    same = reported is not None and size and reported.size == size + market.external_size
+    return reported.liquidation_price if reported is not None and same else None
 
 
 def _external_row(reported: VenuePosition, market: Market | None, size: Decimal) -> PositionRow:

@@ -69,10 +69,8 @@ def _of_the_data(finding: Finding) -> bool:
 
 
 def _without(only: str, text: str) -> str:
-    """The text with the only symbol's base for its name, and without it where it begins."""
-    if not only:
-        return text
-    return text.removeprefix(f"{only}: ").removeprefix(f"{only} ").replace(only, only.partition("/")[0])
+    """The text without the only symbol in front of it, and with its base for its name elsewhere."""
+    return text.removeprefix(f"{only}: ").replace(only, only.partition("/")[0]) if only else text
 
 
 def share_of(finding: Finding) -> float | None:

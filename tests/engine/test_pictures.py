@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder
 from contractdesk.domain.events import FlattenAsked, HaltAsked
 from contractdesk.domain.intents import AtrStop, IntentKind
@@ -143,3 +144,18 @@ def test_what_is_no_checkpoint_is_refused(data: bytes) -> None:
 def test_a_checkpoint_of_another_version_is_refused() -> None:
     with pytest.raises(StorageError, match="version 0"):
         Engine.restore(msgspec.msgpack.encode({"version": 0}), {})
+
+
+def test_a_liquidation_price_is_that_of_this_position_or_none() -> None:
+    """The account was read before the position turned: what it shows is the other direction's."""
+    bench = Bench()
+    bench.open("0.02")
+    shown = VenuePosition(
+        symbol=SYMBOL, size=D("0.02"), entry_price=D(30_000), unrealized_pnl=D(0), leverage=D(10),
+        liquidation_price=D(20_000),
+    )  # fmt: skip
+    bench.advance(3)
+    bench.answer_account(positions=(shown,))
+    assert bench.engine.snapshot().positions[0].liquidation_price == D(20_000)
+    bench.fill(bench.enter("0.01").approved.request.client_id, "0.01")
+    assert bench.engine.snapshot().positions[0].liquidation_price is None
