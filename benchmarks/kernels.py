@@ -50,7 +50,7 @@ class Kernel:
     @contextmanager
     def running(self, code: str) -> Iterator[None]:
         """An endless cell that runs meanwhile, and is interrupted in the end."""
-        request = self._client.execute(code)
+        request = self._client.execute(code, stop_on_error=False)
         self._await(self._client.get_iopub_msg, lambda said: said["msg_type"] == "execute_input", request)
         try:
             yield

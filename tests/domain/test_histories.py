@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,3 +179,19 @@ def test_reads_are_bounded_by_age_and_by_number() -> None:
     assert len(past.reads) == READS_KEPT
     past.take(T + READS_SPAN_NS + READS_KEPT + 10, D(1))
     assert len(past.reads) == 1
+
+
+@pytest.mark.recording
+@pytest.mark.parametrize("base", ["BTC", "SOL", "BNB"])
+def test_the_interval_of_the_real_history_is_eight_hours_at_each_settlement(
+    recordings: Path, base: str
+) -> None:
+    """The venue's own stamps, with their jitter of some milliseconds."""
+    folder = recordings / "funding" / "binance_usdm"
+    frame = pd.read_parquet(folder / f"{base}_USDT_USDT-8h-funding_rate.parquet").sort_values("date")
+    stamps = pd.DatetimeIndex(frame["date"]).as_unit("ns").asi8.tolist()
+    assert any(ns % S for ns in stamps), "there is jitter"
+    past = FundingHistory()
+    for ns in stamps:
+        past.settle(ns, D("0.0001"))
+        assert past.interval_ns(on_the_second(ns) + 8 * HOUR) == 8 * HOUR
