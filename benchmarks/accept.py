@@ -2,25 +2,20 @@
 
 A kernel opens an embedded desk and a strategy trades in it while cells do what cells do. Printed:
 the loop's lag in each case, how long opening, halting and the first stop took, and whether the bot
-survived. Exit code 1 when it did not; a figure beyond its aim is marked, not fatal (machines differ).
+survived; then what ``trips`` measures. Exit code 1 when it did not survive, or no trip led to a cancel; a
+figure beyond its aim is marked, not fatal (machines differ).
 """
 
 from __future__ import annotations
 
-import json
-import queue
+import argparse
 import resource
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from jupyter_client.manager import KernelManager
+import trips
+from kernels import BUSY, Kernel, Sheet, kernel
 
-CELL_WITHIN_S = 180
 BUSY_S = 10
 
 OPEN = """
@@ -35,7 +30,6 @@ symbol = "BTC/USDT:USDT"
 trend = desk.start(cd.library.TrendFollow(symbols=[symbol], timeframe="1s", fast=3, slow=8), name="trend")
 desk.wait_for(lambda picture: picture.fills, timeout=90)
 """
-BUSY = "while True: pass"
 NUMPY = f"""
 import numpy as np
 matrix, end = np.ones((600, 600)), time.monotonic() + {BUSY_S}
@@ -81,58 +75,6 @@ print(json.dumps({
 """
 
 
-class Kernel:
-    """A real ipykernel in a process of its own, driven over its sockets."""
-
-    def __init__(self, folder: Path) -> None:
-        self._manager = KernelManager()
-        self._manager.start_kernel(cwd=str(folder))
-        self._client = self._manager.blocking_client()
-        self._client.start_channels()
-        self._client.wait_for_ready(timeout=60)
-
-    def run(self, code: str, *, fails: bool = False) -> dict[str, Any]:
-        """Execute a cell; the JSON of its last printed line, if that is one."""
-        printed: list[str] = []
-        reply = self._client.execute_interactive(
-            code, timeout=CELL_WITHIN_S, output_hook=lambda message: _collect(message, printed)
-        )
-        failed = reply["content"]["status"] != "ok"
-        if failed != fails:
-            raise SystemExit(f"cell {code!r} ended {reply['content']}")
-        lines = "".join(printed).strip().splitlines()
-        return json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
-
-    def run_and_interrupt(self, code: str, after_s: float) -> None:
-        """Execute an endless cell and interrupt it, as the stop button does."""
-        request = self._client.execute(code)
-        try:
-            self._client.get_shell_msg(timeout=after_s)
-        except queue.Empty:  # the cell is still busy, as it should be
-            self._manager.interrupt_kernel()
-        while self._client.get_shell_msg(timeout=CELL_WITHIN_S)["parent_header"].get("msg_id") != request:
-            pass
-
-    def end(self) -> None:
-        self._client.stop_channels()
-        self._manager.shutdown_kernel()
-
-
-def _collect(message: dict[str, Any], printed: list[str]) -> None:
-    if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
-        printed.append(message["content"]["text"])
-
-
-@contextmanager
-def kernel() -> Iterator[Kernel]:
-    with tempfile.TemporaryDirectory(prefix="contractdesk-accept-") as folder:
-        made = Kernel(Path(folder))
-        try:
-            yield made
-        finally:
-            made.end()
-
-
 def import_cost_s() -> float:
     """CPU seconds that `import contractdesk` adds to a bare interpreter, the least of five."""
     return max(0.0, min(_cpu_of("import contractdesk") - _cpu_of("pass") for _ in range(5)))
@@ -143,21 +85,6 @@ def _cpu_of(code: str) -> float:
     subprocess.run([sys.executable, "-c", code], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-class Sheet:
-    """What was measured, printed as it comes."""
-
-    def __init__(self) -> None:
-        self.sound = True
-
-    def figure(self, what: str, value: float, unit: str, aim: float | None = None) -> None:
-        verdict = "" if aim is None else f"  aim {aim:g} {unit}: {'met' if value <= aim else 'MISSED'}"
-        print(f"{what:<52} {value:>9.3f} {unit}{verdict}", flush=True)
-
-    def fact(self, what: str, *, holds: bool) -> None:
-        self.sound &= holds
-        print(f"{what:<52} {'yes' if holds else 'NO':>9}", flush=True)
 
 
 def lag_case(sheet: Sheet, desk: Kernel, name: str, aim_ms: float | None, cell: str | None) -> None:
@@ -176,6 +103,11 @@ def lag_case(sheet: Sheet, desk: Kernel, name: str, aim_ms: float | None, cell: 
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--trips", type=int, default=trips.TRIPS, choices=range(1, trips.MOST), metavar="N", help=trips.HELP
+    )
+    wanted = parser.parse_args().trips
     sheet = Sheet()
     sheet.figure("CPU of import contractdesk", import_cost_s(), "s", 0.3)
     with kernel() as desk:
@@ -201,6 +133,7 @@ def main() -> int:
     sheet.figure("signal to acknowledgement, worst", latency[-1], "ms")
     sheet.figure("longest time of a filled contract without a stop", end["naked_ms"], "ms", 3000)
     sheet.fact(f"books equal the exchange's after {end['fills']} fills", holds=end["passed"])
+    trips.measure(sheet, wanted)
     return 0 if sheet.sound else 1
 
 

@@ -181,8 +181,8 @@ class Desk:
 
     @property
     def funding(self) -> views.Funding:
-        """``.payments`` (ours) and ``.rates`` (public settlements)."""
-        return views.Funding(self._session.host.records, self._tz)
+        """``.ledger`` (accrued, predicted, next), ``.payments`` (ours), ``.rates`` (public settlements)."""
+        return views.Funding(self._session.host.records, self.snapshot, self._tz)
 
     @property
     def pnl(self) -> views.Pnl:

@@ -13,6 +13,7 @@ from contractdesk.console.tables import Table
 from contractdesk.desk.records import Booking, Records
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.errors import UserError
+from contractdesk.strategy.funding import ledger
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,10 @@ _ORDER = (
 _FILL = (
     "symbol", "side", "size", "price", "fee", "fee_asset", "liquidity", "strategy_id", "client_id",
     "trade_id", "venue_time",
+)  # fmt: skip
+_FUNDING = (
+    "symbol", "size", "rate", "interval_hours", "next_time", "predicted", "accrued", "break_even_hours",
+    "settled_8h", "limit_8h",
 )  # fmt: skip
 _REFUSAL = ("rule", "symbol", "found", "limit", "would_pass", "strategy_id", "intent_id", "refused_time")
 _KEYS: dict[str, Callable[[Booking], str]] = {
@@ -108,11 +113,26 @@ RISK_COLUMNS = ("rule", "passed", "found", "limit", "left", "then", "would_pass"
 
 
 class Funding:
-    """``desk.funding.payments``: ours; ``desk.funding.rates``: the settlements of watched symbols."""
+    """``.ledger``: what it does to each position; ``.payments``: ours; ``.rates``: the settlements."""
 
-    def __init__(self, records: Records, tz: str) -> None:
+    def __init__(self, records: Records, snapshot: DeskSnapshot, tz: str) -> None:
         self._records = records
+        self._snapshot = snapshot
         self._tz = tz
+
+    @property
+    def ledger(self) -> Table:
+        """A watched symbol a row: size in contracts, amounts in the settle currency, + received.
+
+        ``predicted`` is the payment of the next settlement at the current mark, ``accrued`` what was booked
+        since the position was opened; after ``break_even_hours`` at the predicted rate funding has cost the
+        unrealized profit. ``settled_8h`` is what the funding gate holds against its limit.
+        """
+        rows = [
+            [getattr(row, "next_ns" if c == "next_time" else c) for c in _FUNDING]
+            for row in ledger(self._snapshot)
+        ]
+        return Table("funding ledger", _FUNDING, rows, self._tz, empty="no symbol is watched")
 
     @property
     def payments(self) -> Table:
@@ -127,10 +147,10 @@ class Funding:
         return Table("funding rates", ("symbol", "rate", "funding_time"), rows, self._tz)
 
     def __repr__(self) -> str:
-        return f"{self.payments!r}\n{self.rates!r}"
+        return f"{self.ledger!r}\n{self.payments!r}\n{self.rates!r}"
 
     def _repr_html_(self) -> str:
-        return self.payments._repr_html_() + self.rates._repr_html_()
+        return self.ledger._repr_html_() + self.payments._repr_html_() + self.rates._repr_html_()
 
 
 class Pnl:

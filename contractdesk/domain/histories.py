@@ -11,6 +11,8 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 NS_PER_S = 1_000_000_000
+HOUR_NS = 3600 * NS_PER_S
+DAY_NS = 24 * HOUR_NS
 JITTER_NS = 60 * NS_PER_S  # a mark may name the next settlement this much before the last one is due
 RATES_KEPT = 64  # settlements: 64 hours where funding settles each hour
 READS_KEPT = 4_096
@@ -84,6 +86,25 @@ class FundingHistory(Struct, kw_only=True):
             if on_the_second(ns) > start_ns and min(ns, on_the_second(ns)) <= end_ns
         ]
         return sorted(found)
+
+    def total(self, start_ns: int, end_ns: int) -> Decimal | None:
+        """Sum of the rates settled in (start_ns, end_ns]; None where one of them may be missing."""
+        if not self.whole_from(start_ns) or self.overdue(end_ns):
+            return None
+        return sum((rate for _, rate in self.within(start_ns, end_ns)), Decimal(0))
+
+    def interval_ns(self, next_ns: int) -> int:
+        """The time between settlements that is in force, by the last one and the next; 0: not shown yet.
+
+        An interval is whole hours that divide the day, and settlements fall on its multiples in UTC. A
+        settlement off the hour was out of turn, and says nothing; another distance is a hole or a change.
+        """
+        known = {on_the_second(ns) for ns in (*self.rates, self.due_ns, next_ns)}
+        turns = sorted(ns for ns in known if ns > 0 and ns % HOUR_NS == 0)[-2:]
+        if len(turns) < 2:
+            return 0
+        gap = turns[1] - turns[0]
+        return gap if DAY_NS % gap == 0 and turns[1] % gap == 0 else 0
 
     def _told(self, due_ns: int) -> bool:
         return any(on_the_second(ns) >= on_the_second(due_ns) for ns in self.rates)

@@ -38,6 +38,7 @@ class Position(Struct, frozen=True, kw_only=True):
     realized_pnl: Decimal = ZERO  # settle currency, fees and funding not included
     fees: Decimal = ZERO  # + paid
     funding: Decimal = ZERO  # + received
+    funding_before: Decimal = ZERO  # of it, what was booked before the open size was opened
     opened_ns: int = 0  # when the open size last left zero, or crossed it
 
     @property
@@ -54,6 +55,11 @@ class Position(Struct, frozen=True, kw_only=True):
         """Realized, less fees, plus funding."""
         return self.realized_pnl - self.fees + self.funding
 
+    @property
+    def accrued_funding(self) -> Decimal:
+        """Funding booked since the open size was opened (+ received); zero when flat."""
+        return ZERO if self.flat else self.funding - self.funding_before
+
     def apply(self, fill: Fill, instrument: Instrument) -> Self:
         """The position after ``fill``; one that crosses zero closes, then opens."""
         closed = self._closed_by(fill)  # signed like the position
@@ -68,6 +74,7 @@ class Position(Struct, frozen=True, kw_only=True):
             cost=self.cost - cost_closed + instrument.cost(opened, fill.price),
             realized_pnl=self.realized_pnl + pnl,
             fees=self.fees + fill.fee,
+            funding_before=self.funding if fresh else self.funding_before,
             opened_ns=fill.ts_ns if fresh else self.opened_ns,
         )
 

@@ -119,8 +119,10 @@ class SymbolSnapshot(Struct, frozen=True, kw_only=True):
     last: Decimal | None
     mark: Decimal | None
     index: Decimal | None
-    funding_rate: Decimal | None
+    funding_rate: Decimal | None  # predicted, of the next settlement
     next_funding_ns: int
+    funding_interval_ns: int = 0  # between settlements; 0: not shown yet
+    settled_rates: Decimal | None = None  # sum of those of the funding gate's window; None: not known
 
 
 class PositionRow(Struct, frozen=True, kw_only=True):
@@ -133,6 +135,7 @@ class PositionRow(Struct, frozen=True, kw_only=True):
     realized_pnl: Decimal
     fees: Decimal
     funding: Decimal
+    accrued_funding: Decimal = ZERO  # of it, since the open size was opened
     stop_price: Decimal | None
     guarded: Decimal
     liquidation_price: Decimal | None
@@ -207,5 +210,6 @@ class DeskSnapshot(Struct, frozen=True, kw_only=True):
     strategies: tuple[StrategyRow, ...] = ()
     risk: tuple[Gauge, ...] = ()  # each rule's measured value now
     equity_curve: tuple[EquityPoint, ...] = ()
+    funding_limit: Decimal | None = None  # the funding gate's, for the settled rates
     notices: tuple[Notice, ...] = ()
     events_handled: int = 0

@@ -12,6 +12,7 @@ from contractdesk.engine.ledger import unrealized
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.state import NS_PER_MS, Desk, Hosted, HostStatus, Market
 from contractdesk.risk.gate import RiskGate
+from contractdesk.risk.market_rules import FUNDING_WINDOW_NS
 from contractdesk.risk.trailing import TrailingStop
 
 SHOWN_CLOSED = 50  # orders
@@ -47,6 +48,7 @@ def snapshot_of(desk: Desk, protection: Protection, gate: RiskGate, depth: int) 
         strategies=tuple(_strategy(hosted) for hosted in desk.strategies.values()),
         risk=gate.gauges(desk),
         equity_curve=tuple(desk.equity_curve),
+        funding_limit=desk.risk.funding_gate,
         notices=tuple(desk.notices),
         events_handled=desk.events_handled,
     )
@@ -54,7 +56,7 @@ def snapshot_of(desk: Desk, protection: Protection, gate: RiskGate, depth: int) 
 
 def _symbol(desk: Desk, market: Market, depth: int) -> SymbolSnapshot:
     bids, asks = market.book.pack_top(depth)
-    alive = market.book_alive_ns
+    alive, settlements, now_ns = market.book_alive_ns, market.settlements, desk.venue_now_ns
     return SymbolSnapshot(
         instrument=market.instrument,
         bids=bids,
@@ -68,6 +70,8 @@ def _symbol(desk: Desk, market: Market, depth: int) -> SymbolSnapshot:
         index=market.index,
         funding_rate=market.funding_rate,
         next_funding_ns=market.next_funding_ns,
+        funding_interval_ns=settlements.interval_ns(market.next_funding_ns),
+        settled_rates=settlements.total(now_ns - FUNDING_WINDOW_NS, now_ns),
     )
 
 
@@ -99,6 +103,7 @@ def _own_row(market: Market, reported: VenuePosition | None, trail_bars: str) ->
         realized_pnl=position.realized_pnl,
         fees=position.fees,
         funding=position.funding,
+        accrued_funding=position.accrued_funding,
         stop_price=market.stop_price,
         guarded=market.guarded,
         liquidation_price=_liquidation(market, reported),

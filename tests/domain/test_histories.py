@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,6 +92,68 @@ def test_what_is_no_longer_kept_is_no_longer_known() -> None:
     assert not past.whole_from(T - 70 * HOUR)
 
 
+@given(
+    st.sampled_from([1, 2, 4, 8]),
+    st.integers(0, 23),
+    st.lists(st.integers(-400, 499), min_size=1, max_size=30),
+    st.booleans(),
+)
+def test_the_interval_is_the_venues_own_whatever_the_jitter(
+    every: int, first: int, jitters_ms: list[int], moved_on: bool
+) -> None:
+    """By the last settlement and the next; when the mark still names the last one, by the last two."""
+    past = FundingHistory()
+    start = T + first * every * HOUR
+    for number, jitter_ms in enumerate(jitters_ms):
+        past.settle(start + number * every * HOUR + jitter_ms * S // 1000, D("0.0001"))
+    last = start + (len(jitters_ms) - 1) * every * HOUR
+    shown = moved_on or len(jitters_ms) > 1
+    assert past.interval_ns(last + every * HOUR if moved_on else last) == (every * HOUR if shown else 0)
+
+
+@pytest.mark.parametrize(
+    ("hours", "next_hour", "expected"),
+    [
+        ([], 8, 0),  # a new contract
+        ([0, 8], 16, 8),
+        ([0, 8], 12, 4),  # it has become shorter
+        ([5, 6, 7, 8], 16, 8),  # or longer
+        ([0, 4.37], 8, 8),  # one out of turn says nothing
+        ([0, 8], 24, 0),  # 16 h: one is missing
+        ([6, 7], 16, 0),  # 9 h: nothing that a venue has
+        ([0], 0, 0),
+    ],
+)
+def test_an_interval_that_has_not_been_shown_is_not_known(
+    hours: list[float], next_hour: int, expected: int
+) -> None:
+    past = FundingHistory()
+    for hour in hours:
+        past.settle(T + int(hour * 3600) * S + 3_000_000, D("0.0001"))
+    assert past.interval_ns(T + next_hour * HOUR) == expected * HOUR
+
+
+def test_an_announced_settlement_whose_rate_is_not_told_yet_counts_for_the_interval() -> None:
+    past = history()
+    past.settle(T, D("0.0001"))
+    past.announce(T + 4 * HOUR, T + S)
+    past.announce(T + 8 * HOUR, T + 4 * HOUR + S)
+    assert past.interval_ns(T + 8 * HOUR) == 4 * HOUR
+
+
+def test_a_sum_is_given_only_where_none_can_be_missing() -> None:
+    past = history()
+    for hour in range(4):
+        past.settle(T - hour * HOUR + 2_000_000, D("0.0001"))
+    assert past.total(T - 2 * HOUR, T) == D("0.0002")
+    assert past.total(T - 101 * HOUR, T) is None
+    past.announce(T + HOUR, T)
+    assert past.total(T - 2 * HOUR, T + HOUR) is None
+    past.settle(T + HOUR, D("0.0007"))
+    assert past.total(T - 2 * HOUR, T + HOUR) == D("0.0009")
+    assert FundingHistory().total(T - 1, T) is None
+
+
 @given(st.permutations(range(12)))
 def test_reads_of_open_interest_are_in_order_however_they_come(order: list[int]) -> None:
     past = OpenInterestHistory()
@@ -115,3 +179,19 @@ def test_reads_are_bounded_by_age_and_by_number() -> None:
     assert len(past.reads) == READS_KEPT
     past.take(T + READS_SPAN_NS + READS_KEPT + 10, D(1))
     assert len(past.reads) == 1
+
+
+@pytest.mark.recording
+@pytest.mark.parametrize("base", ["BTC", "SOL", "BNB"])
+def test_the_interval_of_the_real_history_is_eight_hours_at_each_settlement(
+    recordings: Path, base: str
+) -> None:
+    """The venue's own stamps, with their jitter of some milliseconds."""
+    folder = recordings / "funding" / "binance_usdm"
+    frame = pd.read_parquet(folder / f"{base}_USDT_USDT-8h-funding_rate.parquet").sort_values("date")
+    stamps = pd.DatetimeIndex(frame["date"]).as_unit("ns").asi8.tolist()
+    assert any(ns % S for ns in stamps), "there is jitter"
+    past = FundingHistory()
+    for ns in stamps:
+        past.settle(ns, D("0.0001"))
+        assert past.interval_ns(on_the_second(ns) + 8 * HOUR) == 8 * HOUR

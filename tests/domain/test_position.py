@@ -149,3 +149,18 @@ def test_funding_is_received_with_its_sign() -> None:
     position = folded(LINEAR, [fill("1", "100", fee="0.04")]).paid(D("-0.5"))
     assert position.funding == D("-0.5")
     assert position.net_pnl == D("-0.54")
+
+
+def test_accrued_funding_is_that_of_the_open_size_only() -> None:
+    """It begins anew when the position leaves zero or crosses it; adding and reducing keep it."""
+    held = Position(symbol="S").apply(fill("2", "100"), LINEAR).paid(D(-3))
+    assert held.accrued_funding == -3
+    held = held.apply(fill("1", "100", trade_id="2"), LINEAR).paid(D(-4))
+    held = held.apply(fill("-2", "100", trade_id="3"), LINEAR)
+    assert held.accrued_funding == -7
+    crossed = held.apply(fill("-2", "100", trade_id="4"), LINEAR)
+    assert (crossed.accrued_funding, crossed.funding) == (0, -7)
+    assert crossed.paid(D(5)).accrued_funding == 5
+    flat = crossed.paid(D(5)).apply(fill("1", "100", trade_id="5"), LINEAR).paid(D(1))
+    assert (flat.accrued_funding, flat.funding) == (0, -1)
+    assert flat.apply(fill("1", "100", trade_id="6"), LINEAR).accrued_funding == 0

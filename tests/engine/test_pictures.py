@@ -7,14 +7,15 @@ import pytest
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder
-from contractdesk.domain.events import FlattenAsked, HaltAsked
+from contractdesk.domain.events import FlattenAsked, FundingPaid, FundingSettled, HaltAsked, MarkPriced
 from contractdesk.domain.intents import AtrStop, IntentKind
 from contractdesk.domain.orders import OrderStatus
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Limits
 from contractdesk.errors import StorageError
-from tests.engine.bench import MARK, SYMBOL, Bench, D, enter, wish
+from contractdesk.strategy.funding import ledger
+from tests.engine.bench import MARK, NS_PER_S, START, SYMBOL, Bench, D, enter, wish
 
 
 def test_a_snapshot_shows_the_position_its_stop_and_its_result() -> None:
@@ -31,6 +32,33 @@ def test_a_snapshot_shows_the_position_its_stop_and_its_result() -> None:
     assert shown.symbols[SYMBOL].book_valid
     assert len(shown.symbols[SYMBOL].bids) == 16
     assert {finding.rule for finding in shown.risk} >= {"trading_state", "size_cap"}
+
+
+def test_a_snapshot_has_what_the_funding_ledger_needs() -> None:
+    bench = Bench()
+    hour = 3600 * NS_PER_S
+    next_ns = START - START % (4 * hour) + 4 * hour
+    for back, rate in ((3, "0.0004"), (2, "0.0002"), (1, "0.0001")):
+        settled_ns = next_ns - back * 4 * hour + 2_000_000
+        bench.feed(FundingSettled(ts_ns=START, symbol=SYMBOL, rate=D(rate), funding_ns=settled_ns))
+    bench.open("0.02", "29000")
+    paid = FundingPaid(
+        ts_ns=bench.now_ns, symbol=SYMBOL, payment_id="p", amount=D("-0.06"), venue_ns=bench.now_ns
+    )
+    bench.feed(paid)
+    bench.feed(
+        MarkPriced(
+            ts_ns=START + 1, symbol=SYMBOL, mark=MARK, index=MARK, funding_rate=D("0.0003"),
+            next_funding_ns=next_ns, venue_ns=START + 1,
+        )
+    )  # fmt: skip
+    restored = Engine.restore(bench.engine.checkpoint(), {})
+    for shown in (bench.engine.snapshot(), restored.snapshot()):
+        item = shown.symbols[SYMBOL]
+        assert (item.funding_interval_ns, item.settled_rates) == (4 * hour, D("0.0003"))
+        assert (shown.positions[0].accrued_funding, shown.funding_limit) == (D("-0.06"), D("0.0005"))
+        (row,) = ledger(shown)
+        assert (row.predicted, row.interval_hours) == (D("-0.18"), 4)  # 600 USDT x 0.03 %
 
 
 def test_naked_contracts_are_counted_by_the_second() -> None:

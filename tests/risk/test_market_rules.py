@@ -104,6 +104,59 @@ def test_a_stamp_that_is_some_milliseconds_late_counts_as_its_second() -> None:
     assert not funding_passes(with_funding(history, NOW - NS_PER_S))
 
 
+MIDNIGHT = NOW - NOW % (24 * HOUR_NS)  # a settlement of every interval
+JITTERS_MS = (0, 1, 7, -3, 10, 2, 0, -1, 4)
+
+
+def regular(every: int, rate: Decimal, extra: str = "0") -> FundingHistory:
+    """A day of settlements each ``every`` hours up to MIDNIGHT, with jitter; the last + ``extra``."""
+    history = FundingHistory(since_ns=0, until_ns=MIDNIGHT + 8 * HOUR_NS)
+    for back in range(24 // every):
+        jitter = JITTERS_MS[back % len(JITTERS_MS)] * MS
+        history.settle(MIDNIGHT - back * every * HOUR_NS + jitter, rate if back else rate + D(extra))
+    return history
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 8])
+def test_a_window_holds_eight_hours_of_settlements_whatever_the_interval(every: int) -> None:
+    """8 of 1 h, 2 of 4 h, 1 of 8 h, from the second of one settlement to the second before the next."""
+    rate, count = D("0.0005") * every / 8, 8 // every
+    for after_ns in (0, NS_PER_S, every * HOUR_NS - NS_PER_S):
+        now = MIDNIGHT + after_ns
+        assert funding_passes(with_funding(regular(every, rate), now))
+        desk = with_funding(regular(every, rate, UNIT), now)
+        finding = review(desk, enter(desk))[1][FUNDING]
+        assert not finding.passed
+        assert finding.found == f"+0.050001 % in {count} settlement{'s' * (count > 1)}"
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 8])
+@pytest.mark.parametrize("jitter_ms", [-2, 0, 9])
+def test_the_next_settlement_of_each_interval_is_missing_until_it_is_told(every: int, jitter_ms: int) -> None:
+    """It is due by the announced second; its own stamp may be some milliseconds off."""
+    history, due = regular(every, D("0.0005") * every / 8), MIDNIGHT + every * HOUR_NS
+    history.announce(due, MIDNIGHT + NS_PER_S)
+    assert funding_passes(with_funding(history, due - 1))
+    assert not funding_passes(with_funding(history, due))
+    history.settle(due + jitter_ms * MS, D("0.0005") * every / 8)
+    assert funding_passes(with_funding(history, due)), "one came, one left"
+    history.settle(due + jitter_ms * MS, D("0.0005") * every / 8 + D(UNIT))
+    assert not funding_passes(with_funding(history, due))
+
+
+def test_an_interval_that_is_shortened_brings_more_settlements_into_the_window() -> None:
+    """The venue goes from 8 h to 1 h: at 05:00 the one of midnight and five more count."""
+    history = regular(8, D("0.0002"))
+    for hour in range(1, 6):
+        history.settle(MIDNIGHT + hour * HOUR_NS + 3 * MS, D("0.00006"))
+    at_five = MIDNIGHT + 5 * HOUR_NS
+    assert funding_passes(with_funding(history, at_five))
+    history.settle(at_five + 3 * MS, D("0.00006001"))
+    desk = with_funding(history, at_five)
+    assert review(desk, enter(desk))[1][FUNDING].found == "+0.050001 % in 6 settlements"
+    assert not funding_passes(desk)
+
+
 Change = Callable[[FundingHistory], None]
 
 
