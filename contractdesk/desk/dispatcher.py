@@ -18,6 +18,7 @@ from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.order_log import OrderLog
 from contractdesk.desk.supervisor import Supervisor
 from contractdesk.domain.commands import (
+    AmendStop,
     CancelOrder,
     Command,
     Notify,
@@ -32,6 +33,7 @@ from contractdesk.domain.commands import (
 )
 from contractdesk.domain.events import (
     AccountRead,
+    AmendFailed,
     CancelFailed,
     Event,
     OrderRejected,
@@ -98,7 +100,7 @@ class Dispatcher:
         for command in commands:
             self._perform(command, caused_ns)
 
-    def _perform(self, command: Command, caused_ns: int) -> None:
+    def _perform(self, command: Command, caused_ns: int) -> None:  # noqa: C901  (a flat dispatch, a case each)
         match command:
             case SubmitOrder(approved=approved):
                 self._create(approved.request, approved.signal_ns, entry=True)
@@ -106,6 +108,8 @@ class Dispatcher:
                 self._create(_stop_request(command), caused_ns, entry=False)
             case ReduceOrder():
                 self._create(_reduce_request(command), command.signal_ns or caused_ns, entry=False)
+            case AmendStop():
+                self._spawn(self._amend(command), f"amend {command.client_id}")
             case CancelOrder():
                 self._spawn(self._cancel(command), f"cancel {command.client_id}")
             case QueryOrder():
@@ -186,12 +190,39 @@ class Dispatcher:
             )
         )
 
-    # -- cancels and reads -----------------------------------------------------------------
+    # -- amends, cancels and reads -----------------------------------------------------------
+
+    async def _created(self, client_id: str) -> None:
+        """Wait for the answer to the order's create: what overtakes that finds no order."""
+        create = self._creates.get(client_id)
+        if create is not None:
+            await asyncio.wait({create}, timeout=CREATE_ANSWER_WITHIN_S)
+
+    async def _amend(self, command: AmendStop) -> None:
+        await self._created(command.client_id)
+        message = "the lease on this account was taken over"
+        if self._lock.valid:
+            try:
+                outcome = await self._venue.amend_stop(
+                    command.symbol, command.client_id, command.size, command.trigger_price
+                )
+            except VenueError as error:
+                message = str(error)
+            else:
+                self._emit(outcome)
+                return
+        self._emit(
+            AmendFailed(
+                ts_ns=self._clock.now_ns(),
+                client_id=command.client_id,
+                symbol=command.symbol,
+                code=0,
+                message=message,
+            )
+        )
 
     async def _cancel(self, command: CancelOrder) -> None:
-        create = self._creates.get(command.client_id)
-        if create is not None:  # a cancel that overtakes its create finds nothing to cancel
-            await asyncio.wait({create}, timeout=CREATE_ANSWER_WITHIN_S)
+        await self._created(command.client_id)
         code, message = 0, "the lease on this account was taken over"
         if self._lock.valid:
             try:
