@@ -87,7 +87,7 @@ class Amends:
         if not self._desk.config.amend_stop or tracked.role is not OrderRole.STOP:
             return
         known, request = tracked.amending, tracked.order.request
-        if seen.trigger_price is None or asked_ns <= tracked.order.updated_ns:
+        if seen.trigger_price is None or asked_ns < tracked.order.updated_ns:
             return  # it may be older than what we know
         shown = (seen.size, seen.trigger_price)
         if shown != (request.size, request.trigger_price):
