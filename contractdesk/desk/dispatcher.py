@@ -43,7 +43,7 @@ from contractdesk.domain.events import (
     VenueStateRead,
 )
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType
-from contractdesk.errors import StorageError, UserError, VenueError
+from contractdesk.errors import RateLimited, StorageError, UserError, VenueError, VenueRejected
 from contractdesk.venues.base import Venue
 
 DURABLE_WITHIN_S = 0.250
@@ -200,14 +200,14 @@ class Dispatcher:
 
     async def _amend(self, command: AmendStop) -> None:
         await self._created(command.client_id)
-        message = "the lease on this account was taken over"
+        code, message = 0, "the lease on this account was taken over"
         if self._lock.valid:
             try:
                 outcome = await self._venue.amend_stop(
                     command.symbol, command.client_id, command.size, command.trigger_price
                 )
             except VenueError as error:
-                message = str(error)
+                code, message = _code_of(error), str(error)
             else:
                 self._emit(outcome)
                 return
@@ -216,7 +216,7 @@ class Dispatcher:
                 ts_ns=self._clock.now_ns(),
                 client_id=command.client_id,
                 symbol=command.symbol,
-                code=0,
+                code=code,
                 message=message,
             )
         )
@@ -305,6 +305,17 @@ class Dispatcher:
 
     def _not_ready(self, symbol: str, reason: str) -> None:
         self._emit(SymbolNotReady(ts_ns=self._clock.now_ns(), symbol=symbol, reason=reason))
+
+
+def _code_of(error: VenueError) -> int:
+    """The venue's own where it has refused; 0 where what was asked may have been done all the same."""
+    match error:
+        case VenueRejected(code=code):
+            return code
+        case RateLimited(status=status):
+            return -status
+        case _:
+            return 0
 
 
 def _stop_request(command: PlaceStop) -> OrderRequest:

@@ -105,8 +105,10 @@ class Venue(Protocol):
     ) -> OrderAmended | AmendFailed:
         """Give a resting stop these terms, once; only where ``capabilities.amend_stop`` says so.
 
-        OrderAmended once the venue has it so, with the venue's time of it; AmendFailed with code 0
-        where it may or may not have been done.
+        OrderAmended once the venue has it so, with the venue's time of it. AmendFailed, or a
+        VenueError, where not: of those VenueRejected and RateLimited say that it was not done, and
+        after any other (as with code 0) it may have been. Nothing may do it later than five seconds
+        after the call.
         """
         ...
 

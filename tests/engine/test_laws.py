@@ -129,7 +129,7 @@ def test_no_single_kind_of_fault_leaves_a_contract_naked(faults: Faults, in_plac
 
 
 def test_a_venue_that_amends_is_asked_to() -> None:
-    """Else the laws above would say nothing about it: most moves are made in place, few replaced."""
+    """Else the laws above would say nothing about it: where nothing goes wrong, all moves are in place."""
     sent = [
         command
         for seed in range(20)
@@ -141,7 +141,7 @@ def test_a_venue_that_amends_is_asked_to() -> None:
     entries = sum(isinstance(command, SubmitOrder) for command in sent)
     protective = sum(command.type is OrderType.STOP_MARKET for command in stops)
     assert amends > 100
-    assert protective <= 2 * entries
+    assert protective <= entries  # one for each that opens a position
 
 
 @given(seeds)
