@@ -48,6 +48,7 @@ from contractdesk.venues.base import Venue
 
 DURABLE_WITHIN_S = 0.250
 CREATE_ANSWER_WITHIN_S = 30.0  # the venue's own timeouts are shorter; this only bounds a cancel's wait
+AMEND_WITHIN_S = 1.0  # an amend waits no longer for its order's create: it must not come late
 WATCH_ATTEMPTS = 100
 WATCH_AGAIN_S = 3.0
 FENCE_NS = 15 * NS_PER_S  # a create that ended in a fault: later than any request window
@@ -192,16 +193,21 @@ class Dispatcher:
 
     # -- amends, cancels and reads -----------------------------------------------------------
 
-    async def _created(self, client_id: str) -> None:
+    async def _created(self, client_id: str, within_s: float) -> bool:
         """Wait for the answer to the order's create: what overtakes that finds no order."""
         create = self._creates.get(client_id)
-        if create is not None:
-            await asyncio.wait({create}, timeout=CREATE_ANSWER_WITHIN_S)
+        if create is None:
+            return True
+        done, _ = await asyncio.wait({create}, timeout=within_s)
+        return bool(done)
 
     async def _amend(self, command: AmendStop) -> None:
-        await self._created(command.client_id)
-        code, message = 0, "the lease on this account was taken over"
-        if self._lock.valid:
+        code, message = 0, "not sent: the order's create has no answer yet"
+        if not await self._created(command.client_id, AMEND_WITHIN_S):
+            pass  # later nobody may want it any more
+        elif not self._lock.valid:
+            message = "the lease on this account was taken over"
+        else:
             try:
                 outcome = await self._venue.amend_stop(
                     command.symbol, command.client_id, command.size, command.trigger_price
@@ -222,7 +228,7 @@ class Dispatcher:
         )
 
     async def _cancel(self, command: CancelOrder) -> None:
-        await self._created(command.client_id)
+        await self._created(command.client_id, CREATE_ANSWER_WITHIN_S)
         code, message = 0, "the lease on this account was taken over"
         if self._lock.valid:
             try:

@@ -19,7 +19,7 @@ from contractdesk.engine.core import Core
 from contractdesk.engine.state import NS_PER_S, Amending, AmendState, Tracked
 
 ANSWER_WITHIN_NS = 2 * NS_PER_S  # of the venue to an amend, and of a read to what became of it
-FENCE_NS = 5 * NS_PER_S  # its turn in the queue and its request window: later it is not done any more
+FENCE_NS = 6 * NS_PER_S  # the dispatcher's wait and the venue's promise: later it is not done any more
 MAX_AMENDS = 2  # of one move
 
 

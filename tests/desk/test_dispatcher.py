@@ -257,3 +257,20 @@ def test_an_amend_that_was_refused_keeps_its_code() -> None:
         (failed,) = bench.events
         assert isinstance(failed, AmendFailed)
         assert failed.code == code
+
+
+def test_an_amend_whose_create_stays_unanswered_is_not_sent() -> None:
+    async def run() -> Bench:
+        bench = Bench()
+        bench.venue.hold = asyncio.Event()
+        bench.dispatcher.perform([STOP, AMEND], CLOCK.now_ns())
+        amends = {task for task in bench.supervisor._tasks if task.get_name().startswith("amend")}
+        await asyncio.wait(amends, timeout=5)
+        bench.venue.hold.set()
+        await bench.settled()
+        return bench
+
+    bench = asyncio.run(run())
+    assert bench.venue.asked == ["submit s1"]
+    assert [type(event) for event in bench.events] == [AmendFailed, OrderAccepted]
+    assert bench.events[0].code == 0  # type: ignore[union-attr]

@@ -352,7 +352,7 @@ def test_back_where_it_stands_a_stop_in_doubt_does_not_hold() -> None:
     assert bench.last(CancelOrder).client_id == stop
 
 
-@pytest.mark.parametrize(("later_s", "kind"), [(1.0, PlaceStop), (5.0, AmendStop)])
+@pytest.mark.parametrize(("later_s", "kind"), [(1.0, PlaceStop), (6.0, AmendStop)])
 def test_one_that_was_lost_and_repeated_may_still_come(later_s: float, kind: type) -> None:
     bench, stop = amend_bench()
     move(bench, NEW)
