@@ -221,18 +221,22 @@ def test_a_stop_moves_as_one_order(guarded: Callable[[Case], None]) -> None:
     guarded(case)
 
 
-@pytest.mark.parametrize("when", ["after", "before"])
+@pytest.mark.parametrize(
+    ("when", "ms", "again"),
+    [("after", 0, 0), ("before", 0, 1), ("after", 800, 1)],
+    ids=["done", "not done", "done later"],
+)
 def test_an_answer_that_is_lost_leaves_one_order_and_it_is_where_it_should_be(
-    guarded: Callable[[Case], None], when: str
+    guarded: Callable[[Case], None], when: str, ms: int, again: int
 ) -> None:
     async def case(rig: Rig) -> None:
         # twice: a PUT whose connection breaks is sent again by aiohttp itself, once
-        rig.fault("drop_request", when=when, count=2)
+        rig.fault("drop_request", when=when, ms=ms, count=2)
         price = rig.near("0.952")
         await rig.move(price)
         (row,) = rig.algos
         assert [D(each["trigger_price"]) for each in row["amendments"]][1:] == [price]
-        assert rig.faults() == ["drop_request"] * 2 + [""] * (when == "before")
+        assert rig.faults() == ["drop_request"] * 2 + [""] * again
 
     guarded(case)
 
