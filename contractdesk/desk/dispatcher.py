@@ -18,6 +18,7 @@ from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.order_log import OrderLog
 from contractdesk.desk.supervisor import Supervisor
 from contractdesk.domain.commands import (
+    AmendStop,
     CancelOrder,
     Command,
     Notify,
@@ -32,6 +33,7 @@ from contractdesk.domain.commands import (
 )
 from contractdesk.domain.events import (
     AccountRead,
+    AmendFailed,
     CancelFailed,
     Event,
     OrderRejected,
@@ -41,11 +43,12 @@ from contractdesk.domain.events import (
     VenueStateRead,
 )
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType
-from contractdesk.errors import StorageError, UserError, VenueError
+from contractdesk.errors import RateLimited, StorageError, UserError, VenueError, VenueRejected
 from contractdesk.venues.base import Venue
 
 DURABLE_WITHIN_S = 0.250
 CREATE_ANSWER_WITHIN_S = 30.0  # the venue's own timeouts are shorter; this only bounds a cancel's wait
+AMEND_WITHIN_S = 1.0  # an amend waits no longer for its order's create: it must not come late
 WATCH_ATTEMPTS = 100
 WATCH_AGAIN_S = 3.0
 FENCE_NS = 15 * NS_PER_S  # a create that ended in a fault: later than any request window
@@ -98,7 +101,7 @@ class Dispatcher:
         for command in commands:
             self._perform(command, caused_ns)
 
-    def _perform(self, command: Command, caused_ns: int) -> None:
+    def _perform(self, command: Command, caused_ns: int) -> None:  # noqa: C901  (a flat dispatch, a case each)
         match command:
             case SubmitOrder(approved=approved):
                 self._create(approved.request, approved.signal_ns, entry=True)
@@ -106,6 +109,8 @@ class Dispatcher:
                 self._create(_stop_request(command), caused_ns, entry=False)
             case ReduceOrder():
                 self._create(_reduce_request(command), command.signal_ns or caused_ns, entry=False)
+            case AmendStop():
+                self._spawn(self._amend(command), f"amend {command.client_id}")
             case CancelOrder():
                 self._spawn(self._cancel(command), f"cancel {command.client_id}")
             case QueryOrder():
@@ -186,12 +191,44 @@ class Dispatcher:
             )
         )
 
-    # -- cancels and reads -----------------------------------------------------------------
+    # -- amends, cancels and reads -----------------------------------------------------------
+
+    async def _created(self, client_id: str, within_s: float) -> bool:
+        """Wait for the answer to the order's create: what overtakes that finds no order."""
+        create = self._creates.get(client_id)
+        if create is None:
+            return True
+        done, _ = await asyncio.wait({create}, timeout=within_s)
+        return bool(done)
+
+    async def _amend(self, command: AmendStop) -> None:
+        code, message = 0, "not sent: the order's create has no answer yet"
+        if not await self._created(command.client_id, AMEND_WITHIN_S):
+            pass  # later nobody may want it any more
+        elif not self._lock.valid:
+            message = "the lease on this account was taken over"
+        else:
+            try:
+                outcome = await self._venue.amend_stop(
+                    command.symbol, command.client_id, command.size, command.trigger_price
+                )
+            except VenueError as error:
+                code, message = _code_of(error), str(error)
+            else:
+                self._emit(outcome)
+                return
+        self._emit(
+            AmendFailed(
+                ts_ns=self._clock.now_ns(),
+                client_id=command.client_id,
+                symbol=command.symbol,
+                code=code,
+                message=message,
+            )
+        )
 
     async def _cancel(self, command: CancelOrder) -> None:
-        create = self._creates.get(command.client_id)
-        if create is not None:  # a cancel that overtakes its create finds nothing to cancel
-            await asyncio.wait({create}, timeout=CREATE_ANSWER_WITHIN_S)
+        await self._created(command.client_id, CREATE_ANSWER_WITHIN_S)
         code, message = 0, "the lease on this account was taken over"
         if self._lock.valid:
             try:
@@ -274,6 +311,17 @@ class Dispatcher:
 
     def _not_ready(self, symbol: str, reason: str) -> None:
         self._emit(SymbolNotReady(ts_ns=self._clock.now_ns(), symbol=symbol, reason=reason))
+
+
+def _code_of(error: VenueError) -> int:
+    """The venue's own where it has refused; 0 where what was asked may have been done all the same."""
+    match error:
+        case VenueRejected(code=code):
+            return code
+        case RateLimited(status=status):
+            return -status
+        case _:
+            return 0
 
 
 def _stop_request(command: PlaceStop) -> OrderRequest:

@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.events import (
+    AmendFailed,
     CancelFailed,
     Event,
     OrderAccepted,
@@ -126,6 +127,8 @@ class OrderLog:
                 self._write(logging.INFO, "triggered", line)
             case CancelFailed(code=code, message=message):
                 self._write(logging.WARNING, "cancel failed", line, f"{code}: {message}")
+            case AmendFailed(code=code, message=message):
+                self._write(logging.WARNING, "amend failed", line, f"{code}: {message}")
             case _:
                 pass  # amendments and queries change nothing that this log tells
 

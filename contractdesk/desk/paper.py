@@ -18,6 +18,7 @@ from contractdesk.desk.paper_market import Background, PaperExchange, PushedMark
 from contractdesk.desk.paper_words import Translator, names
 from contractdesk.domain.account import Account, MarginMode, PositionMode
 from contractdesk.domain.events import (
+    AmendFailed,
     BookChanged,
     BookSnapshotRead,
     CancelFailed,
@@ -26,6 +27,7 @@ from contractdesk.domain.events import (
     MarkPriced,
     ModesRead,
     OrderAccepted,
+    OrderAmended,
     OrderCancelled,
     OrderRead,
     OrderRejected,
@@ -47,6 +49,7 @@ NAME = "paper"
 ANSWER_AFTER_S = 0.03  # a venue's round trip: without it paper fills what no real order would
 HEARTBEAT_S = 0.1  # funding settles on time even when the market is quiet
 UNKNOWN_ORDER = -2011
+UNSUPPORTED = -4120
 
 
 class PaperVenue:
@@ -178,6 +181,29 @@ class PaperVenue:
         except Refused as refusal:
             return CancelFailed(**known, code=UNKNOWN_ORDER, message=str(refusal))
         return OrderCancelled(**known)
+
+    async def amend_stop(
+        self, symbol: str, client_id: str, size: Decimal, trigger_price: Decimal
+    ) -> OrderAmended | AmendFailed:
+        """As the venue would that lends its market: where that one cannot, paper cannot either."""
+        await asyncio.sleep(ANSWER_AFTER_S)
+        known: dict[str, Any] = {"ts_ns": self._clock.now_ns(), "client_id": client_id, "symbol": symbol}
+        if not self.capabilities.amend_stop:
+            return AmendFailed(**known, code=UNSUPPORTED, message=f"{self.name} cannot amend a stop")
+        ask = model.AmendAlgo(
+            account=NAME,
+            symbol=self._venue_name(symbol),
+            client_id=client_id,
+            trigger_price=trigger_price,
+            quantity=size,
+        )
+        try:
+            self._handle(ask)
+        except Refused as refusal:
+            return AmendFailed(**known, code=UNKNOWN_ORDER, message=str(refusal))
+        return OrderAmended(
+            **known, venue_ns=known["ts_ns"], price=None, trigger_price=trigger_price, size=size
+        )
 
     async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
         await asyncio.sleep(ANSWER_AFTER_S)

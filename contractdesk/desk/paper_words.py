@@ -112,6 +112,8 @@ class Translator:
             "venue_ns": algo.updated_ns,
         }
         match algo.status:
+            case AlgoStatus.NEW if algo.amendments:
+                yield OrderAmended(**known, price=None, trigger_price=algo.trigger_price, size=algo.quantity)
             case AlgoStatus.NEW:
                 yield OrderAccepted(**known, venue_id=str(algo.algo_id))
             case AlgoStatus.TRIGGERED:

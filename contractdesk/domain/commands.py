@@ -45,6 +45,17 @@ class PlaceStop(CommandBase, frozen=True, kw_only=True):
     strategy_id: str = ""
 
 
+class AmendStop(CommandBase, frozen=True, kw_only=True):
+    """Give a resting reduce-only stop another size and trigger: both absolute, and nothing else changes."""
+
+    client_id: str
+    symbol: str
+    side: Side
+    size: Decimal
+    trigger_price: Decimal
+    venue_id: str
+
+
 class ReduceOrder(CommandBase, frozen=True, kw_only=True):
     """Send a reduce-only order; market unless it has a price."""
 
@@ -113,6 +124,6 @@ class Notify(CommandBase, frozen=True, kw_only=True):
     symbol: str = ""
 
 
-Protective = PlaceStop | ReduceOrder | CancelOrder
+Protective = PlaceStop | AmendStop | ReduceOrder | CancelOrder
 OrderCommand = SubmitOrder | Protective
 Command = OrderCommand | QueryOrder | ReadAccount | ReadVenueState | Watch | Notify

@@ -39,6 +39,7 @@ from contractdesk.domain.orders import OrderStatus, OrderType, Side
 
 __all__ = [
     "AccountRead",
+    "AmendFailed",
     "BarClosed",
     "BarsLoaded",
     "BookChanged",
@@ -148,6 +149,13 @@ class OrderAmended(OrderEvent, frozen=True, kw_only=True):
     price: Decimal | None
     trigger_price: Decimal | None
     size: Decimal
+
+
+class AmendFailed(OrderEvent, frozen=True, kw_only=True):
+    """The venue refused to amend, or the answer was lost (``code`` 0): then it may have been done."""
+
+    code: int
+    message: str
 
 
 class StopTriggered(OrderEvent, frozen=True, kw_only=True):
@@ -375,7 +383,7 @@ Event = (
     | LiquidationPrinted | OpenInterestRead | BarClosed | BarsLoaded | TradesLoaded | ChannelAlive
     | SymbolNotReady | SymbolReady | InstrumentListed | FundingHistoryRead
     | OrderAccepted | OrderRejected | OutcomeUnknown | OrderFilled | OrderCancelled | OrderExpired
-    | OrderAmended | StopTriggered | CancelFailed | OrderRead
+    | OrderAmended | AmendFailed | StopTriggered | CancelFailed | OrderRead
     | AccountRead | VenueStateRead | ReadFailed | WalletChanged | PositionReported | FundingPaid
     | MarginCalled | LeverageChanged | ModesRead
     | StreamLost | StreamRestored | ClockMeasured | VenueSilenced | LoopLagged | TimePassed

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.amending import MAX_AMENDS, covers, under_way
 from contractdesk.engine.core import Core
-from contractdesk.engine.protection import MAX_LIVE_STOPS
 from contractdesk.engine.state import Desk, Market
+from contractdesk.engine.stops import CONFIRMED, MAX_LIVE_STOPS
 from contractdesk.errors import EngineFault
 
 
@@ -18,6 +19,7 @@ def validate_state(core: Core) -> None:
     for market in core.desk.symbols.values():
         _check_orders(core.desk, market)
         _check_protection(core.desk, market)
+        _check_amends(core.desk, market)
     _check_indexes(core.desk)
 
 
@@ -47,6 +49,21 @@ def _check_protection(desk: Desk, market: Market) -> None:
     for tracked in stops:
         if not tracked.order.request.reduce_only:
             raise EngineFault(f"the stop {tracked.id} could open a position")
+
+
+def _check_amends(desk: Desk, market: Market) -> None:
+    """Only a stop is amended, a bounded number of times, and it covers no more than is certain."""
+    certain, side = ZERO, market.position.closing_side
+    for tracked in desk.tracked(market):
+        stop = tracked.role is OrderRole.STOP
+        if tracked.amending is not None and not (stop and desk.config.amend_stop):
+            raise EngineFault(f"{tracked.id} is being amended, and must not be")
+        if tracked.amends > MAX_AMENDS or (under_way(tracked) and not tracked.amends):
+            raise EngineFault(f"{tracked.id} has been amended {tracked.amends} times in one move")
+        if stop and tracked.order.request.side is side and tracked.order.status in CONFIRMED:
+            certain += covers(tracked)
+    if market.guarded > certain:
+        raise EngineFault(f"{market.guarded} contracts count as guarded, and {certain} are for certain")
 
 
 def _check_indexes(desk: Desk) -> None:

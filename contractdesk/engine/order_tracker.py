@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from contractdesk.domain.commands import CancelOrder, QueryOrder, Severity
 from contractdesk.domain.events import (
+    AmendFailed,
     CancelFailed,
     OrderAccepted,
     OrderAmended,
@@ -25,6 +26,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine import client_ids
+from contractdesk.engine.amending import Amends
 from contractdesk.engine.core import SOON_NS, Core
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market, Tracked
 
@@ -42,7 +44,7 @@ NOT_ACCEPTED = "not accepted"
 
 OrderReport = (
     OrderAccepted | OrderRejected | OutcomeUnknown | OrderCancelled | OrderExpired
-    | OrderAmended | StopTriggered | CancelFailed | OrderRead
+    | OrderAmended | AmendFailed | StopTriggered | CancelFailed | OrderRead
 )  # fmt: skip
 
 
@@ -50,6 +52,7 @@ class OrderTracker:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._desk = core.desk
+        self.amends = Amends(core, self._ask_now)
 
     # -- ours ------------------------------------------------------------------------------
 
@@ -128,7 +131,9 @@ class OrderTracker:
             case OrderExpired():
                 self.move(tracked, OrderStatus.EXPIRED, event.reason)
             case OrderAmended():
-                self._on_amended(tracked, event)
+                self.amends.on_amended(tracked, event)
+            case AmendFailed():
+                self.amends.on_failed(tracked, event)
             case StopTriggered():
                 self._on_triggered(tracked, event.child_venue_id)
             case CancelFailed():
@@ -136,7 +141,7 @@ class OrderTracker:
             case OrderRead(order=None):
                 self._on_absent(tracked)
             case OrderRead(order=VenueOrder() as order):
-                self.merge(tracked, order)
+                self.merge(tracked, order, tracked.asked_ns)
 
     def on_fill(self, tracked: Tracked, fill: Fill) -> None:
         """Count a fill (booked once by the ledger) towards its order."""
@@ -154,7 +159,7 @@ class OrderTracker:
             self._core.halt(f"order {tracked.id} was filled beyond its size")
         self._settle(tracked, after)
 
-    def merge(self, tracked: Tracked, seen: VenueOrder) -> None:
+    def merge(self, tracked: Tracked, seen: VenueOrder, asked_ns: int) -> None:
         """Take over what a query, or a picture of all open orders, shows of an order of ours."""
         tracked.absent = 0
         tracked.query_id = 0
@@ -163,6 +168,7 @@ class OrderTracker:
         match seen.status:
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED:
                 self._believe_again(tracked)
+                self.amends.on_seen(tracked, seen, asked_ns)
                 self._on_accepted(tracked, seen.venue_id)
             case OrderStatus.TRIGGERED:
                 self._on_triggered(tracked, "")
@@ -196,6 +202,7 @@ class OrderTracker:
             self.cancel(tracked)
         if tracked.cancel_ns and now >= tracked.cancel_ns:
             self.try_cancel(tracked)
+        self.amends.on_time(tracked)
         if tracked.query_ns and now >= tracked.query_ns:
             self._query(tracked)
 
@@ -207,10 +214,15 @@ class OrderTracker:
                 return True
         return False
 
+    def _ask_now(self, tracked: Tracked) -> None:
+        tracked.queries = 0
+        self._query(tracked)
+
     def _query(self, tracked: Tracked) -> None:
         request = tracked.order.request
         backoff = min(FIRST_QUERY_NS << tracked.queries, LONGEST_QUERY_NS)
         tracked.queries = min(tracked.queries + 1, 16)
+        tracked.asked_ns = self._desk.now_ns
         tracked.query_ns = self._desk.now_ns + backoff
         tracked.query_id = self._core.request_id()
         self._core.emit(
@@ -266,7 +278,7 @@ class OrderTracker:
             market.open_ids[request.client_id] = None
             self._desk.closed_ids.pop(request.client_id, None)
         else:
-            tracked.query_ns = 0
+            tracked.query_ns, tracked.amending = 0, None
             market.open_ids.pop(request.client_id, None)
             self._close(request.client_id)
         self._core.changes.append(tracked)
@@ -349,16 +361,6 @@ class OrderTracker:
         if tracked.order.status.open:
             self.ask(tracked, IN_FLIGHT_CHECK_NS)
             self._core.reconcile_within(NS_PER_S)
-
-    def _on_amended(self, tracked: Tracked, event: OrderAmended) -> None:
-        request = replace(
-            tracked.order.request,
-            size=event.size,
-            price=event.price or tracked.order.request.price,
-            trigger_price=event.trigger_price or tracked.order.request.trigger_price,
-        )
-        tracked.order = replace(tracked.order, request=request, updated_ns=self._desk.now_ns)
-        self._core.touch(event.symbol)
 
     def _on_stranger(self, event: OrderReport) -> None:
         """A report on an order that we do not track."""

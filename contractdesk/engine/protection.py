@@ -1,9 +1,8 @@
 """Every filled contract stands under a reduce-only stop on the venue, or the position is closed.
 
 ``ensure`` compares what is wanted with what is there, whatever happened and in whatever order; so
-an event that is lost, late or repeated changes when, not whether. A stop is resized or moved by
-placing the new one first and cancelling the old one once the new one is confirmed: one stop a
-position, two only while one replaces the other. What a stop cannot cover in time is flattened.
+an event that is lost, late or repeated changes when, not whether. How a stop is placed, resized and moved
+stands in ``stops``. What a stop cannot cover in time is flattened.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from contractdesk.domain.commands import PlaceStop, Severity
+from contractdesk.domain.commands import Severity
 from contractdesk.domain.instrument import ZERO
-from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
+from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType
 from contractdesk.domain.position import Trail
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.amending import covers
 from contractdesk.engine.core import Booking, Core
 from contractdesk.engine.coverage import oldest_ns, recount
 from contractdesk.engine.flattening import (
@@ -28,13 +28,12 @@ from contractdesk.engine.flattening import (
 )
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
+from contractdesk.engine.stops import Stops, guards
 from contractdesk.risk.trailing import TrailingStop
 
-MAX_LIVE_STOPS = 2
 MAX_REJECTIONS = 2  # stops refused in a row before the position is closed
 MAX_LOSSES = 3  # stops taken away by somebody else before the position is closed
 MAX_PROFIT_REJECTIONS = 2
-CONFIRMED = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED, OrderStatus.TRIGGERED)
 
 
 class Protection:
@@ -43,6 +42,7 @@ class Protection:
         self._desk = core.desk
         self._orders = orders
         self.flattening = Flattening(core, orders)
+        self.stops = Stops(core, orders, self.flattening)
 
     # -- what happened ---------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ class Protection:
         if guard.flatten_reason:
             self.flattening.drive(market)
             return
-        self._fit_stop(market)
+        self.stops.fit(market)
         self._fit_profit(market)
 
     def deadlines_ns(self, market: Market) -> Iterator[int]:
@@ -118,23 +118,15 @@ class Protection:
     def _patience_ns(self) -> int:
         return int(self._desk.risk.stop_deadline_s * NS_PER_S)
 
-    def _stops(self, market: Market) -> list[Tracked]:
-        return self._desk.tracked(market, OrderRole.STOP)
-
     def _measure(self, market: Market) -> None:
         """Count what confirmed stops cover, and since when the rest is uncovered."""
         size = abs(market.position.size)
-        confirmed = [tracked for tracked in self._right(market) if _guards(tracked)]
-        guarded = min(size, sum((tracked.order.remaining for tracked in confirmed), ZERO))
+        confirmed = [tracked for tracked in self.stops.right(market) if guards(tracked)]
+        guarded = min(size, sum((covers(tracked) for tracked in confirmed), ZERO))
         guard = market.guard
         guard.uncovered = recount(guard.uncovered, size, guarded, market.guarded, self._desk.now_ns)
         market.guarded = guarded
         market.stop_price = confirmed[-1].order.request.trigger_price if confirmed else None
-
-    def _right(self, market: Market) -> list[Tracked]:
-        """Open stops on the closing side."""
-        side = market.position.closing_side
-        return [tracked for tracked in self._stops(market) if tracked.order.request.side is side]
 
     def _judge(self, market: Market) -> None:
         """Is there a reason to close instead of to guard?"""
@@ -148,7 +140,7 @@ class Protection:
             self.flatten(market, f"the mark {market.mark} is beyond the stop {guard.stop_price}")
         elif any(
             tracked.triggered_ns and now >= tracked.triggered_ns + TRIGGER_PATIENCE_NS
-            for tracked in self._right(market)
+            for tracked in self.stops.right(market)
         ):
             self.flatten(market, "its stop has triggered and has not closed it")
 
@@ -201,82 +193,6 @@ class Protection:
         if market.guard != _IDLE:
             market.guard, market.trail = Guard(), Trail()
 
-    def _fit_stop(self, market: Market) -> None:
-        """Bring the stops to exactly one that fits, by placing before cancelling."""
-        live, right = self._stops(market), self._right(market)
-        if any(tracked.triggered_ns for tracked in right):
-            return  # it is closing the position just now
-        for tracked in live:
-            if tracked.order.request.side is not market.position.closing_side:
-                self._orders.cancel(tracked)
-        fitting = [tracked for tracked in right if self._fits(market, tracked)]
-        holding = [tracked for tracked in fitting if tracked.order.status in CONFIRMED]
-        if holding:
-            market.guard.rejections = market.guard.unheard = 0
-            for tracked in right:
-                if tracked is not holding[0]:
-                    self._orders.cancel(tracked)
-            return
-        waiting = any(tracked.order.status is OrderStatus.IN_FLIGHT for tracked in fitting)
-        if waiting or self._desk.now_ns < market.guard.stop_ns or self._shrinking(market):
-            return
-        if len(live) < MAX_LIVE_STOPS:
-            self._place_stop(market)
-        else:
-            self._free_place(right)
-
-    def _fits(self, market: Market, tracked: Tracked) -> bool:
-        return (
-            not tracked.cancelling
-            and tracked.order.remaining == abs(market.position.size)
-            and tracked.order.request.trigger_price == market.guard.stop_price
-        )
-
-    def _shrinking(self, market: Market) -> bool:
-        """All is covered at the right price and a reduce order is under way: wait for its end."""
-        if market.guard.uncovered or not self.flattening.under_way(market):
-            return False
-        return any(
-            tracked.order.request.trigger_price == market.guard.stop_price and not tracked.cancelling
-            for tracked in self._right(market)
-        )
-
-    def _free_place(self, right: list[Tracked]) -> None:
-        """Two stops live and neither fits: give up the one that covers less, if both are confirmed."""
-        settled = [t for t in right if t.order.status in CONFIRMED and not t.cancelling]
-        if len(settled) == MAX_LIVE_STOPS:
-            self._orders.cancel(min(settled, key=_remaining))
-
-    def _place_stop(self, market: Market) -> None:
-        self._place(market, OrderRole.STOP, OrderType.STOP_MARKET, market.guard.stop_price)
-
-    def _place(self, market: Market, role: OrderRole, kind: OrderType, trigger_price: Decimal | None) -> None:
-        if trigger_price is None:
-            return
-        request = OrderRequest(
-            client_id=self._core.client_id(role),
-            symbol=market.instrument.symbol,
-            side=market.position.closing_side,
-            type=kind,
-            size=abs(market.position.size),
-            role=role,
-            trigger_price=trigger_price,
-            reduce_only=True,
-            strategy_id=market.guard.strategy_id,
-        )
-        self._orders.add(request)
-        self._core.emit(
-            PlaceStop(
-                client_id=request.client_id,
-                symbol=request.symbol,
-                side=request.side,
-                size=request.size,
-                trigger_price=trigger_price,
-                type=kind,
-                strategy_id=request.strategy_id,
-            )
-        )
-
     def _on_stop_ended(self, market: Market, tracked: Tracked) -> None:
         """A stop is gone and the position is not."""
         guard, order = market.guard, tracked.order
@@ -327,7 +243,7 @@ class Protection:
             if not fits and not tracked.triggered_ns and not self.flattening.under_way(market):
                 self._orders.cancel(tracked)
         if wanted is not None and not live and guard.profit_rejections < MAX_PROFIT_REJECTIONS:
-            self._place(market, OrderRole.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET, wanted)
+            self.stops.place(market, OrderRole.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET, wanted)
 
     def _on_profit_ended(self, market: Market, tracked: Tracked) -> None:
         if tracked.order.status is OrderStatus.FILLED:
@@ -352,13 +268,3 @@ def _refused_close(market: Market, tracked: Tracked) -> bool:
     order = tracked.order
     whole = order.request.size >= abs(market.position.size)
     return order.status is OrderStatus.REJECTED and order.request.type is OrderType.MARKET and whole
-
-
-def _guards(tracked: Tracked) -> bool:
-    """It stands at the venue, and will: one that is being cancelled guards only when it fires first."""
-    staying = not tracked.cancelling or bool(tracked.triggered_ns)
-    return staying and tracked.order.status in CONFIRMED
-
-
-def _remaining(tracked: Tracked) -> Decimal:
-    return tracked.order.remaining

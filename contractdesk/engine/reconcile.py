@@ -112,7 +112,7 @@ class Reconciliation:
             tracked = self._orders.find(row.client_id, row.venue_id)
             if tracked is not None:
                 seen[tracked.id] = None
-                self._orders.merge(tracked, row)
+                self._orders.merge(tracked, row, asked_ns)
         for market in self._desk.symbols.values():
             for item in self._desk.tracked(market):
                 settled = item.order.status not in UNANSWERED and item.order.updated_ns < asked_ns

@@ -52,6 +52,24 @@ class Limits:
     HELD_TRADES = 10_000  # of a symbol in backfill
 
 
+class AmendState(Enum):
+    SENT = "sent"  # no answer yet
+    LOST = "lost"  # none will come: the order is asked for
+    REFUSED = "refused"  # by the venue: what the order is now, is asked for
+    OPEN = "open"  # not done, by all that is known: to be done again, or the stop replaced
+
+
+class Amending(Struct, kw_only=True):
+    """New terms of a resting stop that the venue was asked for and has not confirmed."""
+
+    size: Decimal
+    trigger_price: Decimal
+    sent_ns: int
+    venue_ns: int  # the same, by the venue's clock
+    since_ns: int  # of the state
+    state: AmendState = AmendState.SENT
+
+
 class Tracked(Struct, kw_only=True):
     """An order of ours, and what is being done about it."""
 
@@ -65,6 +83,11 @@ class Tracked(Struct, kw_only=True):
     query_ns: int = 0  # when to ask next; 0 = nothing to ask
     query_id: int = 0  # of the question under way
     queries: int = 0
+    asked_ns: int = 0  # when the last question was sent
+    amending: Amending | None = None
+    amends: int = 0  # sent since the last one that was confirmed
+    amend_fence_ns: int = 0  # until then one that was lost may still be done: nothing else is asked for
+    amended_ns: int = 0  # venue time of the last one of ours that was confirmed
     cancelling: bool = False  # we want it gone
     cancels: int = 0  # sent
     cancels_lost: int = 0  # of those, without an answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contractdesk.engine.amending import amend_due_ns
 from contractdesk.engine.core import Core
 from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.intents import Intents
@@ -81,10 +82,13 @@ class Timers:
                 yield from self._order_times(tracked)
 
     def _order_times(self, tracked: Tracked) -> tuple[int, ...]:
-        """When the order is to be asked for, cancelled again, or cancelled because its time is over."""
+        """When the order is to be asked for, cancelled again, or cancelled because its time is over.
+
+        Or when an amend of it has had no answer.
+        """
         if tracked.cancelling:
             return tracked.query_ns, tracked.cancel_ns if self._orders.may_cancel(tracked) else 0
-        return tracked.query_ns, tracked.expire_ns
+        return tracked.query_ns, tracked.expire_ns, amend_due_ns(tracked)
 
     def _read_account(self) -> None:
         """Keep equity fresh: twice as often while there is something at risk."""

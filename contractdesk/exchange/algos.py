@@ -1,6 +1,6 @@
 """Conditional ("algo") orders: a book of their own until a price reaches them.
 
-NEW -> TRIGGERING -> TRIGGERED -> FINISHED, or CANCELED, EXPIRED, REJECTED. Nothing amends one.
+NEW -> TRIGGERING -> TRIGGERED -> FINISHED, or CANCELED, EXPIRED, REJECTED. A NEW one can be amended.
 https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Algo-Order
 """
 
@@ -16,8 +16,8 @@ from contractdesk.exchange.accounts import Account
 from contractdesk.exchange.events import AlgoChanged
 from contractdesk.exchange.floor import Floor
 from contractdesk.exchange.matching import REDUCE_ONLY_GONE
-from contractdesk.exchange.requests import CancelAlgo, CancelAllAlgos, NewAlgo, NewOrder
-from contractdesk.exchange.rows import ZERO, AlgoOrder, Order
+from contractdesk.exchange.requests import AmendAlgo, CancelAlgo, CancelAllAlgos, NewAlgo, NewOrder
+from contractdesk.exchange.rows import ZERO, AlgoOrder, Amendment, Order
 from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.trading import Trading
 from contractdesk.exchange.words import (
@@ -32,6 +32,7 @@ from contractdesk.exchange.words import (
 
 MAX_OPEN_ALGOS = 200  # an account
 CLOSED_ALGOS_KEPT = 100_000
+AMENDMENTS_KEPT = 1_000  # of one order, the latest
 FIRST_ALGO_ID = 2_000_000_001
 HUNDRED = Decimal(100)
 
@@ -84,6 +85,31 @@ class Algos:
         self._put(algo)
         self._watch(algo)
         return self.rows[algo.algo_id]
+
+    def amend(self, request: AmendAlgo) -> AlgoOrder:
+        """Check the new terms as those of a new order, and rest the order under them."""
+        algo = self.find(request.account, request.algo_id, request.client_id)
+        if not algo.status.open or algo.symbol != request.symbol:
+            raise Refused(Reason.UNKNOWN_ORDER, request.client_id or str(request.algo_id))
+        if algo.type is AlgoType.TRAILING_STOP_MARKET:
+            raise Refused(Reason.AMEND_NOT_LIMIT, algo.type.value)
+        listing = self._floor.listings[algo.symbol]
+        if request.trigger_price is not None:
+            self._admit_level(listing, algo, request.trigger_price)
+        if request.quantity is not None:
+            if algo.close_position:
+                raise Refused(Reason.QUANTITY_WITH_CLOSE_POSITION)
+            checks.lots(listing, request.quantity, market=not algo.type.priced)
+        trigger = request.trigger_price or algo.trigger_price
+        return self._move(self._with_terms(algo, trigger, request.quantity or algo.quantity))
+
+    def _with_terms(self, algo: AlgoOrder, trigger: Decimal, quantity: Decimal) -> AlgoOrder:
+        if (trigger, quantity) == (algo.trigger_price, algo.quantity):
+            return algo
+        placed = Amendment(ts_ns=algo.created_ns, trigger_price=algo.trigger_price, quantity=algo.quantity)
+        changed = Amendment(ts_ns=self._floor.now_ns, trigger_price=trigger, quantity=quantity)
+        history = (*(algo.amendments or (placed,)), changed)[-AMENDMENTS_KEPT:]
+        return replace(algo, trigger_price=trigger, quantity=quantity, amendments=history)
 
     def cancel(self, request: CancelAlgo) -> AlgoOrder:
         algo = self.find(request.account, request.algo_id, request.client_id)
@@ -265,10 +291,14 @@ class Algos:
     def _admit_trigger(self, listing: Listing, request: NewAlgo) -> None:
         if request.trigger_price is None:
             raise Refused(Reason.TRIGGER_MISSING)
-        checks.grid_ticks(listing, request.trigger_price)
-        price = self._price(listing.symbol, request.working_type)
-        if price is not None and _reached(request.side, request.type, request.trigger_price, price):
-            raise Refused(Reason.WOULD_TRIGGER, f"{request.trigger_price} against {price}")
+        self._admit_level(listing, request, request.trigger_price)
+
+    def _admit_level(self, listing: Listing, order: NewAlgo | AlgoOrder, trigger: Decimal) -> None:
+        """On the grid, and not yet reached."""
+        checks.grid_ticks(listing, trigger)
+        price = self._price(listing.symbol, order.working_type)
+        if price is not None and _reached(order.side, order.type, trigger, price):
+            raise Refused(Reason.WOULD_TRIGGER, f"{trigger} against {price}")
 
     def _admit_trailing(self, listing: Listing, request: NewAlgo) -> None:
         rate = request.callback_rate

@@ -22,6 +22,7 @@ from contractdesk.exchange.market import Depth, Market, MarkTick, Message, Print
 from contractdesk.exchange.matching import Matcher
 from contractdesk.exchange.open_interest import OpenInterest
 from contractdesk.exchange.requests import (
+    AmendAlgo,
     AmendOrder,
     AnyRequest,
     CancelAlgo,
@@ -301,6 +302,8 @@ class Exchange:
                 return self._trading.cancel_all(request)
             case NewAlgo():
                 return self._algos.place(request)
+            case AmendAlgo():
+                return self._algos.amend(request)
             case CancelAlgo():
                 return self._algos.cancel(request)
             case CancelAllAlgos():

@@ -20,6 +20,7 @@ from contractdesk.exchange.core import Exchange
 from contractdesk.exchange.limits import Quota
 from contractdesk.exchange.markets import generated_exchange, recorded_exchange
 from contractdesk.exchange.server import Server
+from contractdesk.exchange.wire.binance.amending import AMEND_STOPS
 from contractdesk.exchange.wire.binance.keys import Credential, Scopes
 
 HOST = "127.0.0.1"
@@ -70,6 +71,7 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
     accounts: tuple[AccountOption, ...] = (DEMO,)
     idle_limit_s: float | None = None  # end after nobody has been connected for so long
     quota: Quota = Quota()
+    amend_stops: bool = False  # a dialect for tests; see ``wire.binance.amending``
 
 
 class Running(Struct, frozen=True):
@@ -95,7 +97,8 @@ def build(options: ExchangeOptions, clock: Clock, exchange: Exchange | None = No
     """
     if options.venue not in VENUES:
         raise ConfigError(f"no venue {options.venue!r}: the exchange speaks {', '.join(VENUES)}")
-    server = Server(exchange or _exchange(options, clock.now_ns()), clock, options.quota)
+    extra = AMEND_STOPS if options.amend_stops else None
+    server = Server(exchange or _exchange(options, clock.now_ns()), clock, options.quota, extra)
     for option in options.accounts:
         credential = Credential(option.key, option.secret, option.key, option.scopes)
         server.add_key(credential, option.balance)

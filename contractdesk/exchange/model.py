@@ -22,6 +22,7 @@ from contractdesk.exchange.events import (
     UserEvent,
 )
 from contractdesk.exchange.requests import (
+    AmendAlgo,
     AmendOrder,
     AnyRequest,
     CancelAlgo,
@@ -42,6 +43,7 @@ from contractdesk.exchange.rows import (
     AccountState,
     AggTrade,
     AlgoOrder,
+    Amendment,
     Balance,
     BookView,
     Fill,
@@ -83,7 +85,9 @@ __all__ = [
     "AlgoOrder",
     "AlgoStatus",
     "AlgoType",
+    "AmendAlgo",
     "AmendOrder",
+    "Amendment",
     "AnyRequest",
     "Balance",
     "BookMoved",

@@ -87,6 +87,19 @@ class NewAlgo(Request, frozen=True, kw_only=True):
     position_side: PositionSide = PositionSide.BOTH
 
 
+class AmendAlgo(Request, frozen=True, kw_only=True):
+    """New trigger and/or quantity, absolute, of a conditional order that rests; by either id.
+
+    Answered by the AlgoOrder; the same terms once more change nothing.
+    """
+
+    symbol: str
+    algo_id: int = 0
+    client_id: str = ""
+    trigger_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
 class CancelAlgo(Request, frozen=True, kw_only=True):
     """By either id; answered by the AlgoOrder."""
 
@@ -133,6 +146,7 @@ AnyRequest = (
     | CancelOrder
     | CancelAll
     | NewAlgo
+    | AmendAlgo
     | CancelAlgo
     | CancelAllAlgos
     | SetLeverage

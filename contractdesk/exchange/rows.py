@@ -62,6 +62,14 @@ class Order(Struct, frozen=True, kw_only=True):
         return self.quantity - self.executed
 
 
+class Amendment(Struct, frozen=True, kw_only=True):
+    """Terms that a conditional order has had since ``ts_ns``."""
+
+    ts_ns: int
+    trigger_price: Decimal
+    quantity: Decimal
+
+
 class AlgoOrder(Struct, frozen=True, kw_only=True):
     """A conditional order as it stands."""
 
@@ -91,6 +99,7 @@ class AlgoOrder(Struct, frozen=True, kw_only=True):
     executed: Decimal = ZERO  # by that order
     average_price: Decimal = ZERO
     reason: str = ""  # of REJECTED, EXPIRED and of a cancel that was not asked for
+    amendments: tuple[Amendment, ...] = ()  # of one that was amended: the terms as placed, then each change
 
 
 class Fill(Struct, frozen=True, kw_only=True):

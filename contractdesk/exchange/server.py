@@ -20,7 +20,7 @@ from contractdesk.exchange.limits import Quota
 from contractdesk.exchange.model import Event
 from contractdesk.exchange.sockets import Sockets
 from contractdesk.exchange.trail import RequestRow, Trail, facts_of
-from contractdesk.exchange.wire.binance.api import Api, Ask, Reply
+from contractdesk.exchange.wire.binance.api import Api, Ask, Endpoints, Reply
 from contractdesk.exchange.wire.binance.keys import Credential
 from contractdesk.exchange.wire.binance.private import PRIVATE
 from contractdesk.exchange.wire.binance.public import PUBLIC
@@ -36,13 +36,16 @@ ASSET = "USDT"
 class Server:
     """One exchange and everything that serves it; bind it with ``contractdesk.exchange.launch``."""
 
-    def __init__(self, exchange: Exchange, clock: Clock, quota: Quota | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, clock: Clock, quota: Quota | None = None, extra: Endpoints | None = None
+    ) -> None:
+        """``extra`` endpoints are those of a dialect that the venue does not speak."""
         self.exchange = exchange
         self.clock = clock
         self.face = Face()
         self.faults = FaultBoard()
         self.trail = Trail()
-        self.api = Api(exchange, self.face, {**PUBLIC, **TRADE, **PRIVATE}, quota)
+        self.api = Api(exchange, self.face, {**PUBLIC, **TRADE, **PRIVATE, **(extra or {})}, quota)
         self.hub = Hub(exchange, self.face, self.api.listen_keys, self.faults, _later)
         self.sockets = Sockets(self.hub, self.faults, clock)
         self._accounts: set[str] = set()

@@ -17,7 +17,8 @@ def picture(floor: Floor, algos: Algos) -> dict[str, Any]:
 
     An account has ``balances`` and ``positions`` (rows of AccountState), ``open_orders``,
     ``orders`` (all kept, with created_ns, updated_ns, closed_ns), ``algo_orders`` (likewise: when
-    each stop was live), ``fills``, ``ledger`` and ``realized`` by symbol.
+    each stop was live, and by ``amendments`` under which terms), ``fills``, ``ledger`` and
+    ``realized`` by symbol.
     """
     return {
         "now_ns": floor.now_ns,

@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from contractdesk.domain.account import Account, MarginMode, PositionMode
 from contractdesk.domain.events import (
+    AmendFailed,
     CancelFailed,
     Event,
     OrderAccepted,
+    OrderAmended,
     OrderCancelled,
     OrderRead,
     OrderRejected,
@@ -97,6 +99,18 @@ class Venue(Protocol):
     async def cancel(
         self, symbol: str, client_id: str, *, conditional: bool
     ) -> OrderCancelled | CancelFailed: ...
+
+    async def amend_stop(
+        self, symbol: str, client_id: str, size: Decimal, trigger_price: Decimal
+    ) -> OrderAmended | AmendFailed:
+        """Give a resting stop these terms, once; only where ``capabilities.amend_stop`` says so.
+
+        OrderAmended once the venue has it so, with the venue's time of it. AmendFailed, or a
+        VenueError, where not: of those VenueRejected and RateLimited say that it was not done, and
+        after any other (as with code 0) it may have been. Nothing may do it later than five seconds
+        after the call.
+        """
+        ...
 
     async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
         """What the venue knows of an order; VenueError when it cannot be asked."""

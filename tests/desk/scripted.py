@@ -10,8 +10,10 @@ from typing import Any
 from contractdesk.clock import SystemClock
 from contractdesk.domain.account import Account
 from contractdesk.domain.events import (
+    AmendFailed,
     CancelFailed,
     OrderAccepted,
+    OrderAmended,
     OrderCancelled,
     OrderRead,
     OrderRejected,
@@ -78,6 +80,19 @@ class ScriptedVenue:
     ) -> OrderCancelled | CancelFailed:
         self._note("cancel", client_id)
         return OrderCancelled(ts_ns=CLOCK.now_ns(), client_id=client_id, symbol=symbol)
+
+    async def amend_stop(
+        self, symbol: str, client_id: str, size: Decimal, trigger_price: Decimal
+    ) -> OrderAmended | AmendFailed:
+        self._note("amend_stop", client_id)
+        return OrderAmended(
+            ts_ns=CLOCK.now_ns(),
+            client_id=client_id,
+            symbol=symbol,
+            price=None,
+            trigger_price=trigger_price,
+            size=size,
+        )
 
     async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
         self._note("query", client_id)

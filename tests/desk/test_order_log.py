@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from contractdesk.desk.order_log import OrderLog
-from contractdesk.domain.events import OrderRejected
+from contractdesk.domain.events import AmendFailed, OrderRejected
 from contractdesk.domain.intents import Intent, IntentKind, Refused
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side
 from contractdesk.ops.metrics import Histogram
@@ -50,3 +50,13 @@ def test_each_refusal_is_told_once_also_where_old_ones_are_dropped(
         log.refused(now)
     assert [record.__dict__["intentId"] for record in caplog.records] == [1, 2, 3]
     assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_a_stop_that_could_not_be_moved_is_told_each_time(
+    log: OrderLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.sent(REQUEST, 0)
+    for code in (0, -2021):
+        log.saw(AmendFailed(ts_ns=1, client_id="a", symbol="BTC", code=code, message="no"))
+    assert [record.__dict__["reason"] for record in caplog.records] == ["0: no", "-2021: no"]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}

@@ -8,16 +8,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from contractdesk.clock import ManualClock
 from contractdesk.desk.paper import PaperVenue
 from contractdesk.domain.events import (
+    AmendFailed,
     BookChanged,
     BookSnapshotRead,
     Event,
     FundingPaid,
     MarkPriced,
     OrderAccepted,
+    OrderAmended,
     OrderCancelled,
     OrderFilled,
     OrderRejected,
@@ -66,9 +69,10 @@ class ScriptedMarket:
 class Bench:
     """A paper venue on a manual clock, and everything it told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, amend_stop: bool = False) -> None:
         self.clock = ManualClock(START_NS)
         self.market = ScriptedMarket()
+        self.market.capabilities = replace(self.market.capabilities, amend_stop=amend_stop)
         self.told: list[Event] = []
         self.venue = PaperVenue(self.market, self.clock, Decimal(10_000))  # type: ignore[arg-type]
 
@@ -108,9 +112,9 @@ def order(client_id: str, side: Side, size: str, **more: Any) -> OrderRequest:
     )
 
 
-def on_bench(case: Callable[[Bench], Awaitable[None]]) -> Bench:
+def on_bench(case: Callable[[Bench], Awaitable[None]], *, amend_stop: bool = False) -> Bench:
     async def run() -> Bench:
-        bench = Bench()
+        bench = Bench(amend_stop=amend_stop)
         await bench.open()
         await case(bench)
         await bench.venue.close()
@@ -220,5 +224,45 @@ def test_leverage_is_the_accounts(leverage: int) -> None:
         account = await bench.venue.read_account()
         assert account.initial_margin == Decimal(6000) / leverage
         assert account.equity < 10_000
+
+    on_bench(case)
+
+
+STOP = order(
+    "s", Side.SELL, "0.010", type=OrderType.STOP_MARKET, role=OrderRole.STOP, reduce_only=True,
+    trigger_price=Decimal(59_000),
+)  # fmt: skip
+
+
+def test_a_stop_moves_in_place_where_the_venue_of_the_market_can() -> None:
+    async def case(bench: Bench) -> None:
+        await bench.venue.submit(order("a", Side.BUY, "0.010"))
+        await bench.venue.submit(STOP)
+        amended = await bench.venue.amend_stop(BTC, "s", Decimal("0.005"), Decimal(59_500))
+        assert isinstance(amended, OrderAmended)
+        assert amended.venue_ns
+        refused = await bench.venue.amend_stop(BTC, "s", Decimal("0.005"), Decimal(60_001))
+        assert isinstance(refused, AmendFailed)
+        assert "trigger" in refused.message
+        bench.mark("59500")
+        gone = await bench.venue.amend_stop(BTC, "s", Decimal("0.005"), Decimal(59_000))
+        assert isinstance(gone, AmendFailed)
+        assert gone.code
+
+    bench = on_bench(case, amend_stop=True)
+    (pushed,) = bench.of(OrderAmended)
+    assert (pushed.client_id, pushed.size, pushed.trigger_price) == ("s", Decimal("0.005"), Decimal(59_500))
+    assert bench.of(OrderFilled)[-1].fill.size == Decimal("0.005")
+
+
+def test_elsewhere_paper_cannot_amend_either() -> None:
+    async def case(bench: Bench) -> None:
+        await bench.venue.submit(order("a", Side.BUY, "0.010"))
+        await bench.venue.submit(STOP)
+        refused = await bench.venue.amend_stop(BTC, "s", Decimal("0.005"), Decimal(59_500))
+        assert isinstance(refused, AmendFailed)
+        assert "cannot amend" in refused.message
+        (row,) = (await bench.venue.read_state(0)).orders
+        assert row.trigger_price == Decimal(59_000)
 
     on_bench(case)

@@ -8,7 +8,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from contractdesk.domain.commands import Command, PlaceStop, ReduceOrder, SubmitOrder
+from contractdesk.domain.commands import AmendStop, Command, PlaceStop, ReduceOrder, SubmitOrder
 from contractdesk.domain.events import (
     ChannelAlive,
     Event,
@@ -21,12 +21,13 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import FixedStop, Intent, IntentKind
-from contractdesk.domain.orders import OrderRole, Side
+from contractdesk.domain.orders import OrderRole, OrderStatus, Side
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.amending import covers
 from contractdesk.engine.coverage import oldest_ns, recount
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk, Uncovered
-from tests.engine.bench import INSTRUMENT, NS_PER_S, SYMBOL, Bench, D
+from tests.engine.bench import CONFIG, INSTRUMENT, NS_PER_S, SYMBOL, Bench, D
 from tests.engine.unruly_venue import LATEST_NS, MS, Faults, UnrulyVenue
 
 TICK_NS = 250 * MS
@@ -39,12 +40,13 @@ class Session:
 
     seed: int
     faults: Faults | None = None
+    amend_stop: bool = False  # the venue can; then stops are moved often
     events: list[Event] = field(default_factory=list)
     commands: list[list[Command]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)  # noqa: S311  (a story's dice, not a secret)
-        bench = Bench(started=False)
+        bench = Bench(config=replace(CONFIG, amend_stop=self.amend_stop), started=False)
         feed = bench.feed
         bench.feed = lambda event: self._record(event, feed(event))  # type: ignore[method-assign]
         bench.start()
@@ -95,6 +97,7 @@ class Session:
         assert len(self.venue.live_stops()) <= 2, "too many stops"
         self._check_protected()
         self._check_guarded_in_truth()
+        self._check_counted()
 
     def _tick(self, *, wishing: bool) -> None:
         self.tick_ns += TICK_NS
@@ -111,6 +114,8 @@ class Session:
                 venue_ns=self.now_ns,
             )
         )
+        if wishing and self.amend_stop and self.random.random() < 0.4:
+            self.feed(self._move(mark))
         if wishing and self.random.random() < 0.25:
             self.feed(self._wish(mark))
 
@@ -126,8 +131,7 @@ class Session:
             case 5:
                 return self._ask(Intent(kind=IntentKind.EXIT, symbol=SYMBOL))
             case 6:
-                stop = FixedStop(price=mark - 100 if self.random.random() < 0.5 else mark + 100)
-                return self._ask(Intent(kind=IntentKind.MOVE_STOP, symbol=SYMBOL, stop=stop))
+                return self._move(mark)
             case _:
                 side = self.random.choice([Side.BUY, Side.SELL])
                 # our bench's book stands still at its first price: stops lie beyond both prices
@@ -147,6 +151,10 @@ class Session:
                     )
                 )
 
+    def _move(self, mark: Decimal) -> IntentAsked:
+        stop = FixedStop(price=mark - 100 if self.random.random() < 0.5 else mark + 100)
+        return self._ask(Intent(kind=IntentKind.MOVE_STOP, symbol=SYMBOL, stop=stop))
+
     def _ask(self, intent: Intent) -> IntentAsked:
         return IntentAsked(ts_ns=self.now_ns, who="tester", intent=intent)
 
@@ -165,6 +173,10 @@ class Session:
             case ReduceOrder() | PlaceStop():
                 assert command.size <= abs(size), "more than there is to close"
                 assert command.side is market.position.closing_side, "it would open, not close"
+            case AmendStop():
+                assert command.size == abs(size), "it would cover more or less than there is"
+                assert command.side is market.position.closing_side, "it would open, not close"
+                assert command.trigger_price == market.guard.stop_price, "nobody wanted it there"
 
     def _check_protected(self) -> None:
         """Past the deadline all is guarded, or a reduce order is under way or about to be."""
@@ -190,6 +202,13 @@ class Session:
             return
         latest = self.now_ns - (LATEST_NS + 3 * NS_PER_S + SLACK_NS)
         assert not self.uncovered or oldest_ns(self.uncovered) >= latest, "naked by the venue's books"
+
+    def _check_counted(self) -> None:
+        """No stop counts for more contracts than the venue has it for, whatever became of an amend."""
+        for tracked in self.desk.tracked(self.desk.symbols[SYMBOL], OrderRole.STOP):
+            theirs = self.venue.orders.get(tracked.id)
+            if theirs is not None and theirs.status is tracked.order.status is OrderStatus.WORKING:
+                assert covers(tracked) <= theirs.size, f"{tracked.id} counts for more than it is"
 
     def check_settled(self) -> None:
         """With the faults over, ours is the venue's, and everything is guarded or gone."""

@@ -13,10 +13,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from contractdesk.domain.commands import Command, SubmitOrder
+from contractdesk.domain.commands import AmendStop, Command, PlaceStop, SubmitOrder
 from contractdesk.domain.events import Event
-from contractdesk.engine.engine import Engine
+from contractdesk.domain.orders import OrderType
+from contractdesk.engine.engine import Engine, EngineConfig
 from tests.engine.bench import CONFIG
 from tests.engine.sessions import Session
 from tests.engine.unruly_venue import Faults
@@ -25,10 +27,20 @@ TESTS = Path(__file__).parents[1]
 seeds = st.integers(0, 10**9)
 
 
-def record(seed: int, seconds: float = 20.0, faults: Faults | None = None) -> Session:
-    session = Session(seed, faults)
+in_place = pytest.mark.parametrize("in_place", [False, True], ids=["replaced", "amended"])
+
+
+def record(
+    seed: int, seconds: float = 20.0, faults: Faults | None = None, *, in_place: bool = False
+) -> Session:
+    """A session; ``in_place``: its venue amends stops."""
+    session = Session(seed, faults, amend_stop=in_place)
     session.run(seconds)
     return session
+
+
+def config_of(*, in_place: bool) -> EngineConfig:
+    return replace(CONFIG, amend_stop=in_place)
 
 
 def encoded(commands: list[list[Command]]) -> bytes:
@@ -44,11 +56,12 @@ def digest(seed: int) -> str:
     return hashlib.sha256(encoded(record(seed).commands)).hexdigest()
 
 
+@in_place
 @given(seeds)
 @settings(max_examples=25)
-def test_the_same_events_give_the_same_commands_to_the_byte(seed: int) -> None:
-    session = record(seed)
-    again = fed(Engine(CONFIG, {}), session.events)
+def test_the_same_events_give_the_same_commands_to_the_byte(in_place: bool, seed: int) -> None:
+    session = record(seed, in_place=in_place)
+    again = fed(Engine(config_of(in_place=in_place), {}), session.events)
     assert encoded(again) == encoded(session.commands)
 
 
@@ -69,12 +82,13 @@ def test_another_process_with_another_hash_seed_commands_the_same() -> None:
     assert found == {digest(42)}
 
 
+@in_place
 @given(seeds, st.floats(0, 1))
 @settings(max_examples=25)
-def test_a_restored_engine_goes_on_as_the_first_would_have(seed: int, part: float) -> None:
-    session = record(seed)
+def test_a_restored_engine_goes_on_as_the_first_would_have(in_place: bool, seed: int, part: float) -> None:
+    session = record(seed, in_place=in_place)
     middle = int(len(session.events) * part)
-    first = Engine(CONFIG, {})
+    first = Engine(config_of(in_place=in_place), {})
     fed(first, session.events[:middle])
     restored = Engine.restore(first.checkpoint(), {})
     assert restored.next_deadline_ns == first.next_deadline_ns
@@ -82,11 +96,12 @@ def test_a_restored_engine_goes_on_as_the_first_would_have(seed: int, part: floa
     assert encoded(fed(restored, session.events[middle:])) == encoded(session.commands[middle:])
 
 
+@in_place
 @given(seeds)
 @settings(max_examples=60)
-def test_every_filled_contract_is_guarded_or_being_closed(seed: int) -> None:
+def test_every_filled_contract_is_guarded_or_being_closed(in_place: bool, seed: int) -> None:
     """Checked after every event by the session; here, that all is in order once the faults are over."""
-    session = record(seed, 30.0)
+    session = record(seed, 30.0, in_place=in_place)
     session.quiesce()
     session.check_settled()
 
@@ -95,6 +110,7 @@ def test_every_filled_contract_is_guarded_or_being_closed(seed: int) -> None:
     "faults",
     [
         Faults(lose=1.0),
+        Faults(lose=0.5, delay=0.8, repeat=0.5),
         Faults(drop=1.0),
         Faults(reject=0.9),
         Faults(read=0.9, lose=0.5),
@@ -104,11 +120,28 @@ def test_every_filled_contract_is_guarded_or_being_closed(seed: int) -> None:
     ],
     ids=lambda faults: "+".join(name for name, rate in vars(faults).items() if rate),
 )
-def test_no_single_kind_of_fault_leaves_a_contract_naked(faults: Faults) -> None:
+@in_place
+def test_no_single_kind_of_fault_leaves_a_contract_naked(faults: Faults, in_place: bool) -> None:
     for seed in range(8):
-        session = record(seed, 20.0, faults)
+        session = record(seed, 20.0, faults, in_place=in_place)
         session.quiesce()
         session.check_settled()
+
+
+def test_a_venue_that_amends_is_asked_to() -> None:
+    """Else the laws above would say nothing about it: where nothing goes wrong, all moves are in place."""
+    sent = [
+        command
+        for seed in range(20)
+        for commands in record(seed, in_place=True, faults=Faults()).commands
+        for command in commands
+    ]
+    amends = sum(isinstance(command, AmendStop) for command in sent)
+    stops = [command for command in sent if isinstance(command, PlaceStop)]
+    entries = sum(isinstance(command, SubmitOrder) for command in sent)
+    protective = sum(command.type is OrderType.STOP_MARKET for command in stops)
+    assert amends > 100
+    assert protective <= entries  # one for each that opens a position
 
 
 @given(seeds)

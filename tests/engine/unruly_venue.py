@@ -11,6 +11,7 @@ from random import Random
 
 from contractdesk.domain.account import Account, VenuePosition
 from contractdesk.domain.commands import (
+    AmendStop,
     CancelOrder,
     Command,
     PlaceStop,
@@ -22,9 +23,11 @@ from contractdesk.domain.commands import (
 )
 from contractdesk.domain.events import (
     AccountRead,
+    AmendFailed,
     CancelFailed,
     Event,
     OrderAccepted,
+    OrderAmended,
     OrderCancelled,
     OrderExpired,
     OrderFilled,
@@ -45,6 +48,7 @@ MS = NS_PER_S // 1000
 FENCE_NS = 3 * NS_PER_S
 READ_LAG_NS = 2 * NS_PER_S
 LATEST_NS = 1500 * MS  # the longest delay of an event
+AMEND_WINDOW_NS = 2500 * MS  # so long after it was sent is an amend still done
 
 
 @dataclass
@@ -52,7 +56,7 @@ class Faults:
     """Chances of what goes wrong, from 0 to 1."""
 
     reject: float = 0.0
-    lose: float = 0.0  # the answer to a create or a cancel
+    lose: float = 0.0  # the answer to a create, a cancel or an amend
     read: float = 0.0  # a read that fails
     drop: float = 0.0  # a user event that never comes
     repeat: float = 0.0
@@ -114,6 +118,7 @@ class UnrulyVenue:
     fills: list[Fill] = field(default_factory=list)
     queue: list[tuple[int, int, Event]] = field(default_factory=list)
     created: list[str] = field(default_factory=list)  # client ids of every create that was sent
+    late: list[tuple[int, AmendStop]] = field(default_factory=list)  # amends on their way, and when done
     step: int = 80  # of the mark, at each tick
     count: int = 0
 
@@ -154,6 +159,8 @@ class UnrulyVenue:
                 )
             case CancelOrder():
                 self._cancel(command.client_id)
+            case AmendStop():
+                self._amend(command)
             case QueryOrder():
                 self._query(command)
             case ReadAccount() | ReadVenueState():
@@ -232,6 +239,57 @@ class UnrulyVenue:
         else:
             self._send(OrderCancelled(ts_ns=0, client_id=client_id, symbol=SYMBOL), answer=True)
 
+    def _amend(self, command: AmendStop) -> None:
+        """Done and answered; or refused; or without an answer: done, done later, or not at all."""
+        chance = self.random.random
+        order = self.orders.get(command.client_id)
+        resting = order is not None and order.status is OrderStatus.WORKING
+        lost = chance() < self.faults.lose
+        if not resting or chance() < self.faults.reject or self._reached(command):
+            if not lost:
+                self._answer_amend(command, code=-2013)
+            return
+        if not lost:
+            self._send(self._done(command), answer=True)
+        elif chance() < 0.5:  # the other half hears nothing at all
+            self._answer_amend(command, code=0)
+        if lost and chance() < 0.5:
+            if chance() < 0.5:
+                self.late.append((self.now_ns + self.random.randint(0, AMEND_WINDOW_NS), command))
+            return
+        if lost:
+            self._done(command)
+
+    def _answer_amend(self, command: AmendStop, code: int) -> None:
+        failed = AmendFailed(ts_ns=0, client_id=command.client_id, symbol=SYMBOL, code=code, message="no")
+        self._send(failed, answer=True)
+
+    def _done(self, command: AmendStop) -> OrderAmended:
+        """The order has the new terms; the stream tells it, too."""
+        order = self.orders[command.client_id]
+        order.size, order.trigger = command.size, command.trigger_price
+        told = OrderAmended(
+            ts_ns=0,
+            client_id=command.client_id,
+            symbol=SYMBOL,
+            venue_ns=self.now_ns,
+            price=None,
+            trigger_price=command.trigger_price,
+            size=command.size,
+        )
+        self._send(told)
+        return told
+
+    def _reached(self, command: AmendStop) -> bool:
+        return self._beyond(command.side, OrderType.STOP_MARKET, command.trigger_price)
+
+    def _do_late_amends(self) -> None:
+        due = [command for due_ns, command in self.late if due_ns <= self.now_ns]
+        self.late = [(due_ns, command) for due_ns, command in self.late if due_ns > self.now_ns]
+        for command in due:
+            if self.orders[command.client_id].status is OrderStatus.WORKING and not self._reached(command):
+                self._done(command)
+
     def _query(self, command: QueryOrder) -> None:
         if self.random.random() < self.faults.read:
             self._send(self._failed(command.request_id), answer=True)
@@ -279,6 +337,7 @@ class UnrulyVenue:
 
     def tick(self) -> Decimal:
         """One step of the mark; stops trigger, partial orders go on, somebody may cancel a stop."""
+        self._do_late_amends()
         self.mark += D(self.random.randint(-self.step, self.step))
         for order in list(self.orders.values()):
             if not order.live:

@@ -12,6 +12,7 @@ from contractdesk.exchange.model import (
     AlgoOrder,
     AlgoStatus,
     AlgoType,
+    AmendAlgo,
     CancelAlgo,
     CancelOrder,
     Event,
@@ -212,3 +213,84 @@ def test_a_stop_without_a_counterparty_is_rejected_and_says_so() -> None:
     pit.send(Depth([(599_990, 0)], []))
     pit.mark("58000")
     assert pit.exchange.algo("ann", client_id="alone").reason == Reason.NO_LIQUIDITY.value
+
+
+# -- amending ------------------------------------------------------------------------------------
+
+
+def amend(
+    pit: Pit, trigger: str | None, quantity: str | None, **which: object
+) -> tuple[AlgoOrder, list[Event]]:
+    """New terms for ann's "guard", unless another is named; a second later."""
+    pit.now_ns += NS_PER_S
+    named = which or {"client_id": "guard"}
+    request = AmendAlgo(
+        account="ann",
+        symbol=BTC,
+        trigger_price=None if trigger is None else D(trigger),
+        quantity=None if quantity is None else D(quantity),
+        **named,  # type: ignore[arg-type]
+    )
+    result = pit.handle(request)
+    assert isinstance(result.response, AlgoOrder)
+    return result.response, list(result.events)
+
+
+def guarded_pit() -> tuple[Pit, AlgoOrder]:
+    pit = Pit(BIDS, ASKS)
+    pit.place("ann", Side.BUY, "0.100")
+    return pit, placed(pit, pit.stop("ann", Side.SELL, "59000", "0.100", client_id="guard"))
+
+
+def test_an_amended_stop_triggers_where_it_was_moved_to_and_for_as_much() -> None:
+    pit, algo = guarded_pit()
+    moved, events = amend(pit, "59500", "0.060", algo_id=algo.algo_id)
+    assert steps(events) == [AlgoStatus.NEW]
+    assert (moved.algo_id, moved.trigger_price, moved.quantity) == (algo.algo_id, D(59_500), D("0.060"))
+    assert [row.algo_id for row in pit.exchange.open_algos("ann")] == [algo.algo_id]
+    assert steps(pit.mark("59500"))[0] is AlgoStatus.TRIGGERING
+    assert pit.size("ann") == D("0.040")
+
+
+def test_amendments_are_on_record_and_the_same_terms_again_are_none() -> None:
+    pit, algo = guarded_pit()
+    amend(pit, "59500", "0.100")
+    amend(pit, "59500", "0.100")
+    amend(pit, None, "0.050")
+    (row,) = pit.exchange.state()["accounts"]["ann"]["algo_orders"]
+    assert [
+        ((each["ts_ns"] - algo.created_ns) // NS_PER_S, each["trigger_price"], each["quantity"])
+        for each in row["amendments"]
+    ] == [(0, "59000", "0.100"), (1, "59500", "0.100"), (3, "59500", "0.050")]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "quantity", "reason"),
+    [
+        ("59500.05", "0.100", Reason.OFF_TICK),
+        ("-1", "0.100", Reason.PRICE_NOT_POSITIVE),
+        ("60000", "0.100", Reason.WOULD_TRIGGER),
+        ("59500", "0.0001", Reason.QUANTITY_TOO_SMALL),
+        ("59500", "0.1005", Reason.OFF_LOT),
+        ("59500", "0", Reason.QUANTITY_NOT_POSITIVE),
+    ],
+)
+def test_terms_that_no_new_order_could_have_are_refused(trigger: str, quantity: str, reason: Reason) -> None:
+    pit, algo = guarded_pit()
+    with pytest.raises(Refused, match=reason.value):
+        amend(pit, trigger, quantity)
+    assert pit.exchange.algo("ann", client_id="guard") == algo
+
+
+def test_only_an_order_that_rests_can_be_amended() -> None:
+    pit, _ = guarded_pit()
+    for which in ({"client_id": "nobody"}, {"algo_id": 1}):
+        with pytest.raises(Refused, match=Reason.UNKNOWN_ORDER.value):
+            amend(pit, "59500", "0.100", **which)
+    pit.mark("59000")
+    with pytest.raises(Refused, match=Reason.UNKNOWN_ORDER.value):
+        amend(pit, "58000", "0.100")
+    whole = placed(pit, pit.stop("ann", Side.SELL, "58000", client_id="whole"))
+    with pytest.raises(Refused, match=Reason.QUANTITY_WITH_CLOSE_POSITION.value):
+        amend(pit, "57000", "0.100", client_id="whole")
+    assert amend(pit, "57000", None, client_id="whole")[0].algo_id == whole.algo_id

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from contractdesk.domain.events import (
+    AmendFailed,
     CancelFailed,
     OrderAccepted,
     OrderCancelled,
@@ -93,6 +94,24 @@ async def test_a_triggered_stops_fills_are_its_own(exchange: str) -> None:
         state = await rig.venue.read_state(0)
         assert {fill.client_id for fill in state.fills} <= {entry.client_id, stop.client_id}
         assert state.fills[-1].client_id == stop.client_id
+
+
+@live
+async def test_a_stop_cannot_be_amended_and_nobody_tries(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        await rig.venue.submit(request())
+        stop = request(OrderRole.STOP, Side.SELL, trigger_price=await resting(rig))
+        assert isinstance(await rig.venue.submit(stop), OrderAccepted)
+        assert not rig.venue.capabilities.amend_stop
+        refused = await rig.venue.amend_stop(SYMBOL, stop.client_id, stop.size, D(1))
+        assert isinstance(refused, AmendFailed)
+        assert (refused.code, refused.client_id) == (-5000, stop.client_id)
+        assert "replaced" in refused.message
+        assert not [
+            row
+            for row in await rig.requests()
+            if (row["method"], row["path"]) == ("PUT", "/fapi/v1/algoOrder")
+        ]
 
 
 @live

@@ -11,6 +11,7 @@ import msgspec
 
 from contractdesk.clock import NS_PER_MS, Clock
 from contractdesk.domain.events import (
+    AmendFailed,
     CancelFailed,
     OrderAccepted,
     OrderCancelled,
@@ -35,6 +36,7 @@ ENTRY_WINDOW_MS = 2_500  # recvWindow: an entry that is late must not be execute
 PROTECTIVE_WINDOW_MS = 5_000  # a late stop is better than none
 ENTRY_PATIENCE_S = 2.0  # an entry that waits longer for its turn is not sent
 NOT_SENT = 0  # code of a rejection by ourselves
+NO_SUCH_PATH = -5000  # the venue's code for a request that it does not have
 Submitted = OrderAccepted | OrderRejected | OutcomeUnknown
 
 
@@ -207,3 +209,14 @@ class Orders:
             if refused.code in ABSENT:  # queries lag behind triggers
                 return None
             raise
+
+
+def cannot_amend(symbol: str, client_id: str, ts_ns: int) -> AmendFailed:
+    """The answer to whoever asks this venue to amend a conditional order all the same."""
+    return AmendFailed(
+        ts_ns=ts_ns,
+        client_id=client_id,
+        symbol=symbol,
+        code=NO_SUCH_PATH,
+        message="binance cannot amend a conditional order: it is replaced",
+    )

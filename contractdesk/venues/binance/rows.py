@@ -170,6 +170,7 @@ class AlgoRow(Struct, rename="camel"):
     reduce_only: bool = False
     actual_order_id: str | int = ""
     create_time: int = 0
+    update_time: int = 0
 
     @property
     def child(self) -> str:

@@ -21,11 +21,13 @@ from msgspec.structs import replace
 from contractdesk.clock import NS_PER_S, Clock
 from contractdesk.domain.account import Account, MarginMode, PositionMode
 from contractdesk.domain.events import (
+    AmendFailed,
     CancelFailed,
     Event,
     FundingSettled,
     InstrumentListed,
     LeverageChanged,
+    OrderAmended,
     OrderCancelled,
     OrderRead,
     SymbolNotReady,
@@ -49,7 +51,7 @@ from contractdesk.venues.binance.dialect import BAD_KEY
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
 from contractdesk.venues.binance.markets import read_instruments
-from contractdesk.venues.binance.orders import Submitted
+from contractdesk.venues.binance.orders import Submitted, cannot_amend
 from contractdesk.venues.binance.session import Listing, Private, Session, assemble
 from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
@@ -269,6 +271,16 @@ class BinanceVenue:
     ) -> OrderCancelled | CancelFailed:
         """See ``Venue.cancel``."""
         return await self._private().feed.orders.cancel(symbol, client_id, conditional=conditional)
+
+    async def amend_stop(
+        self,
+        symbol: str,
+        client_id: str,
+        size: Decimal,  # noqa: ARG002  (the protocol's)
+        trigger_price: Decimal,  # noqa: ARG002
+    ) -> OrderAmended | AmendFailed:
+        """See ``Venue.amend_stop``; there is no such request here, and none is sent."""
+        return cannot_amend(symbol, client_id, self._clock.now_ns())
 
     async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
         """See ``Venue.query``."""
