@@ -45,6 +45,7 @@ def test_a_cross_is_entered_once_at_market_with_an_atr_stop(timeframe: str) -> N
         symbol=SYMBOL,
         side=Side.BUY,
         stop=AtrStop(period=3, multiple=D("2.5")),
+        trail=True,
         reason="cross",
     )
     assert on.hold("0.004") == []
@@ -123,7 +124,7 @@ def test_parameters_are_checked_against_each_other() -> None:
         TrendFollow([SYMBOL], fast=26)
     with pytest.raises(ConfigError, match="must be below"):
         TrendFollow([SYMBOL]).with_params(slow=12)
-    assert TrendFollow([SYMBOL]).warmup == 131
+    assert TrendFollow([SYMBOL]).warmup == 309  # 22 x 14 + 1
 
 
 @given(st.lists(st.floats(1, 100_000), max_size=60), st.sampled_from(EntryStyle), st.data())

@@ -33,7 +33,8 @@ class TrendFollow(Strategy):
     - ``entry="market"`` enters at the cross. ``entry="passive"`` rests a post-only limit at the
       touch that expires before the next bar, and quotes anew while the signal stands and nothing
       has filled.
-    - The stop lies ``atr_multiple`` x ATR(``atr_period``) from the entry and is not moved.
+    - The stop lies ``atr_multiple`` x ATR(``atr_period``) from the entry, and follows the best mark
+      that far behind unless ``trail`` is off.
     - The size is the cap's share. During warm-up it does nothing.
     """
 
@@ -41,6 +42,7 @@ class TrendFollow(Strategy):
     slow = Param(26, ge=3, le=1000, doc="bars of the slow mean")
     atr_period = Param(14, ge=1, le=500, doc="bars of the ATR that places the stop")
     atr_multiple = Param(Decimal("2.5"), ge=Decimal("0.1"), le=Decimal(20), doc="stop distance in ATRs")
+    trail = Param(True, doc="the stop follows the market")  # noqa: FBT003  (the default is the parameter)
     entry = Param(EntryStyle.MARKET, doc="market, or passive (post-only at the touch)")
     longs = Param(True, doc="may go long")  # noqa: FBT003  (the default is the parameter)
     shorts = Param(True, doc="may go short")  # noqa: FBT003  (the default is the parameter)
@@ -53,8 +55,8 @@ class TrendFollow(Strategy):
 
     @property
     def warmup(self) -> int:
-        """Five times the slowest mean: by then its seed weighs under 0.01 %."""
-        return 5 * max(self.slow, self.atr_period) + 1
+        """By then the seed of the slow mean weighs under 0.01 %, and that of Wilder's ATR under 1e-9."""
+        return max(5 * self.slow, 22 * self.atr_period) + 1
 
     def on_bar(self, bar: BarView, ctx: Context) -> Wish:
         crossed = self._crossed(bar.symbol, ctx)
@@ -90,12 +92,14 @@ class TrendFollow(Strategy):
         stop = atr_stop(self.atr_period, self.atr_multiple)
         if self.entry is EntryStyle.MARKET:
             del self.state[symbol]
-            return enter(symbol, stop=stop, reason="cross")
+            return enter(symbol, stop=stop, trail=self.trail, reason="cross")
         touch = ctx.touch(symbol, side)
         if touch is None:
             return None
         life_s = self.QUOTE_LIFE * timeframe_ns(self.timeframe) / NS_PER_S
-        return enter(symbol, stop=stop, limit=touch, post_only=True, expire_s=life_s, reason="cross")
+        return enter(
+            symbol, stop=stop, trail=self.trail, limit=touch, post_only=True, expire_s=life_s, reason="cross"
+        )
 
     def _crossed(self, symbol: str, ctx: Context) -> Side | None:
         """The side of a cross at the last closed bar; None without one, and in warm-up."""
