@@ -74,19 +74,24 @@ class Guarding:
 
     def _step(self, unwound: Unwinding) -> None:
         """Entries first, all of them; then one position."""
-        unwound.acted_ns, unwound.settled, unwound.symbol = self._desk.now_ns, None, ""
+        unwound.symbol = ""
         count = sum(self._orders.cancel_entries(market) for market in self._desk.symbols.values())
         if count and not unwound.cancelled:
             unwound.cancelled = True
+            self._act(unwound)
             self._say(f"cancelling {count} {'entry' if count == 1 else 'entries'}; stops stay")
             return
         held = notionals(self._desk)
         symbol = smallest_position({name: held[name] for name in held if not self._closing(name)})
-        if symbol:
+        if symbol:  # else all are being closed already: the next account will show
             unwound.symbol = symbol
             unwound.closed.append(symbol)
+            self._act(unwound)
             self._say(f"closing {symbol}, of {held[symbol]} {self._desk.config.asset} the smallest", symbol)
             self._flattening.begin(self._desk.symbols[symbol], "the margin guard")
+
+    def _act(self, unwound: Unwinding) -> None:
+        unwound.acted_ns, unwound.settled = self._desk.now_ns, None
 
     def _waiting(self, unwound: Unwinding) -> bool:
         """What the last act has begun goes on, and may still end well."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.instrument import ZERO
-from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType
+from contractdesk.domain.orders import Order, OrderRole, OrderStatus, OrderType
 from contractdesk.domain.position import Trail
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.amending import covers
@@ -102,6 +102,7 @@ class Protection:
         guard = market.guard
         yield guard.flatten_ns
         yield guard.stop_ns
+        yield guard.move_ns
         if guard.uncovered:
             yield oldest_ns(guard.uncovered) + self._patience_ns
         for tracked in self.flattening.triggered(market):
@@ -204,6 +205,8 @@ class Protection:
             return
         elif order.status is OrderStatus.REJECTED and tracked.unheard:
             self._on_unheard(guard)
+        elif order.status is OrderStatus.REJECTED and market.guarded == abs(market.position.size):
+            self._on_move_refused(market, order)
         elif order.status is OrderStatus.REJECTED:
             guard.rejections += 1
             if guard.rejections >= MAX_REJECTIONS:
@@ -216,6 +219,15 @@ class Protection:
         wait = min(FIRST_RETRY_NS << min(guard.unheard, 8), LONGEST_RETRY_NS)
         guard.unheard += 1
         guard.stop_ns = self._desk.now_ns + wait
+
+    def _on_move_refused(self, market: Market, order: Order) -> None:
+        """The stop that was to be replaced covers all: it stays where it is, for longer each time."""
+        guard, now, standing = market.guard, self._desk.now_ns, market.stop_price
+        guard.move_ns = now + min(FIRST_RETRY_NS << min(guard.moves_refused, 8), LONGEST_RETRY_NS)
+        guard.moves_refused += 1
+        guard.stop_price = standing if standing is not None else guard.stop_price
+        text = f"the stop stays at {standing}: its replacement was rejected ({order.reason})"
+        self._core.notify(Severity.WARNING, "stop_not_moved", text, order.request.symbol)
 
     def _on_stop_lost(self, market: Market, tracked: Tracked) -> None:
         guard, symbol = market.guard, market.instrument.symbol

@@ -125,6 +125,8 @@ class Guard(Struct, kw_only=True):
     rejections: int = 0  # stops refused by the venue since the last one that held
     unheard: int = 0  # stops that did not get through to the venue, in a row
     stop_ns: int = 0  # not before this is a stop tried again
+    moves_refused: int = 0  # by the venue, while the stop that was to be replaced covered all
+    move_ns: int = 0  # not before this is a stop that covers all replaced
     losses: int = 0  # stops that somebody else took away
     profit_rejections: int = 0
     flatten_reason: str = ""  # not empty: entries are cancelled and the position is closed
@@ -343,7 +345,10 @@ class Desk(Struct, kw_only=True):
             return ""
         if unwound.symbol:
             return f"closing {unwound.symbol}"
-        return "nothing of ours is left to close" if unwound.closed else "cancelling entries"
+        if not unwound.closed:
+            return "cancelling entries"
+        held = any(market.position.size for market in self.symbols.values())
+        return "waiting for what is being closed" if held else "nothing of ours is left to close"
 
     @property
     def venue_now_ns(self) -> int:

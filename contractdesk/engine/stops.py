@@ -52,7 +52,8 @@ class Stops:
         waiting = any(tracked.order.status is OrderStatus.IN_FLIGHT for tracked in fitting)
         if waiting or self._shrinking(market) or self._amended(market, right):
             return
-        if self._desk.now_ns < market.guard.stop_ns:
+        guard, now = market.guard, self._desk.now_ns
+        if now < guard.stop_ns or (now < guard.move_ns and not guard.uncovered):
             return
         if len(live) < MAX_LIVE_STOPS:
             self.place(market, OrderRole.STOP, OrderType.STOP_MARKET, market.guard.stop_price)

@@ -102,8 +102,18 @@ def test_a_step_that_is_refused_leaves_the_old_stop() -> None:
     made.reject(first.client_id)
     assert made.market.guarded == D("0.02")
     assert not made.tracked(stop.client_id).cancelling
-    (again,) = made.now(PlaceStop)
-    assert again.trigger_price == first.trigger_price
+    assert made.market.guard.stop_price == stop.trigger_price
+    assert made.codes[-1] == "stop_not_moved"
+    waits = []
+    for _ in range(6):  # each try waits longer: a venue that refuses is not asked at every mark
+        seconds = 0
+        while not (placed := mark(made, "30100")):
+            seconds += 1
+        waits.append(seconds)
+        made.reject(placed[0].client_id)
+    assert waits == sorted(waits)
+    assert waits[-1] >= 7
+    assert not made.market.guard.flatten_reason, "what is covered is not closed for it"
 
 
 def test_the_old_stop_that_cannot_be_cancelled_costs_no_coverage() -> None:
