@@ -174,6 +174,18 @@ def test_a_closing_that_does_not_come_through_holds_nothing_up() -> None:
     assert made.engine.view.unwinding == ""
 
 
+def test_where_all_is_stuck_the_venue_is_not_asked_in_a_loop() -> None:
+    made = three()
+    for _ in range(4):
+        made.look("9000")
+        made.advance(3)  # more than five seconds a round, and nothing is ever filled
+    assert made.engine.view.unwinding == "waiting for what is being closed"
+    before = len(made.all(ReadAccount))
+    for _ in range(5):
+        made.look("9000")
+    assert len(made.all(ReadAccount)) - before <= 10  # one each two seconds, as in any position
+
+
 def test_no_entry_meanwhile() -> None:
     made = three()
     made.acts("9000")
