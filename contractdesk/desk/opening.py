@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from contractdesk.clock import Clock, SystemClock
-from contractdesk.config import Mode, Profile, VenueKind
+from contractdesk.config import Mode, ProductKind, Profile, VenueKind
 from contractdesk.desk.board import Observers
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
@@ -37,11 +37,15 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def account_key(profile: Profile, name: str) -> str:
-    """What may have one writer only; an embedded or a paper account is its desk's own."""
+    """What may have one writer only; an embedded or a paper account is its desk's own.
+
+    A venue keeps each product's orders and money apart: so many desks may trade one account.
+    """
+    product = "" if profile.product is ProductKind.USD_M else f":{profile.product.value}"
     if profile.venue is VenueKind.EMBEDDED:
-        return f"embedded:{name}"
+        return f"embedded:{name}{product}"
     account = name if profile.mode is Mode.PAPER else profile.account
-    return f"{profile.venue.value}:{profile.mode.value}:{account}"
+    return f"{profile.venue.value}:{profile.mode.value}:{account}{product}"
 
 
 def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Session:
@@ -116,6 +120,7 @@ def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: 
         desk=name,
         bot=bot_of(account_key(profile, name)),
         epoch=epoch,
+        asset=profile.margin_asset,
         amend_stop=venue.capabilities.amend_stop,
         native_timeframes=tuple(sorted(venue.capabilities.native_timeframes)),
         risk=risk,

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class MarketStreams:
-    """Owns ``/public`` and ``/market``; the feeds are the venue's."""
+    """Owns both sockets, whose paths are the product's; the feeds are the venue's."""
 
     def __init__(
         self,
@@ -35,7 +35,8 @@ class MarketStreams:
         by_venue: Mapping[str, Instrument],
         feeds: Mapping[str, SymbolFeed],
         *,
-        ws_url: str,
+        public_url: str,
+        market_url: str,
         backoff: Backoff,
         proxy: bool,
         times: StreamTimes | None,
@@ -49,12 +50,13 @@ class MarketStreams:
         self._scanners: dict[bytes, tuple[str, DepthScanner]] = {}  # by how its frames begin
         self.quarantined: Counter[str] = Counter()
         self.scanned = 0
+        urls = {StreamName.PUBLIC: public_url, StreamName.MARKET: market_url}
         self.streams = {
             name: Stream(
-                name.value, self._at(f"{ws_url}/{name.value}/stream"), self._reader(name),
+                name.value, self._at(url), self._reader(name),
                 self._up(name), self._down(name), clock=clock, backoff=backoff, proxy=proxy, times=times,
             )
-            for name in (StreamName.PUBLIC, StreamName.MARKET)
+            for name, url in urls.items()
         }  # fmt: skip
 
     async def stop(self) -> None:
