@@ -23,10 +23,16 @@ class Product(Struct, frozen=True, kw_only=True):
     testnet: Endpoints
     public_path: str
     market_path: str
-    private_path: str  # the listen key follows
+    private_path: str
+    key_in_query: bool  # where the listen key goes; else it is the last word of the path
     account: Endpoint
     positions: Endpoint
     brackets: Endpoint
+
+    def private_stream(self, listen_key: str) -> str:
+        """Where the user stream of this key is."""
+        before = "?listenKey=" if self.key_in_query else "/"
+        return f"{self.private_path}{before}{listen_key}"
 
     def calls(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint in this product's section of ccxt's API."""
@@ -50,7 +56,8 @@ USDM = Product(
     ),
     public_path="/public/stream",
     market_path="/market/stream",
-    private_path="/private/ws?listenKey=",
+    private_path="/private/ws",
+    key_in_query=True,
     account=at.ACCOUNT,
     positions=at.POSITIONS,
     brackets=at.BRACKETS,
@@ -72,7 +79,8 @@ COINM = Product(
     ),
     public_path="/stream",
     market_path="/stream",
-    private_path="/ws/",
+    private_path="/ws",
+    key_in_query=False,
     account=at.COIN_ACCOUNT,
     positions=at.COIN_POSITIONS,
     brackets=at.COIN_BRACKETS,

@@ -76,15 +76,14 @@ def assemble(
     backoff = Backoff(base_s=RECONNECT_BASE_S, cap_s=RECONNECT_CAP_S, random=random)
     market = MarketStreams(
         clock, emit, listing.venues, feeds,
-        public_url=where.ws_url + product.public_path, market_url=where.ws_url + product.market_path,
-        backoff=backoff, proxy=not where.local, times=times,
+        ws_url=where.ws_url, product=product, backoff=backoff, proxy=not where.local, times=times,
     )  # fmt: skip
     if asset is None:
         return Session(api, unify, emit, market, None)
     feed = AccountFeed(
         api, clock, emit, listing.unified, listing.venues,
-        key_url=where.ws_url + product.private_path, backoff=backoff, proxy=not where.local, times=times,
-        symbols=lambda: set(feeds),
+        address=lambda key: where.ws_url + product.private_stream(key), symbols=lambda: set(feeds),
+        backoff=backoff, proxy=not where.local, times=times,
     )  # fmt: skip
     reads = Accounts(api, clock, feed.orders, listing.venues, listing.unified, asset)
     return Session(api, unify, emit, market, Private(feed, reads))
