@@ -23,7 +23,7 @@ from contractdesk.desk.venues import make_venue
 from contractdesk.domain.book import Book
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.engine import Engine
-from contractdesk.errors import UserError, VenueError
+from contractdesk.errors import DeskBusy, UserError, VenueError
 from contractdesk.ops.logging import DeskLog
 from contractdesk.ops.metrics import Metrics
 from contractdesk.risk.settings import RiskSettings, tuned
@@ -59,6 +59,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
     with ExitStack() as stack:
         lock = AccountLock.acquire(account_key(profile, name), name)
         stack.callback(lock.release)
+        stack.callback(_own_files(name).release)
         log = DeskLog(paths.log, name, redact)
         log.open()
         stack.callback(log.close)
@@ -106,6 +107,16 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
             observers=observers,
             resources=stack.pop_all(),
         )
+
+
+def _own_files(name: str) -> AccountLock:
+    """A desk's folder has one writer, too: the same name may be asked for with another account."""
+    try:
+        return AccountLock.acquire(f"desk:{name}", name)
+    except DeskBusy:
+        raise DeskBusy(
+            f"a desk {name!r} is open on another account: close that one, or give this one another name"
+        ) from None
 
 
 def _load() -> None:

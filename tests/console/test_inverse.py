@@ -20,7 +20,7 @@ from contractdesk.domain.account import liquidation_price
 from contractdesk.domain.instrument import ContractKind, Instrument, cash
 from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import DeskSnapshot, PositionRow
-from contractdesk.errors import ConfigError, UnknownSymbol, UserError
+from contractdesk.errors import ConfigError, DeskBusy, UnknownSymbol, UserError
 from tests.console.loopback import Watcher, address, ready, truth
 
 pytestmark = pytest.mark.timeout(120)
@@ -213,6 +213,13 @@ def test_a_desk_that_comes_back_knows_its_position(coin: Desk) -> None:
         again.close()
 
 
+def test_one_name_is_not_two_desks(coin: Desk) -> None:
+    """The accounts of the two products differ, the files of a desk called "coin" do not."""
+    first = cd.open_desk("embedded", name="coin", product="coin-m", seed=12, idle_limit_s=120)
+    with first, pytest.raises(DeskBusy, match="another name"):
+        cd.open_desk("embedded", name="coin", seed=12, idle_limit_s=120)
+
+
 # -- other desks ------------------------------------------------------------------------------
 
 
@@ -247,3 +254,22 @@ def test_options_that_do_not_go_together_are_one_clear_error() -> None:
 def test_a_coin_that_the_exchange_does_not_list_is_refused(home: object) -> None:
     with pytest.raises(UserError, match="settles in ETH"):
         cd.open_desk("embedded", name="ether", product="coin-m", asset="ETH", seed=12, idle_limit_s=60)
+
+
+def test_a_paper_desk_trades_the_coin_too(coin: Desk) -> None:
+    """Its market is the exchange's public half; the account of 2 BTC is made up here."""
+    where = {"rest": address(coin), "stream": address(coin).replace("http", "ws", 1)}
+    desk = cd.open_desk("binance", mode="paper", product="coin-m", endpoints=where, balance=2)
+    try:
+        assert (desk.name, desk.snapshot.asset) == ("binance-main-coin-m-paper", "BTC")
+        assert desk.sell(COIN, size=20, stop=63_500).done
+        held = desk.wait_for(lambda s: any(each.guarded == 20 for each in s.positions), 10)
+        fees = sum((each.fees for each in held.positions), D(0))
+        assert held.wallet_balance == 2 - fees
+        assert desk.close_position(COIN).done
+        picture = desk.wait_for(lambda s: not any(each.size for each in s.positions), 10)
+        (row,) = picture.positions
+        assert picture.wallet_balance == 2 + row.realized_pnl - row.fees
+        assert row.realized_pnl == row.realized_pnl.quantize(CENT)
+    finally:
+        desk.close()
