@@ -10,6 +10,11 @@
     mode = "testnet"
     risk = { size_cap = "0.02" }
 
+    [profiles.coin]
+    venue = "binance"
+    product = "coin-m"
+    asset = "ETH"
+
     [profiles.lab.endpoints]
     rest = "http://127.0.0.1:8001"
     stream = "ws://127.0.0.1:8001"
@@ -44,6 +49,17 @@ class VenueKind(Enum):
     BINANCE = "binance"
 
 
+class ProductKind(Enum):
+    """Which contracts of a venue a desk trades, and so in which currency its account is kept."""
+
+    USD_M = "usd-m"  # linear, margined in USDT
+    COIN_M = "coin-m"  # inverse, margined in their coin
+
+
+MARGIN_ASSETS = {ProductKind.USD_M: "USDT", ProductKind.COIN_M: "BTC"}  # unless another is asked for
+BALANCES = {"USDT": Decimal(10_000)}  # of made-up accounts; of any other asset one
+
+
 class Endpoints(Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses that replace the venue's own, without a path."""
 
@@ -58,14 +74,18 @@ class MarketOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     recording: str = ""
     speed: float = 1.0
     start: float = 60.0  # seconds of the recording that are history when the market opens
-    balance: Decimal = Decimal(10_000)
+    balance: Decimal | None = None  # in the margin asset; None: 10,000 USDT, or one coin
     idle_limit_s: float = 600.0
     fresh: bool = False  # end the exchange that runs, with all its accounts, and begin anew
+
+    def opening_balance(self, asset: str) -> Decimal:
+        """What an account that is kept in ``asset`` begins with."""
+        return BALANCES.get(asset, Decimal(1)) if self.balance is None else self.balance
 
     def __post_init__(self) -> None:
         if not 0 < self.speed <= 1000:
             raise ConfigError(f"speed={self.speed}: must lie between 0 (excluded) and 1000")
-        if self.balance <= 0:
+        if self.balance is not None and self.balance <= 0:
             raise ConfigError(f"balance={self.balance}: must be positive")
         if self.idle_limit_s < 5:
             raise ConfigError(f"idle_limit_s={self.idle_limit_s}: must be at least 5")
@@ -79,9 +99,25 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     venue: VenueKind = VenueKind.EMBEDDED
     account: str = "main"
     mode: Mode = Mode.PAPER
+    product: ProductKind = ProductKind.USD_M
+    asset: str = ""  # the coin whose account a coin-m desk trades; "": BTC
     endpoints: Endpoints | None = None
     market: MarketOptions = MarketOptions()
     risk: dict[str, str | int | float | bool] = {}
+
+    def __post_init__(self) -> None:
+        if self.asset and self.product is ProductKind.USD_M:
+            raise ConfigError(f'asset={self.asset!r} goes with product="coin-m": a usd-m account is in USDT')
+
+    @property
+    def margin_asset(self) -> str:
+        """In what the account is kept."""
+        return self.asset or MARGIN_ASSETS[self.product]
+
+    @property
+    def balance(self) -> Decimal:
+        """What an embedded or a paper account begins with, in the margin asset."""
+        return self.market.opening_balance(self.margin_asset)
 
     @property
     def label(self) -> str:

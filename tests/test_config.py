@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from contractdesk.config import MarketOptions, Mode, Profile, Settings, VenueKind, load_settings, profile_of
+from contractdesk.config import (
+    MarketOptions,
+    Mode,
+    ProductKind,
+    Profile,
+    Settings,
+    VenueKind,
+    load_settings,
+    profile_of,
+)
+from contractdesk.desk.opening import account_key
 from contractdesk.errors import ConfigError
 
 
@@ -70,6 +80,22 @@ def test_the_label_says_how_real_the_money_is() -> None:
         "TESTNET",
         "LIVE",
     ]
+
+
+def test_a_profile_says_in_what_its_account_is_kept() -> None:
+    coin = Profile(product=ProductKind.COIN_M)
+    assert (Profile().margin_asset, Profile().balance) == ("USDT", 10_000)
+    assert (coin.margin_asset, coin.balance) == ("BTC", 1)
+    ether = Profile(product=ProductKind.COIN_M, asset="ETH", market=MarketOptions(balance=Decimal(30)))
+    assert (ether.margin_asset, ether.balance) == ("ETH", 30)
+    with pytest.raises(ConfigError, match="coin-m"):
+        Profile(asset="BTC")
+
+
+def test_the_products_of_an_account_are_two_accounts() -> None:
+    for venue in VenueKind:
+        linear, coin = Profile(venue=venue), Profile(venue=venue, product=ProductKind.COIN_M)
+        assert account_key(linear, "x") + ":coin-m" == account_key(coin, "x")
 
 
 @pytest.mark.parametrize(

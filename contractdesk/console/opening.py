@@ -10,13 +10,21 @@ from typing import Any
 
 import msgspec
 
-from contractdesk.config import Endpoints, MarketOptions, Mode, Profile, load_settings, profile_of
+from contractdesk.config import (
+    Endpoints,
+    MarketOptions,
+    Mode,
+    ProductKind,
+    Profile,
+    load_settings,
+    profile_of,
+)
 from contractdesk.console.desk import Desk
 from contractdesk.console.receipts import say
 from contractdesk.desk.opening import account_key, open_session
 from contractdesk.errors import ConfigError, DeskBusy, UserError
 
-_PROFILE_OPTIONS = ("endpoints", "risk")
+_PROFILE_OPTIONS = ("product", "asset", "endpoints", "risk")
 _open: dict[str, Desk] = {}
 _guard = threading.Lock()
 
@@ -35,8 +43,9 @@ def open_desk(
     ``venue`` is "embedded" (a loopback exchange of its own: no key, no network), "binance", or a
     profile of the settings file. ``mode`` is "paper" (default), "testnet" or "live"; live asks for a
     typed confirmation, or takes it as ``confirm``. ``name`` tells several embedded desks apart.
-    ``options``: ``seed``, ``recording``, ``speed``, ``start``, ``balance``, ``fresh``,
-    ``idle_limit_s`` (embedded market), ``risk={...}``, ``endpoints={"rest":, "stream":}``.
+    ``options``: ``product`` ("usd-m", the default, or "coin-m": inverse contracts, and the account is in
+    their coin, ``asset``, by default "BTC"), ``seed``, ``recording``, ``speed``, ``start``, ``balance``,
+    ``fresh``, ``idle_limit_s`` (embedded market), ``risk={...}``, ``endpoints={"rest":, "stream":}``.
 
     Raises UserError (ConfigError, CredentialsError, DeskBusy ...): one clear sentence, nothing started.
     """
@@ -85,9 +94,9 @@ def _flat(profile: Profile) -> dict[str, Any]:
 
 
 def _default_name(profile: Profile) -> str:
-    return f"{profile.venue.value}-{profile.account}" + (
-        "" if profile.label == "EMBEDDED" else f"-{profile.mode.value}"
-    )
+    product = "" if profile.product is ProductKind.USD_M else f"-{profile.product.value}"
+    mode = "" if profile.label == "EMBEDDED" else f"-{profile.mode.value}"
+    return f"{profile.venue.value}-{profile.account}{product}{mode}"
 
 
 def _with_options(profile: Profile, options: dict[str, Any]) -> Profile:
@@ -101,6 +110,10 @@ def _with_options(profile: Profile, options: dict[str, Any]) -> Profile:
         if market:
             plain = msgspec.to_builtins(profile.market) | msgspec.to_builtins(market, enc_hook=str)
             changed["market"] = msgspec.convert(plain, type=MarketOptions, strict=False)
+        if "product" in options:
+            changed["product"] = msgspec.convert(options["product"], type=ProductKind)
+        if "asset" in options:
+            changed["asset"] = msgspec.convert(options["asset"], type=str)
         if "endpoints" in options:
             changed["endpoints"] = msgspec.convert(options["endpoints"], type=Endpoints)
         if "risk" in options:

@@ -87,9 +87,12 @@ def endpoints(running: Running) -> Endpoints:
     return Endpoints(rest=running.address, stream=running.address.replace("http://", "ws://", 1))
 
 
-def open_account(running: Running, name: str, key: str, secret: str, market: MarketOptions) -> None:
-    """Make sure the account exists; one that already does keeps its balance and positions."""
-    body = {"account": name, "key": key, "secret": secret, "balance": str(market.balance)}
+def open_account(
+    running: Running, name: str, key: str, secret: str, market: MarketOptions, asset: str = "USDT"
+) -> None:
+    """Make sure the account exists; where it already has a balance in ``asset``, it keeps that."""
+    body = {"account": name, "key": key, "secret": secret, "asset": asset}
+    body["balance"] = str(market.opening_balance(asset))
     post(running.address, "/control/account", body)
 
 

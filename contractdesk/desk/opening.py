@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from contractdesk.clock import Clock, SystemClock
-from contractdesk.config import Mode, Profile, VenueKind
+from contractdesk.config import Mode, ProductKind, Profile, VenueKind
 from contractdesk.desk.board import Observers
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
@@ -23,7 +23,7 @@ from contractdesk.desk.venues import make_venue
 from contractdesk.domain.book import Book
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.engine import Engine
-from contractdesk.errors import UserError, VenueError
+from contractdesk.errors import DeskBusy, UserError, VenueError
 from contractdesk.ops.logging import DeskLog
 from contractdesk.ops.metrics import Metrics
 from contractdesk.risk.settings import RiskSettings, tuned
@@ -37,11 +37,15 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def account_key(profile: Profile, name: str) -> str:
-    """What may have one writer only; an embedded or a paper account is its desk's own."""
+    """What may have one writer only; an embedded or a paper account is its desk's own.
+
+    A venue keeps each product's orders and money apart: so many desks may trade one account.
+    """
+    product = "" if profile.product is ProductKind.USD_M else f":{profile.product.value}"
     if profile.venue is VenueKind.EMBEDDED:
-        return f"embedded:{name}"
+        return f"embedded:{name}{product}"
     account = name if profile.mode is Mode.PAPER else profile.account
-    return f"{profile.venue.value}:{profile.mode.value}:{account}"
+    return f"{profile.venue.value}:{profile.mode.value}:{account}{product}"
 
 
 def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Session:
@@ -55,6 +59,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
     with ExitStack() as stack:
         lock = AccountLock.acquire(account_key(profile, name), name)
         stack.callback(lock.release)
+        stack.callback(_own_files(name).release)
         log = DeskLog(paths.log, name, redact)
         log.open()
         stack.callback(log.close)
@@ -104,6 +109,16 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
         )
 
 
+def _own_files(name: str) -> AccountLock:
+    """A desk's folder has one writer, too: the same name may be asked for with another account."""
+    try:
+        return AccountLock.acquire(f"desk:{name}", name)
+    except DeskBusy:
+        raise DeskBusy(
+            f"a desk {name!r} is open on another account: close that one, or give this one another name"
+        ) from None
+
+
 def _load() -> None:
     """What would otherwise stop the desk's loop for seconds: at the first symbol, the first request."""
     Book()  # reads or compiles the book's kernels
@@ -116,6 +131,7 @@ def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: 
         desk=name,
         bot=bot_of(account_key(profile, name)),
         epoch=epoch,
+        asset=profile.margin_asset,
         amend_stop=venue.capabilities.amend_stop,
         native_timeframes=tuple(sorted(venue.capabilities.native_timeframes)),
         risk=risk,

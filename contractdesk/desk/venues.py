@@ -7,7 +7,7 @@ import os
 from msgspec import Struct
 
 from contractdesk.clock import Clock
-from contractdesk.config import Endpoints, Mode, Profile, VenueKind
+from contractdesk.config import Endpoints, Mode, ProductKind, Profile, VenueKind
 from contractdesk.desk import embedded
 from contractdesk.desk.paper import PaperVenue
 from contractdesk.desk.paths import DeskPaths
@@ -27,20 +27,26 @@ def make_venue(profile: Profile, desk: str, paths: DeskPaths, clock: Clock) -> C
     if profile.venue is VenueKind.EMBEDDED:
         return _embedded(profile, desk, paths, clock)
     if profile.mode is Mode.PAPER:
-        market = _binance(clock, None, profile.mode, profile.endpoints)
-        return Connection(PaperVenue(market, clock, profile.market.balance), "")
+        market = _binance(profile, None, clock, profile.endpoints)
+        return Connection(PaperVenue(market, clock, profile.balance, profile.margin_asset), "")
     loaded = load_credentials(profile.venue.value, _key_name(profile), os.environ)
-    venue = _binance(clock, loaded, profile.mode, profile.endpoints)
-    return Connection(venue, f"{profile.venue.value}:{profile.mode.value}:{profile.account}")
+    venue = _binance(profile, loaded, clock, profile.endpoints)
+    account = f"{profile.venue.value}:{profile.mode.value}:{profile.account}"
+    return Connection(venue, account + _wallet(profile))
 
 
 def _embedded(profile: Profile, desk: str, paths: DeskPaths, clock: Clock) -> Connection:
     running = embedded.ensure(paths, profile.market, clock)
     key, secret = f"embedded-key-{desk}", f"embedded-secret-{desk}"
-    embedded.open_account(running, desk, key, secret, profile.market)
+    embedded.open_account(running, desk, key, secret, profile.market, profile.margin_asset)
     credentials = Credentials(account=desk, key=Secret(key), secret=Secret(secret))
-    venue = _binance(clock, credentials, profile.mode, embedded.endpoints(running))
-    return Connection(venue, f"embedded:{desk}:{running.pid}:{running.address}")
+    venue = _binance(profile, credentials, clock, embedded.endpoints(running))
+    return Connection(venue, f"embedded:{desk}:{running.pid}:{running.address}" + _wallet(profile))
+
+
+def _wallet(profile: Profile) -> str:
+    """What tells the coin-m wallets of an account from each other and from the usd-m one, which is ""."""
+    return "" if profile.product is ProductKind.USD_M else f":{profile.product.value}:{profile.margin_asset}"
 
 
 def _key_name(profile: Profile) -> str:
@@ -48,12 +54,16 @@ def _key_name(profile: Profile) -> str:
     return f"{profile.account}_testnet" if profile.mode is Mode.TESTNET else profile.account
 
 
-def _binance(clock: Clock, credentials: Credentials | None, mode: Mode, chosen: Endpoints | None) -> Venue:
+def _binance(
+    profile: Profile, credentials: Credentials | None, clock: Clock, chosen: Endpoints | None
+) -> Venue:
     from contractdesk.venues.binance import endpoints  # loads the venue only where it is opened
+    from contractdesk.venues.binance.product import COINM, USDM
     from contractdesk.venues.binance.venue import BinanceVenue
 
+    product = COINM if profile.product is ProductKind.COIN_M else USDM
     if chosen is not None:
         where = endpoints.Endpoints(rest_url=chosen.rest, ws_url=chosen.stream, wallet_url=chosen.rest)
     else:
-        where = endpoints.TESTNET if mode is Mode.TESTNET else endpoints.PRODUCTION
-    return BinanceVenue(where, credentials, clock)
+        where = product.testnet if profile.mode is Mode.TESTNET else product.production
+    return BinanceVenue(where, credentials, clock, product=product, asset=profile.margin_asset)

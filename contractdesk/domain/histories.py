@@ -111,7 +111,7 @@ class FundingHistory(Struct, kw_only=True):
 
 
 class OpenInterestHistory(Struct, kw_only=True):
-    """Open interest of one symbol as it was read, base units, oldest first.
+    """Open interest of one symbol as it was read, oldest first; its unit is that of OpenInterestRead.
 
     Between two reads the older amount is in force: what a window begins with is the last read before it.
     """

@@ -89,7 +89,7 @@ class LiquidationPrinted(MarketEvent, frozen=True, kw_only=True):
 
 
 class OpenInterestRead(MarketEvent, frozen=True, kw_only=True):
-    amount: Decimal  # base units
+    amount: Decimal  # contracts x contract size: base units, of inverse contracts quote units
     venue_ns: int
 
 

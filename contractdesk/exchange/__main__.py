@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
         "--account",
         action="append",
         default=[],
-        metavar="KEY:SECRET:BALANCE",
-        help="may be repeated; without one there is demo-key:demo-secret with 10,000 USDT",
+        metavar="KEY:SECRET:BALANCE:COINS",
+        help="may be repeated; without one there is demo-key:demo-secret with 10,000 USDT and 1 BTC",
     )
     made.add_argument("--idle-limit", type=float, metavar="S", help="end when unused for so long")
     return made

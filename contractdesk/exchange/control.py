@@ -6,12 +6,12 @@
 ``GET sockets``                  the open sockets and what they are subscribed to
 ``POST price``                   ``{"symbol", "price", "seconds"}``: the generated market walks there
 ``GET | POST | DELETE fault``    see ``faults``; POST answers with the fault's id, DELETE takes ``?id=``
-``POST account``                 ``{"key", "secret", "balance", "scopes", "account"}``: an API key; the
-                                 account is opened when it is new, and named after the key by default
+``POST account``                 ``{"key", "secret", "balance", "asset", "scopes", "account"}``: an API key;
+                                 the account is opened when it is new, and named after the key by default
 ``POST transfer``                ``{"account", "amount", "asset"}``: deposit (+) or withdraw (-)
 ``POST fund``                    ``{"symbol", "rate"}``: settle funding now; ``rate`` is optional
 ``POST open_interest``           ``{"symbol", "amount"}``: contracts held from now on; the past stays
-``POST expire_listen_key``       ``{"account"}``: its listen key is past its hour
+``POST expire_listen_key``       ``{"account"}``: its listen keys are past their hour
 ``POST limits``                  a ``Quota``: what the venue grants from now on; forgives what was used
 ===============================  ======================================================================
 """
@@ -30,7 +30,8 @@ from contractdesk.exchange.faults import Cut, Fault, Freeze, Installed, decode_f
 from contractdesk.exchange.limits import AddressLimits, Quota
 from contractdesk.exchange.model import Refused, Transfer
 from contractdesk.exchange.server import Server
-from contractdesk.exchange.wire.binance.keys import Credential, Scopes
+from contractdesk.exchange.wire.binance.keys import Credential, Owner, Scopes
+from contractdesk.exchange.wire.binance.product import PRODUCTS
 
 T = TypeVar("T")
 DEFAULT_ASSET = "USDT"
@@ -47,6 +48,7 @@ class KeyWish(Struct, frozen=True):
     key: str
     secret: str
     balance: Decimal = Decimal(10_000)
+    asset: str = DEFAULT_ASSET
     scopes: Scopes = Scopes()
     account: str = ""  # "": named after the key
 
@@ -147,7 +149,10 @@ class Control:
     async def _account(self, request: web.Request) -> object:
         wish = await _body(request, KeyWish)
         account = wish.account or wish.key
-        self._server.add_key(Credential(wish.key, wish.secret, account, wish.scopes), wish.balance)
+        if wish.asset not in (known := self._server.assets):
+            raise ValueError(f"no contract here settles in {wish.asset}, but in {', '.join(sorted(known))}")
+        credential = Credential(wish.key, wish.secret, account, wish.scopes)
+        self._server.add_key(credential, {wish.asset: wish.balance})
         return {"account": account}
 
     async def _transfer(self, request: web.Request) -> object:
@@ -169,10 +174,11 @@ class Control:
 
     async def _expire(self, request: web.Request) -> object:
         wish = await _body(request, AccountWish)
-        listen_key = self._server.api.listen_keys.close(wish.account)
-        if listen_key is None:
+        closed = [self._server.api.listen_keys.close(Owner(wish.account, each.name)) for each in PRODUCTS]
+        if not any(closed):
             raise ValueError(f"account {wish.account!r} has no listen key")
-        self._server.hub.end_listen_key(listen_key, self._server.clock.now_ns())
+        for listen_key in filter(None, closed):
+            self._server.hub.end_listen_key(listen_key, self._server.clock.now_ns())
         return {}
 
     async def _limits(self, request: web.Request) -> object:

@@ -55,6 +55,8 @@ from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.trading import Trading
 from contractdesk.exchange.words import LedgerKind, Reason, Refused, Side
 
+OPENING = "opening balance"
+
 
 class Exchange:
     """A contract exchange in one object."""
@@ -94,10 +96,17 @@ class Exchange:
         """
         if name in self._floor.accounts:
             raise ValueError(f"there is an account {name!r} already")
-        account = Account(name, self.listings)
+        self._floor.accounts[name] = Account(name, self.listings)
+        self.endow(name, balances, now_ns)
+
+    def endow(self, name: str, balances: Mapping[str, Decimal], now_ns: int) -> None:
+        """Open the account where it is new, and give it the assets in which it has had no booking yet."""
+        if name not in self._floor.accounts:
+            self.open_account(name, {}, now_ns)
+        account = self._floor.accounts[name]
         for asset, amount in balances.items():
-            account.book(LedgerKind.TRANSFER, asset, amount, now_ns, info="opening balance")
-        self._floor.accounts[name] = account
+            if asset not in account.wallets:
+                account.book(LedgerKind.TRANSFER, asset, amount, now_ns, info=OPENING)
 
     # -- driving -----------------------------------------------------------------------------
 

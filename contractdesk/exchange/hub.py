@@ -1,10 +1,14 @@
-"""Who listens to what: subscriptions of sessions, and the way of each event to them."""
+"""Who listens to what: subscriptions of sessions, and the way of each event to them.
+
+A listen key is one product's: what happens in the other is not told over it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from contractdesk.exchange.core import Exchange
 from contractdesk.exchange.faults import DelayEvent, DropEvent, DuplicateEvent, FaultBoard
@@ -21,7 +25,8 @@ from contractdesk.exchange.model import (
 from contractdesk.exchange.session import Session
 from contractdesk.exchange.wire.binance import user
 from contractdesk.exchange.wire.binance.feed import Feed
-from contractdesk.exchange.wire.binance.keys import ListenKeys
+from contractdesk.exchange.wire.binance.keys import ListenKeys, Owner
+from contractdesk.exchange.wire.binance.product import PRODUCTS, Product, product_in, product_of
 from contractdesk.exchange.wire.binance.streams import Kind, Path, Stream, parse_stream
 from contractdesk.exchange.wire.binance.text import Face, Json
 
@@ -48,19 +53,31 @@ class Hub:
     # -- subscriptions -----------------------------------------------------------------------
 
     def known(self, session: Session, name: str) -> bool:
-        """True for what the session may subscribe to: a stream, or on the private path a listen key."""
+        """True for what the session may subscribe to: a stream, or where those are told a listen key."""
         if session.path is Path.PRIVATE:
             return name.isalnum()
-        return parse_stream(name, self._exchange.listings) is not None
+        return self._stream(name) is not None or (session.path is Path.LEGACY and self._unrouted_key(name))
 
     def subscribe(self, session: Session, names: Iterable[str]) -> None:
         for name in names:
             session.subscriptions[name] = None
-            stream = parse_stream(name, self._exchange.listings)
+            stream = self._stream(name)
             if stream is None or stream.on(session.path):
                 self._listeners.setdefault(name, set()).add(session)
                 if stream is not None:
                     self._streams[name] = stream
+
+    def _stream(self, name: str) -> Stream | None:
+        """The stream of that name; whether it is routed is its product's affair, and of all symbols not."""
+        stream = parse_stream(name, self._exchange.listings)
+        if stream is None:
+            return None
+        listing = self._exchange.listings.get(stream.symbol)
+        return replace(stream, routed=listing is not None and product_of(listing.instrument).routed)
+
+    def _unrouted_key(self, name: str) -> bool:
+        owner = self._listen_keys.owner(name)
+        return owner is not None and any(owner.product == each.name for each in PRODUCTS if not each.routed)
 
     def unsubscribe(self, session: Session, names: Iterable[str]) -> None:
         for name in list(names):
@@ -126,11 +143,24 @@ class Hub:
 
     def _tell(self, event: UserEvent) -> None:
         account = event.account if not isinstance(event, OrderChanged | AlgoChanged) else _owner(event)
-        listen_key = self._listen_keys.of(account)
-        if listen_key is None:
-            return
-        for execution, symbol, frame in self._frames(event):
-            self._send_faulty(listen_key, str(frame["e"]), execution, symbol, frame)
+        for product in self._concerned(event):
+            listen_key = self._listen_keys.of(Owner(account, product.name))
+            if listen_key is not None:
+                for execution, symbol, frame in self._frames(event):
+                    self._send_faulty(listen_key, str(frame["e"]), execution, symbol, frame)
+
+    def _concerned(self, event: UserEvent) -> tuple[Product, ...]:
+        """The product that an event belongs to; the position mode is both's."""
+        listings = self._exchange.listings
+        match event:
+            case OrderChanged(order=row) | AlgoChanged(algo=row) | ConfigChanged(config=row) if row.symbol:
+                return (product_of(listings[row.symbol].instrument),)
+            case AccountChanged(balances=balances):
+                return (product_in([each.asset for each in balances], listings),)
+            case MarginCall(asset=asset):
+                return (product_in([asset], listings),)
+            case _:
+                return PRODUCTS
 
     def _frames(self, event: UserEvent) -> Iterable[tuple[str, str, Json]]:
         """(execution, symbol, frame): what faults match, and what is sent."""

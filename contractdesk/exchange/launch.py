@@ -12,6 +12,7 @@ from typing import Self
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from contractdesk.clock import NS_PER_S, Clock, SystemClock
 from contractdesk.errors import ConfigError
@@ -35,25 +36,38 @@ class AccountOption(Struct, frozen=True, kw_only=True):
 
     key: str
     secret: str
-    balance: Decimal = Decimal(10_000)
+    balance: Decimal = Decimal(10_000)  # USDT
+    coins: Decimal = Decimal(1)  # BTC, for the contracts that settle in it
     scopes: Scopes = Scopes()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From ``KEY:SECRET[:BALANCE]``; ConfigError for anything else."""
-        parts = text.split(":")
-        if len(parts) not in (2, 3) or not all(parts):
-            raise ConfigError("an account is KEY:SECRET or KEY:SECRET:BALANCE")
-        try:
-            balance = Decimal(parts[2]) if len(parts) == 3 else Decimal(10_000)
-        except InvalidOperation:
-            balance = Decimal(-1)
-        if not balance.is_finite() or balance < 0:
-            raise ConfigError(f"the balance of account {parts[0]} is not a positive number: {parts[2]}")
-        return cls(key=parts[0], secret=parts[1], balance=balance)
+        """From ``KEY:SECRET[:BALANCE[:COINS]]``; ConfigError for anything else."""
+        key, _, rest = text.partition(":")
+        secret, *amounts = rest.split(":")
+        if not all((key, secret, *amounts)) or len(amounts) > 2:
+            raise ConfigError("an account is KEY:SECRET, KEY:SECRET:BALANCE or KEY:SECRET:BALANCE:COINS")
+        made = cls(key=key, secret=secret)
+        stated = {name: _amount(key, each) for name, each in zip(("balance", "coins"), amounts, strict=False)}
+        return replace(made, **stated)
+
+    @property
+    def balances(self) -> dict[str, Decimal]:
+        """By asset."""
+        return {"USDT": self.balance, "BTC": self.coins}
 
     def __repr__(self) -> str:
         return f"AccountOption(balance={self.balance})"
+
+
+def _amount(key: str, text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise ConfigError(f"the balance of account {key} is not a positive number: {text}")
+    return amount
 
 
 DEMO = AccountOption(key="demo-key", secret="demo-secret")  # noqa: S106 - the published demo account
@@ -101,7 +115,8 @@ def build(options: ExchangeOptions, clock: Clock, exchange: Exchange | None = No
     server = Server(exchange or _exchange(options, clock.now_ns()), clock, options.quota, extra)
     for option in options.accounts:
         credential = Credential(option.key, option.secret, option.key, option.scopes)
-        server.add_key(credential, option.balance)
+        balances = {each: held for each, held in option.balances.items() if each in server.assets}
+        server.add_key(credential, balances)
     return server
 
 

@@ -1,7 +1,7 @@
-"""What the loopback exchange lists: Binance's terms of three USDT perpetuals.
+"""What the loopback exchange lists: Binance's terms of three USDT perpetuals and of a coin-margined one.
 
 Filters and fees as of the venue's public exchangeInfo (regular tier: maker 0.02 %, taker 0.05 %);
-the brackets follow its leverage table, cut after the sixth.
+the brackets follow its leverage tables, cut after the sixth.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ _SOL: tuple[Row, ...] = (
     ("5000000", "25", "0.02"),
     ("10000000", "20", "0.025"),
     ("20000000", "10", "0.05"),
+)
+_BTC_COIN: tuple[Row, ...] = (  # caps in BTC
+    ("5", "125", "0.004"),
+    ("10", "100", "0.005"),
+    ("20", "50", "0.01"),
+    ("50", "20", "0.025"),
+    ("100", "10", "0.05"),
+    ("200", "5", "0.1"),
 )
 
 
@@ -85,10 +93,37 @@ def linear(
     return Listing(instrument, Terms(open_interest=Decimal(interest)))
 
 
+def inverse(
+    base: str, contract: str, tick: str, largest: str, market: str, interest: str, rows: tuple[Row, ...]
+) -> Listing:
+    """A coin-margined perpetual of ``contract`` USD each, with Binance's fees; sizes are whole contracts."""
+    instrument = Instrument(
+        symbol=f"{base}/USD:{base}",
+        venue="binance",
+        venue_symbol=f"{base}USD_PERP",
+        kind=ContractKind.INVERSE,
+        base=base,
+        quote="USD",
+        settle=base,
+        contract_size=Decimal(contract),
+        tick_size=Decimal(tick),
+        lot_size=Decimal(1),
+        min_size=Decimal(1),
+        max_size=Decimal(largest),
+        max_market_size=Decimal(market),
+        min_notional=Decimal(0),
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0005"),
+        tiers=brackets(rows),
+    )
+    return Listing(instrument, Terms(open_interest=Decimal(interest), liquidation_fee=Decimal("0.015")))
+
+
 def default_listings() -> tuple[Listing, ...]:
-    """BTCUSDT, ETHUSDT, SOLUSDT."""
+    """BTCUSDT, ETHUSDT, SOLUSDT; BTCUSD_PERP."""
     return (
         linear("BTC", "0.1", "0.001", "1000", "120", "100", "84000", _BTC),
         linear("ETH", "0.01", "0.001", "10000", "2000", "20", "1900000", _ETH),
         linear("SOL", "0.01", "0.01", "1000000", "5000", "5", "9000000", _SOL),
+        inverse("BTC", "100", "0.1", "1000000", "60000", "11800000", _BTC_COIN),
     )

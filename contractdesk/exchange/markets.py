@@ -1,4 +1,4 @@
-"""Ready exchanges: a generated one with three perpetuals, a recorded one with its own symbol."""
+"""Ready exchanges: a generated one with four perpetuals, a recorded one with its own symbol."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ DEFAULT_FLOW: Mapping[str, FlowSettings] = {
     "BTCUSDT": FlowSettings(opening_price=Decimal("60000")),
     "ETHUSDT": FlowSettings(opening_price=Decimal("3000"), volatility=1.2e-4, level_notional=15_000.0),
     "SOLUSDT": FlowSettings(opening_price=Decimal("150"), volatility=1.6e-4, level_notional=8_000.0),
+    "BTCUSD_PERP": FlowSettings(opening_price=Decimal("60000")),
 }
 
 

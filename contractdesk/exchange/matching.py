@@ -7,7 +7,6 @@ that pass through users' queues, and deltas that arrive through users' prices.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 from fractions import Fraction
 
 from msgspec.structs import replace
@@ -179,7 +178,7 @@ class Matcher:
             side=order.side,
             price=trade.price,
             quantity=trade.quantity,
-            quote_quantity=_quote_quantity(listing, match),
+            quote_quantity=listing.turnover(match.lots, match.tick),
             commission=commission,
             commission_asset=listing.asset,
             realized_pnl=realized,
@@ -230,9 +229,3 @@ class Matcher:
 
     def _report(self, order: Order, kind: ExecutionKind, fill: Fill | None = None) -> None:
         self._floor.emit(OrderChanged(ts_ns=self._floor.now_ns, order=order, kind=kind, fill=fill))
-
-
-def _quote_quantity(listing: Listing, match: Match) -> Decimal:
-    if listing.inverse:
-        return money(listing.value(match.lots, match.tick))
-    return listing.quote_value(match.lots, match.tick)

@@ -54,7 +54,7 @@ def _backwards(random: Random, last: float, count: int, fine: int, volatility: f
 
 def _trade_into(row: BarRow, listing: Listing, random: Random, tick: int) -> None:
     lots = _lots(listing, random, tick) * 20
-    row.add(tick, lots, listing.quote_value(lots, tick), buyer_is_maker=random.random() < 0.5)
+    row.add(tick, lots, listing.turnover(lots, tick), buyer_is_maker=random.random() < 0.5)
 
 
 def _lots(listing: Listing, random: Random, tick: int) -> int:

@@ -18,7 +18,7 @@ BARS_KEPT = 20_000
 
 
 class BarRow:
-    """A bar that still grows, in ticks, lots and exact quote."""
+    """A bar that still grows, in ticks, lots and turnover."""
 
     __slots__ = ("buy_lots", "buy_quote", "close", "count", "high", "lots", "low", "open", "open_ns", "quote")
 
@@ -111,7 +111,7 @@ class Prints:
         """Record one print."""
         self._trade_id += 1
         self.last_tick = tick
-        quote = self._listing.quote_value(lots, tick)
+        quote = self._listing.turnover(lots, tick)
         self.seconds.add(ts_ns, tick, lots, quote, buyer_is_maker=buyer_is_maker)
         self.minutes.add(ts_ns, tick, lots, quote, buyer_is_maker=buyer_is_maker)
         trade = Trade(

@@ -207,7 +207,7 @@ class Kline(Struct, frozen=True, kw_only=True):
     low: Decimal
     close: Decimal
     volume: Decimal  # contracts
-    quote_volume: Decimal
+    quote_volume: Decimal  # of inverse contracts: base, each trade rounded to 1e-8
     trades: int
     taker_buy_volume: Decimal
     taker_buy_quote_volume: Decimal

@@ -7,7 +7,7 @@ a request is handled, then its events are queued to the sessions, then its answe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from aiohttp import web
@@ -22,15 +22,12 @@ from contractdesk.exchange.sockets import Sockets
 from contractdesk.exchange.trail import RequestRow, Trail, facts_of
 from contractdesk.exchange.wire.binance.api import Api, Ask, Endpoints, Reply
 from contractdesk.exchange.wire.binance.keys import Credential
-from contractdesk.exchange.wire.binance.private import PRIVATE
-from contractdesk.exchange.wire.binance.public import PUBLIC
+from contractdesk.exchange.wire.binance.routes import ROUTES
 from contractdesk.exchange.wire.binance.text import Face
-from contractdesk.exchange.wire.binance.trade import TRADE
 
 STEP_S = 0.01  # the market moves at least this often while something is due
 MAX_BODY = 1 << 20
 MS_PER_S = 1_000
-ASSET = "USDT"
 
 
 class Server:
@@ -45,24 +42,29 @@ class Server:
         self.face = Face()
         self.faults = FaultBoard()
         self.trail = Trail()
-        self.api = Api(exchange, self.face, {**PUBLIC, **TRADE, **PRIVATE, **(extra or {})}, quota)
+        self.api = Api(exchange, self.face, {**ROUTES, **(extra or {})}, quota)
         self.hub = Hub(exchange, self.face, self.api.listen_keys, self.faults, _later)
         self.sockets = Sockets(self.hub, self.faults, clock)
-        self._accounts: set[str] = set()
         self.busy_ns = clock.monotonic_ns()  # when somebody was last here
 
     def app(self) -> web.Application:
         """The aiohttp application of the venue's own paths."""
         app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_route("*", "/{path:(fapi|sapi|futures)/.*}", self._rest)
+        app.router.add_route("*", "/{path:(fapi|dapi|sapi|futures)/.*}", self._rest)
         app.router.add_get("/{path:(public/|market/|private/)?(ws|stream)(/.*)?}", self._socket)
         return app
 
-    def add_key(self, credential: Credential, balance: Decimal) -> None:
-        """A key to its account, which is opened with ``balance`` USDT when it is new."""
-        if credential.account not in self._accounts:
-            self.exchange.open_account(credential.account, {ASSET: balance}, self.clock.now_ns())
-            self._accounts.add(credential.account)
+    @property
+    def assets(self) -> frozenset[str]:
+        """In which the listed contracts settle."""
+        return frozenset(listing.asset for listing in self.exchange.listings.values())
+
+    def add_key(self, credential: Credential, balances: Mapping[str, Decimal]) -> None:
+        """A key to its account, which is opened when it is new.
+
+        ``balances`` by asset are what it begins with; one that has traded in an asset keeps what it has.
+        """
+        self.exchange.endow(credential.account, balances, self.clock.now_ns())
         self.api.credentials[credential.key] = credential
 
     # -- time --------------------------------------------------------------------------------

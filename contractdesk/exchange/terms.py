@@ -91,6 +91,10 @@ class Listing:
         worth = instrument.lot_size * lots * instrument.contract_size
         return worth if self.inverse else worth * instrument.tick_size * ticks
 
+    def turnover(self, lots: int, ticks: int) -> Decimal:
+        """What public prints and bars are worth: quote, exact; of inverse ones base, rounded to 1e-8."""
+        return money(self.value(lots, ticks)) if self.inverse else self.quote_value(lots, ticks)
+
     # -- brackets ----------------------------------------------------------------------------
 
     def tier(self, notional: Fraction) -> MarginTier:

@@ -10,10 +10,11 @@ from msgspec import Struct
 from contractdesk.exchange.faults import Facts, Role
 from contractdesk.exchange.wire.binance.api import Ask
 from contractdesk.exchange.wire.binance.params import Params
+from contractdesk.exchange.wire.binance.product import PRODUCTS
 
 ROWS_KEPT = 100_000
-CREATES = {"/fapi/v1/order", "/fapi/v1/batchOrders"}
-ALGO_CREATE = "/fapi/v1/algoOrder"
+CREATES = frozenset(f"/{each.root}/v1/{name}" for each in PRODUCTS for name in ("order", "batchOrders"))
+ALGO_CREATES = frozenset(f"/{each.root}/v1/algoOrder" for each in PRODUCTS)
 SHOWN = ("side", "type", "quantity", "price", "triggerPrice", "orderId", "algoId")
 
 
@@ -54,7 +55,7 @@ def _client_id(params: Params) -> str:
 def _role(ask: Ask, params: Params) -> Role:
     if ask.method != "POST":
         return Role.OTHER
-    if ask.path == ALGO_CREATE:
+    if ask.path in ALGO_CREATES:
         return Role.STOP
     if ask.path not in CREATES:
         return Role.OTHER

@@ -32,16 +32,26 @@ HOUR_NS = 3_600 * 10**9
 SYMBOL = "BTCUSDT"
 
 
+COIN = "BTCUSD_PERP"
+Levels = tuple[tuple[int, int], ...]
+
+
 def quiet_exchange(
-    bids: tuple[tuple[int, int], ...] = ((599_000, 1_000),),
-    asks: tuple[tuple[int, int], ...] = ((601_000, 1_000),),
+    bids: Levels = ((599_000, 1_000),),
+    asks: Levels = ((601_000, 1_000),),
+    symbols: tuple[str, ...] = (SYMBOL,),
 ) -> Exchange:
     """BTCUSDT around 60,000, with one lot of background a side, in which nothing happens by itself."""
     now_ns = time.time_ns()
     price = Decimal(60_000)
     mark = MarkTick(price, price, Decimal("0.0001"), now_ns + HOUR_NS)
-    market = FedMarket(Depth(bids, asks), mark)
-    return Exchange([default_listings()[0]], {SYMBOL: market}, now_ns)
+    markets = {symbol: FedMarket(Depth(bids, asks), mark) for symbol in symbols}
+    return Exchange([each for each in default_listings() if each.symbol in markets], markets, now_ns)
+
+
+def quiet_products() -> Exchange:
+    """The same, with the inverse BTCUSD_PERP beside it."""
+    return quiet_exchange(symbols=(SYMBOL, COIN))
 
 
 class Client:
@@ -181,15 +191,19 @@ def on_exchange(
     return decorate
 
 
-def ccxt_client(venue: Running, account: AccountOption = DEMO) -> Any:
-    """ccxt.pro's binanceusdm, unmodified but for its URLs and its host-keyed table of exceptions."""
+def ccxt_client(venue: Running, account: AccountOption = DEMO, kind: str = "linear") -> Any:
+    """ccxt.pro's binanceusdm, or binancecoinm for the kind "inverse".
+
+    Unmodified but for its URLs and its host-keyed table of exceptions.
+    """
     import ccxt.pro
 
-    client = ccxt.pro.binanceusdm({"apiKey": account.key, "secret": account.secret})
+    make = ccxt.pro.binancecoinm if kind == "inverse" else ccxt.pro.binanceusdm
+    client = make({"apiKey": account.key, "secret": account.secret})
     for name, url in client.urls["api"].items():
         if isinstance(url, str):
             client.urls["api"][name] = f"{venue.url}/{url.split('/', 3)[3]}"
-    client.urls["api"]["ws"]["linear"] = f"{venue.ws_url}/ws"
+    client.urls["api"]["ws"][kind] = f"{venue.ws_url}/ws"
     client.options["fetchOpenOrders"] = {"warnWithoutSymbol": False}
-    client.exceptions["exact"].update(client.exceptions["linear"]["exact"])
+    client.exceptions["exact"].update(client.exceptions[kind]["exact"])
     return client

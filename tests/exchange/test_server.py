@@ -150,10 +150,13 @@ def test_options_from_the_command_line() -> None:
     )
     assert (options.port, options.seed, options.recording) == (9, 3, None)
     assert "k" not in repr(options.accounts[0])
-    assert options_of([]).accounts[0].balance == 10_000
+    assert options_of([]).accounts[0].balances == {"USDT": 10_000, "BTC": 1}
+    assert AccountOption.parse("k:s:5:2").balances == {"USDT": 5, "BTC": 2}
 
 
-@pytest.mark.parametrize("account", ["k", "k:", ":s:1", "k:s:much", "k:s:-1", "k:s:NaN"])
+@pytest.mark.parametrize(
+    "account", ["k", "k:", ":s:1", "k:s:much", "k:s:-1", "k:s:NaN", "k:s:1:-1", "k:s:1:", "k:s:1:1:1"]
+)
 def test_an_account_that_is_none(account: str) -> None:
     with pytest.raises(ConfigError):
         AccountOption.parse(account)

@@ -80,7 +80,8 @@ async def test_each_market_stream_speaks(demo: Client, other: Client) -> None:
         while len(spoken) < 6:
             message = await hear(socket, lambda m: True)
             spoken[message["stream"]] = message["data"]
-    assert {row["s"] for row in spoken["!markPrice@arr@1s"]} == {"BTCUSDT", "ETHUSDT", "SOLUSDT"}
+    marks = {row["s"]: row["st"] for row in spoken["!markPrice@arr@1s"]}
+    assert marks == {"BTCUSDT": 1, "ETHUSDT": 1, "SOLUSDT": 1, "BTCUSD_PERP": 2}  # merged since the migration
     assert spoken["btcusdt@kline_1m"]["k"]["i"] == "1m"
     async with demo.socket("/ws/btcusdt@depth5@100ms/btcusdt@bookTicker/btcusdt@trade") as socket:
         kinds = set()

@@ -77,7 +77,7 @@ class AccountFeed:
         instruments: Mapping[str, Instrument],
         by_venue: Mapping[str, Instrument],
         *,
-        ws_url: str,
+        address: Callable[[str], str],
         backoff: Backoff,
         proxy: bool,
         times: StreamTimes | None,
@@ -85,14 +85,14 @@ class AccountFeed:
     ) -> None:
         """``instruments`` by unified symbol, ``by_venue`` by the venue's; both may change in place.
 
-        ``symbols`` yields those whose fills are backfilled.
+        ``address`` is the stream's for a listen key; ``symbols`` yields those whose fills are backfilled.
         """
         self._api = api
         self._clock = clock
         self._emit = emit
         self._instruments = instruments
         self._symbols = symbols
-        self._ws_url = ws_url
+        self._address_of = address
         self._by_venue = by_venue
         self.updates = UserEvents(by_venue)
         self.orders = Orders(api, clock, instruments, by_venue, self.updates, self.take)
@@ -146,7 +146,7 @@ class AccountFeed:
     async def _address(self) -> str:
         key = await self._api.open_listen_key()
         self._key_until_ns = self._clock.monotonic_ns() + KEY_LIFE_NS
-        return f"{self._ws_url}/private/ws?listenKey={key}"
+        return self._address_of(key)
 
     def _on_frame(self, frame: bytes) -> None:
         try:

@@ -87,7 +87,7 @@ class Accounts:
             orders, algos, account = await asyncio.gather(
                 self._open_orders(), self._open_algos(), self._api.account()
             )
-            held = {row.symbol for row in before} | traded
+            held = {row.symbol for row in before if row.position_amt} | traded  # COIN-M lists flat ones, too
             named = {self._by_venue[symbol].symbol for symbol in held if symbol in self._by_venue}
             wanted = {*symbols, *named, *(order.symbol for order in (*orders, *algos))}
             fills: list[Fill] = []

@@ -1,4 +1,6 @@
-"""Binance USDⓈ-M over REST: each method one endpoint, typed in, typed out, with its priority.
+"""Binance futures over REST: each method one endpoint, typed in, typed out, with its priority.
+
+What is said here is USDⓈ-M's way; COIN-M's deviations stand in ``api_coin``.
 
 All raise VenueError; what each kind asks of the caller stands in ``contractdesk.errors``.
 """
@@ -17,6 +19,7 @@ from contractdesk.venues.binance import endpoints as at
 from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.codec_market import decode_snapshot
 from contractdesk.venues.binance.dialect import Code
+from contractdesk.venues.binance.product import Product
 from contractdesk.venues.book_sync import DepthSnapshot
 from contractdesk.venues.credentials import KeyScopes, remember
 from contractdesk.venues.limits import Priority
@@ -33,8 +36,9 @@ MAX_PAGES = 20
 class BinanceApi:
     """One account's REST face."""
 
-    def __init__(self, client: RestClient, server_clock: ServerClock) -> None:
+    def __init__(self, client: RestClient, server_clock: ServerClock, product: Product) -> None:
         self.client = client
+        self.product = product
         self.server_clock = server_clock
 
     # -- public ----------------------------------------------------------------------------
@@ -57,65 +61,70 @@ class BinanceApi:
         """``lastUpdateId`` of the book now; cheap."""
         params = {"symbol": symbol, "limit": "5"}
         reply = await self._send(at.DEPTH, params, Priority.DATA, weight=2)
-        return _read(reply, rows.DepthHead).last_update_id
+        return read(reply, rows.DepthHead).last_update_id
 
     async def klines(self, symbol: str, timeframe: str, params: Mapping[str, str]) -> list[rows.Kline]:
         """Ascending; the last one may still be open."""
         asked = {"symbol": symbol, "interval": timeframe, "limit": str(PAGE), **params}
-        return _read(await self._send(at.KLINES, asked, Priority.DATA), list[rows.Kline])
+        return read(await self._send(at.KLINES, asked, Priority.DATA), list[rows.Kline])
 
     async def agg_trades(self, symbol: str, params: Mapping[str, str]) -> list[rows.AggTradeRow]:
         """Ascending by id; at most PAGE."""
         asked = {"symbol": symbol, "limit": str(PAGE), **params}
-        return _read(await self._send(at.AGG_TRADES, asked, Priority.DATA), list[rows.AggTradeRow])
+        return read(await self._send(at.AGG_TRADES, asked, Priority.DATA), list[rows.AggTradeRow])
 
     async def funding_rates(self, symbol: str, since_ms: int) -> list[rows.FundingRow]:
         """Settled rates, ascending."""
         params = {"symbol": symbol, "startTime": str(since_ms), "limit": str(PAGE)}
-        return _read(await self._send(at.FUNDING_RATE, params, Priority.DATA), list[rows.FundingRow])
+        return read(await self._send(at.FUNDING_RATE, params, Priority.DATA), list[rows.FundingRow])
 
     async def open_interest(self, symbol: str) -> rows.OpenInterestRow:
-        """In base units, now."""
+        """In contracts, now."""
         reply = await self._send(at.OPEN_INTEREST, {"symbol": symbol}, Priority.DATA)
-        return _read(reply, rows.OpenInterestRow)
+        return read(reply, rows.OpenInterestRow)
 
     async def open_interest_history(self, symbol: str, limit: int) -> list[rows.OpenInterestPastRow]:
-        """The last ``limit`` rows of five minutes, ascending; at most 500."""
-        params = {"symbol": symbol, "period": "5m", "limit": str(limit)}
+        """The last ``limit`` rows of five minutes, in contracts, ascending; at most 500."""
+        return await self._open_interest_history({"symbol": symbol}, limit)
+
+    async def _open_interest_history(
+        self, named: Mapping[str, str], limit: int
+    ) -> list[rows.OpenInterestPastRow]:
+        params = {**named, "period": "5m", "limit": str(limit)}
         reply = await self._send(at.OPEN_INTEREST_HISTORY, params, Priority.DATA)
-        return _read(reply, list[rows.OpenInterestPastRow])
+        return read(reply, list[rows.OpenInterestPastRow])
 
     async def mark_time_ms(self, symbol: str) -> int:
         """Venue time of the latest mark price."""
         reply = await self._send(at.PREMIUM_INDEX, {"symbol": symbol}, Priority.DATA)
-        return _read(reply, rows.PremiumRow).time
+        return read(reply, rows.PremiumRow).time
 
     # -- account ---------------------------------------------------------------------------
 
     async def account(self) -> rows.AccountRow:
-        return _read(await self._send(at.ACCOUNT, {}, Priority.RECONCILE), rows.AccountRow)
+        return read(await self._send(self.product.account, {}, Priority.RECONCILE), rows.AccountRow)
 
     async def positions(self) -> list[rows.PositionRow]:
-        return _read(await self._send(at.POSITIONS, {}, Priority.RECONCILE), list[rows.PositionRow])
+        return read(await self._send(self.product.positions, {}, Priority.RECONCILE), list[rows.PositionRow])
 
     async def brackets(self) -> dict[str, rows.BracketRow]:
         """By the venue's symbol."""
-        reply = await self._send(at.BRACKETS, {}, Priority.RECONCILE)
-        return {row.symbol: row for row in _read(reply, list[rows.BracketRow])}
+        reply = await self._send(self.product.brackets, {}, Priority.RECONCILE)
+        return {row.symbol: row for row in read(reply, list[rows.BracketRow])}
 
     async def commission(self, symbol: str) -> rows.CommissionRow:
-        return _read(await self._send(at.COMMISSION, {"symbol": symbol}, Priority.DATA), rows.CommissionRow)
+        return read(await self._send(at.COMMISSION, {"symbol": symbol}, Priority.DATA), rows.CommissionRow)
 
     async def symbol_configs(self) -> list[rows.SymbolConfigRow]:
         """Leverage and margin type of every symbol."""
         reply = await self._send(at.SYMBOL_CONFIG, {}, Priority.RECONCILE)
-        return _read(reply, list[rows.SymbolConfigRow])
+        return read(reply, list[rows.SymbolConfigRow])
 
     async def account_config(self) -> rows.AccountConfigRow:
-        return _read(await self._send(at.ACCOUNT_CONFIG, {}, Priority.RECONCILE), rows.AccountConfigRow)
+        return read(await self._send(at.ACCOUNT_CONFIG, {}, Priority.RECONCILE), rows.AccountConfigRow)
 
     async def key_scopes(self) -> KeyScopes:
-        row = _read(await self._send(at.KEY_SCOPES, {}, Priority.RECONCILE), rows.ScopesRow)
+        row = read(await self._send(at.KEY_SCOPES, {}, Priority.RECONCILE), rows.ScopesRow)
         return KeyScopes(
             read=row.enable_reading,
             contracts=row.enable_futures,
@@ -128,7 +137,7 @@ class BinanceApi:
     async def funding_income(self, since_ms: int) -> list[rows.IncomeRow]:
         """Funding payments, ascending."""
         params = {"incomeType": "FUNDING_FEE", "startTime": str(since_ms), "limit": str(PAGE)}
-        return _read(await self._send(at.INCOME, params, Priority.RECONCILE), list[rows.IncomeRow])
+        return read(await self._send(at.INCOME, params, Priority.RECONCILE), list[rows.IncomeRow])
 
     async def traded_symbols(self, since_ms: int) -> set[str]:
         """The venue's symbols in which a commission was booked since then."""
@@ -136,7 +145,7 @@ class BinanceApi:
         found: set[str] = set()
         for page in range(1, MAX_PAGES + 1):
             asked = {**params, "page": str(page)}
-            booked = _read(await self._send(at.INCOME, asked, Priority.RECONCILE), list[rows.IncomeRow])
+            booked = read(await self._send(at.INCOME, asked, Priority.RECONCILE), list[rows.IncomeRow])
             found.update(row.symbol for row in booked)
             if len(booked) < PAGE:
                 return found
@@ -145,7 +154,7 @@ class BinanceApi:
     async def user_trades(self, symbol: str, params: Mapping[str, str]) -> list[rows.UserTradeRow]:
         """Ascending by id; at most PAGE."""
         asked = {"symbol": symbol, "limit": str(PAGE), **params}
-        return _read(await self._send(at.USER_TRADES, asked, Priority.RECONCILE), list[rows.UserTradeRow])
+        return read(await self._send(at.USER_TRADES, asked, Priority.RECONCILE), list[rows.UserTradeRow])
 
     async def set_leverage(self, symbol: str, leverage: str) -> None:
         await self._send(at.SET_LEVERAGE, {"symbol": symbol, "leverage": leverage}, Priority.ENTRY)
@@ -179,38 +188,38 @@ class BinanceApi:
 
     async def order(self, symbol: str, client_id: str) -> rows.OrderRow:
         endpoint, params = _by_client_id(at.ORDER, symbol, client_id, conditional=False)
-        return _read(await self._send(endpoint, params, Priority.RECONCILE), rows.OrderRow)
+        return read(await self._send(endpoint, params, Priority.RECONCILE), rows.OrderRow)
 
     async def order_by_id(self, symbol: str, venue_id: str) -> rows.OrderRow:
         params = {"symbol": symbol, "orderId": venue_id}
-        return _read(await self._send(at.ORDER, params, Priority.RECONCILE), rows.OrderRow)
+        return read(await self._send(at.ORDER, params, Priority.RECONCILE), rows.OrderRow)
 
     async def algo_order(self, symbol: str, client_id: str) -> rows.AlgoRow:
         endpoint, params = _by_client_id(at.ALGO_ORDER, symbol, client_id, conditional=True)
-        return _read(await self._send(endpoint, params, Priority.RECONCILE), rows.AlgoRow)
+        return read(await self._send(endpoint, params, Priority.RECONCILE), rows.AlgoRow)
 
     async def all_orders(self, symbol: str, params: Mapping[str, str]) -> list[rows.OrderRow]:
         """Regular orders of every status, ascending; at most PAGE."""
         asked = {"symbol": symbol, "limit": str(PAGE), **params}
-        return _read(await self._send(at.ALL_ORDERS, asked, Priority.RECONCILE), list[rows.OrderRow])
+        return read(await self._send(at.ALL_ORDERS, asked, Priority.RECONCILE), list[rows.OrderRow])
 
     async def all_algo_orders(self, symbol: str, params: Mapping[str, str]) -> list[rows.AlgoRow]:
         """Conditional orders of every status; at most PAGE."""
         asked = {"symbol": symbol, "limit": str(PAGE), **params}
-        return _read(await self._send(at.ALL_ALGO_ORDERS, asked, Priority.RECONCILE), list[rows.AlgoRow])
+        return read(await self._send(at.ALL_ALGO_ORDERS, asked, Priority.RECONCILE), list[rows.AlgoRow])
 
     async def open_orders(self) -> list[rows.OrderRow]:
-        return _read(await self._send(at.OPEN_ORDERS, {}, Priority.RECONCILE), list[rows.OrderRow])
+        return read(await self._send(at.OPEN_ORDERS, {}, Priority.RECONCILE), list[rows.OrderRow])
 
     async def open_algo_orders(self) -> list[rows.AlgoRow]:
-        return _read(await self._send(at.OPEN_ALGO_ORDERS, {}, Priority.RECONCILE), list[rows.AlgoRow])
+        return read(await self._send(at.OPEN_ALGO_ORDERS, {}, Priority.RECONCILE), list[rows.AlgoRow])
 
     # -- listen key ------------------------------------------------------------------------
 
     async def open_listen_key(self) -> str:
         """A new key, or the one that the account already has, for an hour."""
         reply = await self._send(at.OPEN_LISTEN_KEY, {}, Priority.RECONCILE)
-        key = _read(reply, rows.ListenKeyRow).listen_key
+        key = read(reply, rows.ListenKeyRow).listen_key
         remember(key)
         return key
 
@@ -229,6 +238,7 @@ class BinanceApi:
         weight: int | None = None,
         patience_s: float | None = None,
     ) -> Reply:
+        endpoint = self.product.calls(endpoint)
         try:
             return await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
         except VenueRejected as refused:
@@ -245,8 +255,8 @@ class BinanceApi:
                 raise
 
     async def _read_time(self) -> TimeSample:
-        reply = await self.client.call(at.TIME, {}, Priority.RECONCILE)
-        venue_ns = _read(reply, rows.ServerTime).server_time * NS_PER_MS
+        reply = await self.client.call(self.product.calls(at.TIME), {}, Priority.RECONCILE)
+        venue_ns = read(reply, rows.ServerTime).server_time * NS_PER_MS
         return TimeSample(reply.sent_ns, reply.received_ns, venue_ns)
 
 
@@ -261,7 +271,8 @@ def _by_client_id(
     return endpoint, {"symbol": symbol, "origClientOrderId": client_id}
 
 
-def _read(reply: Reply, kind: type[T]) -> T:
+def read(reply: Reply, kind: type[T]) -> T:
+    """The answer as ``kind``; VenueProtocolError where it is none."""
     try:
         return msgspec.json.decode(reply.body, type=kind, strict=False)
     except msgspec.DecodeError as unfit:

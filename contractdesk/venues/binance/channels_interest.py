@@ -1,4 +1,9 @@
-"""The channel of the open interest: no stream tells it, so it is read, its past first."""
+"""The channel of the open interest: no stream tells it, so it is read, its past first.
+
+The venue counts contracts. Told is what they stand for: contracts x contract size, base of a linear
+contract, quote of an inverse one. Neither depends on a price: a mere rise must not look like positions
+being closed, as it would in the base that inverse contracts are worth.
+"""
 
 from __future__ import annotations
 
@@ -68,12 +73,13 @@ class InterestChannel:
         self._read_ns = now_ns
 
     def _tell(self, amount: Decimal, time_ms: int) -> None:
+        """``amount`` in contracts."""
         host = self._host
         host.emit(
             OpenInterestRead(
                 ts_ns=host.clock.now_ns(),
                 symbol=host.instrument.symbol,
-                amount=amount,
+                amount=amount * host.instrument.contract_size,
                 venue_ns=time_ms * NS_PER_MS,
             )
         )

@@ -1,6 +1,7 @@
-"""Binance USDⓈ-M market frames to facts; pure.
+"""Binance futures market frames to facts; pure.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
+https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams
 Combined (``{"stream", "data"}``) and raw frames are both understood. What is not understood raises
 VenueProtocolError: the caller quarantines and counts it.
 """
@@ -158,7 +159,7 @@ def decode_market(frame: bytes, instruments: Mapping[str, Instrument], ts_ns: in
 
 
 def decode_snapshot(body: bytes, instrument: Instrument) -> DepthSnapshot:
-    """The answer of ``GET /fapi/v1/depth``. Raises VenueProtocolError."""
+    """The answer of ``GET depth``. Raises VenueProtocolError."""
     try:
         snapshot = _snapshot.decode(body)
         return DepthSnapshot(

@@ -1,6 +1,7 @@
-"""Binance USDⓈ-M user-data frames to typed updates; pure.
+"""Binance futures user-data frames to typed updates; pure.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams
+https://developers.binance.com/docs/derivatives/coin-margined-futures/user-data-streams
 Messages of one type are ordered among themselves; across types nothing is promised. What an update
 means for our orders is decided in ``user_events``.
 """

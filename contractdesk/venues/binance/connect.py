@@ -1,4 +1,4 @@
-"""Puts the REST side together: ccxt's ``binanceusdm`` as signer and sender, the queue, the clock."""
+"""Puts the REST side together: ccxt's class of the product as signer and sender, the queue, the clock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from contractdesk.domain.events import VenueSilenced
 from contractdesk.venues.backoff import Backoff
 from contractdesk.venues.base import Emit
 from contractdesk.venues.binance.api import BinanceApi
+from contractdesk.venues.binance.api_coin import CoinApi
 from contractdesk.venues.binance.dialect import BinanceDialect
 from contractdesk.venues.binance.endpoints import Endpoints
+from contractdesk.venues.binance.product import COINM, USDM, Product
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.limits import Limiter, Quota, RequestQueue
 from contractdesk.venues.rest import RestClient, prepare_client
@@ -22,10 +24,12 @@ from contractdesk.venues.server_clock import ServerClock
 
 REQUEST_TIMEOUT_S = 5.0
 RETRY_BASE_S, RETRY_CAP_S, RETRIES = 0.1, 2.0, 4
+_APIS = {USDM.name: BinanceApi, COINM.name: CoinApi}
 Unify = Callable[[object], str]  # a raw exchangeInfo row -> ccxt's unified symbol
 
 
 async def connect(
+    product: Product,
     where: Endpoints,
     credentials: Credentials | None,
     clock: Clock,
@@ -35,7 +39,7 @@ async def connect(
 ) -> tuple[BinanceApi, Unify]:
     """The account's API, nothing sent yet; close its ``client`` when done."""
     ccxt: Any = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # 0.8 s of CPU
-    exchange = ccxt.binanceusdm()
+    exchange = getattr(ccxt, product.ccxt)()
     _point(exchange.urls["api"], where)
     server_clock = ServerClock(clock, emit)
     prepare_client(exchange, BinanceDialect(), credentials, server_clock.now_ms, REQUEST_TIMEOUT_S)
@@ -51,7 +55,7 @@ async def connect(
     def unify(row: object) -> str:
         return str(exchange.parse_market(row)["symbol"])
 
-    return BinanceApi(client, server_clock), unify
+    return _APIS[product.name](client, server_clock, product), unify
 
 
 def _point(urls: dict[str, Any], where: Endpoints) -> None:

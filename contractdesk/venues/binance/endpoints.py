@@ -1,6 +1,8 @@
-"""Where Binance USDⓈ-M is, and its REST endpoints with their weights.
+"""Where Binance's futures are, and their REST endpoints with their weights.
 
+An endpoint names its section of ccxt's API without the product (``Private``): ``Product.calls`` adds it.
 https://developers.binance.com/docs/derivatives/usds-margined-futures
+https://developers.binance.com/docs/derivatives/coin-margined-futures
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     """
 
     rest_url: str
-    ws_url: str  # ``/public``, ``/market`` and ``/private`` follow
+    ws_url: str  # the product's paths follow
     wallet_url: str  # where ``/sapi/v1`` lives
     scopes_known: bool = True
 
@@ -31,27 +33,17 @@ class Endpoints(Struct, frozen=True, kw_only=True):
         return urlsplit(self.rest_url).hostname in LOOPBACK_HOSTS
 
 
-PRODUCTION = Endpoints(
-    rest_url="https://fapi.binance.com",
-    ws_url="wss://fstream.binance.com",
-    wallet_url="https://api.binance.com",
-)
-TESTNET = Endpoints(
-    rest_url="https://demo-fapi.binance.com",
-    ws_url="wss://fstream.binancefuture.com",
-    wallet_url="https://demo-api.binance.com",
-    scopes_known=False,
-)
-
-
 def at(url: str) -> Endpoints:
     """Everything behind one plain base URL, such as ``http://127.0.0.1:8090``."""
     base = url.rstrip("/")
     return Endpoints(rest_url=base, ws_url=base.replace("http", "ws", 1), wallet_url=base)
 
 
+WALLET = "sapi"  # of no product
+
+
 def _public(path: str, weight: int = 1) -> Endpoint:
-    return Endpoint(api="fapiPublic", method="GET", path=path, weight=weight)
+    return Endpoint(api="Public", method="GET", path=path, weight=weight)
 
 
 def _private(
@@ -59,7 +51,7 @@ def _private(
     weight: int = 1,
     method: str = "GET",
     effect: Effect = Effect.READ,
-    api: str = "fapiPrivate",
+    api: str = "Private",
     orders: int = 0,
 ) -> Endpoint:
     return Endpoint(api=api, method=method, path=path, weight=weight, effect=effect, orders=orders)
@@ -73,14 +65,20 @@ AGG_TRADES = _public("aggTrades", 20)
 FUNDING_RATE = _public("fundingRate")
 PREMIUM_INDEX = _public("premiumIndex")
 OPEN_INTEREST = _public("openInterest")
-OPEN_INTEREST_HISTORY = Endpoint(api="fapiData", method="GET", path="openInterestHist", weight=0)
+OPEN_INTEREST_HISTORY = Endpoint(api="Data", method="GET", path="openInterestHist", weight=0)
 
-ACCOUNT = _private("account", 5, api="fapiPrivateV3")
-POSITIONS = _private("positionRisk", 5, api="fapiPrivateV3")
+# What each product has of its own.
+ACCOUNT = _private("account", 5, api="PrivateV3")
+POSITIONS = _private("positionRisk", 5, api="PrivateV3")
 BRACKETS = _private("leverageBracket")
+COIN_ACCOUNT = _private("account", 5)
+COIN_POSITIONS = _private("positionRisk")
+COIN_BRACKETS = _private("leverageBracket", 2, api="PrivateV2")
+
 COMMISSION = _private("commissionRate", 20)
-SYMBOL_CONFIG = _private("symbolConfig", 5)
-ACCOUNT_CONFIG = _private("accountConfig", 5)
+SYMBOL_CONFIG = _private("symbolConfig", 5)  # USDⓈ-M
+ACCOUNT_CONFIG = _private("accountConfig", 5)  # USDⓈ-M
+POSITION_MODE = _private("positionSide/dual", 30)
 INCOME = _private("income", 30)
 USER_TRADES = _private("userTrades", 5)
 ORDER = _private("order")
@@ -98,4 +96,4 @@ SET_MARGIN_TYPE = _private("marginType", 1, "POST", Effect.REPEATABLE)
 SET_POSITION_SIDE = _private("positionSide/dual", 1, "POST", Effect.REPEATABLE)
 OPEN_LISTEN_KEY = _private("listenKey", 1, "POST", Effect.REPEATABLE)
 PROLONG_LISTEN_KEY = _private("listenKey", 1, "PUT", Effect.REPEATABLE)
-KEY_SCOPES = _private("account/apiRestrictions", 1, api="sapi")
+KEY_SCOPES = _private("account/apiRestrictions", 1, api=WALLET)

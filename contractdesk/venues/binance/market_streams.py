@@ -18,6 +18,7 @@ from contractdesk.venues.backoff import Backoff
 from contractdesk.venues.base import Emit
 from contractdesk.venues.binance.codec_market import Ack, SymbolFact, decode_market
 from contractdesk.venues.binance.feed import SymbolFeed
+from contractdesk.venues.binance.product import USDM, Product
 from contractdesk.venues.book_sync import DepthDelta
 from contractdesk.venues.scanner import DepthScanner
 from contractdesk.venues.streams import Stream, StreamTimes
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class MarketStreams:
-    """Owns ``/public`` and ``/market``; the feeds are the venue's."""
+    """Owns both sockets, whose paths are the product's; the feeds are the venue's."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class MarketStreams:
         backoff: Backoff,
         proxy: bool,
         times: StreamTimes | None,
+        product: Product = USDM,
     ) -> None:
         """``by_venue`` by the venue's symbol, ``feeds`` by the unified one; both may change in place."""
         self._clock = clock
@@ -49,12 +51,13 @@ class MarketStreams:
         self._scanners: dict[bytes, tuple[str, DepthScanner]] = {}  # by how its frames begin
         self.quarantined: Counter[str] = Counter()
         self.scanned = 0
+        paths = {StreamName.PUBLIC: product.public_path, StreamName.MARKET: product.market_path}
         self.streams = {
             name: Stream(
-                name.value, self._at(f"{ws_url}/{name.value}/stream"), self._reader(name),
+                name.value, self._at(ws_url + path), self._reader(name),
                 self._up(name), self._down(name), clock=clock, backoff=backoff, proxy=proxy, times=times,
             )
-            for name in (StreamName.PUBLIC, StreamName.MARKET)
+            for name, path in paths.items()
         }  # fmt: skip
 
     async def stop(self) -> None:

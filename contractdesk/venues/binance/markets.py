@@ -33,10 +33,10 @@ def read_instruments(
     try:
         for raw in _info.decode(body).symbols:
             row = _row.decode(raw)
-            if row.contract_type and (row.status == "TRADING" or row.symbol in held):
+            if row.contract_type and (row.trades or row.symbol in held):
                 symbol = unified(msgspec.json.decode(raw))
                 instruments[symbol] = _instrument(row, symbol, brackets.get(row.symbol))
-    except (msgspec.DecodeError, KeyError, StopIteration) as unfit:
+    except (msgspec.DecodeError, KeyError, ValueError, StopIteration) as unfit:
         raise VenueProtocolError("binance", body) from unfit
     return instruments
 
@@ -48,17 +48,17 @@ def _instrument(row: rows.SymbolRow, symbol: str, brackets: rows.BracketRow | No
         symbol=symbol,
         venue="binance",
         venue_symbol=row.symbol,
-        kind=ContractKind.LINEAR,
+        kind=ContractKind.INVERSE if row.inverse else ContractKind.LINEAR,
         base=row.base_asset,
         quote=row.quote_asset,
         settle=row.margin_asset,
-        contract_size=Decimal(1),
+        contract_size=row.contract_size,
         tick_size=filters["PRICE_FILTER"].tick_size,
         lot_size=lot.step_size,
         min_size=lot.min_qty,
         max_size=lot.max_qty,
         max_market_size=market_lot.max_qty,
-        min_notional=filters["MIN_NOTIONAL"].notional,
+        min_notional=rows.ZERO if row.inverse else filters["MIN_NOTIONAL"].notional,
         maker_fee=MAKER_FEE,
         taker_fee=TAKER_FEE,
         tiers=_tiers(brackets.brackets) if brackets else (_widest(row),),
@@ -68,13 +68,13 @@ def _instrument(row: rows.SymbolRow, symbol: str, brackets: rows.BracketRow | No
 def _tiers(brackets: Iterable[rows.Bracket]) -> tuple[MarginTier, ...]:
     return tuple(
         MarginTier(
-            floor=bracket.notional_floor,
-            cap=bracket.notional_cap,
+            floor=bracket.floor,
+            cap=bracket.cap,
             max_leverage=bracket.initial_leverage,
             maintenance_rate=bracket.maint_margin_ratio,
             maintenance_amount=bracket.cum,
         )
-        for bracket in sorted(brackets, key=lambda bracket: bracket.notional_floor)
+        for bracket in sorted(brackets, key=lambda bracket: bracket.floor)
     )
 
 

@@ -1,6 +1,7 @@
 """The REST answers that we read, typed by their documentation; only the fields that we use.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures
+https://developers.binance.com/docs/derivatives/coin-margined-futures
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 ZERO = Decimal(0)
+COIN_MARGIN_TYPES = {"cross": "CROSSED", "isolated": "ISOLATED"}  # COIN-M's word: what is set
 
 
 class ServerTime(Struct, rename="camel"):
@@ -29,13 +31,24 @@ class Filter(Struct, rename="camel"):
 class SymbolRow(Struct, rename="camel"):
     symbol: str
     contract_type: str
-    status: str
     base_asset: str
     quote_asset: str
     margin_asset: str
     filters: list[Filter]
+    status: str = ""
+    contract_status: str = ""  # COIN-M's name for it
+    contract_size: Decimal = Decimal(1)
     maint_margin_percent: Decimal = Decimal(5)
     required_margin_percent: Decimal = Decimal(10)
+
+    @property
+    def inverse(self) -> bool:
+        """A contract that is margined in what it is about."""
+        return self.margin_asset == self.base_asset
+
+    @property
+    def trades(self) -> bool:
+        return (self.status or self.contract_status) == "TRADING"
 
 
 class ExchangeInfo(Struct):
@@ -43,11 +56,26 @@ class ExchangeInfo(Struct):
 
 
 class Bracket(Struct, rename="camel"):
+    """Bounds in the settle currency: ``notional...`` at USDⓈ-M, ``qty...`` (in base) at COIN-M."""
+
     initial_leverage: Decimal
-    notional_cap: Decimal
-    notional_floor: Decimal
     maint_margin_ratio: Decimal
     cum: Decimal
+    notional_cap: Decimal | None = None
+    notional_floor: Decimal | None = None
+    qty_cap: Decimal | None = None
+    qty_floor: Decimal | None = None
+    qtyl_floor: Decimal | None = None  # so spelt in the venue's documentation
+
+    @property
+    def cap(self) -> Decimal:
+        """``ValueError`` for a bracket without bounds."""
+        return _stated(self.notional_cap, self.qty_cap)
+
+    @property
+    def floor(self) -> Decimal:
+        """``ValueError`` for a bracket without bounds."""
+        return _stated(self.notional_floor, self.qty_floor, self.qtyl_floor)
 
 
 class BracketRow(Struct):
@@ -131,6 +159,20 @@ class AccountConfigRow(Struct, rename="camel"):
     multi_assets_margin: bool
 
 
+class CoinPositionRow(Struct, rename="camel"):
+    symbol: str
+    leverage: Decimal
+    margin_type: str
+
+
+class CoinAccountRow(Struct, rename="camel"):
+    can_trade: bool
+
+
+class PositionModeRow(Struct, rename="camel"):
+    dual_side_position: bool
+
+
 class ScopesRow(Struct, rename="camel"):
     enable_reading: bool
     enable_futures: bool
@@ -201,3 +243,10 @@ class IncomeRow(Struct, rename="camel"):
 
 class ListenKeyRow(Struct, rename="camel"):
     listen_key: str = ""
+
+
+def _stated(*values: Decimal | None) -> Decimal:
+    for value in values:
+        if value is not None:
+            return value
+    raise ValueError("a bracket without bounds")

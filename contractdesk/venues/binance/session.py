@@ -17,6 +17,7 @@ from contractdesk.venues.binance.connect import Unify
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
 from contractdesk.venues.binance.market_streams import MarketStreams
+from contractdesk.venues.binance.product import Product
 from contractdesk.venues.streams import StreamTimes
 
 RECONNECT_BASE_S, RECONNECT_CAP_S = 0.2, 15.0
@@ -62,6 +63,7 @@ def assemble(
     unify: Unify,
     emit: Emit,
     *,
+    product: Product,
     where: Endpoints,
     clock: Clock,
     listing: Listing,
@@ -74,13 +76,14 @@ def assemble(
     backoff = Backoff(base_s=RECONNECT_BASE_S, cap_s=RECONNECT_CAP_S, random=random)
     market = MarketStreams(
         clock, emit, listing.venues, feeds,
-        ws_url=where.ws_url, backoff=backoff, proxy=not where.local, times=times,
+        ws_url=where.ws_url, product=product, backoff=backoff, proxy=not where.local, times=times,
     )  # fmt: skip
     if asset is None:
         return Session(api, unify, emit, market, None)
     feed = AccountFeed(
         api, clock, emit, listing.unified, listing.venues,
-        ws_url=where.ws_url, backoff=backoff, proxy=not where.local, times=times, symbols=lambda: set(feeds),
+        address=lambda key: where.ws_url + product.private_stream(key), symbols=lambda: set(feeds),
+        backoff=backoff, proxy=not where.local, times=times,
     )  # fmt: skip
     reads = Accounts(api, clock, feed.orders, listing.venues, listing.unified, asset)
     return Session(api, unify, emit, market, Private(feed, reads))

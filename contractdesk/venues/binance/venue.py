@@ -1,8 +1,9 @@
-"""Binance USDⓈ-M as a Venue: the wiring of REST, streams, feeds and orders.
+"""Binance futures as a Venue, one product of the two: the wiring of REST, streams, feeds and orders.
 
 Supported: one-way positions, cross margin, single-asset margin. Conditional orders live in the Algo
 service and cannot be amended; a stop is attached to nothing.
 https://developers.binance.com/docs/derivatives/usds-margined-futures
+https://developers.binance.com/docs/derivatives/coin-margined-futures
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
 from contractdesk.venues.binance.markets import read_instruments
 from contractdesk.venues.binance.orders import Submitted, cannot_amend
+from contractdesk.venues.binance.product import USDM, Product
 from contractdesk.venues.binance.session import Listing, Private, Session, assemble
 from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
@@ -84,12 +86,14 @@ class BinanceVenue:
         credentials: Credentials | None,
         clock: Clock,
         *,
+        product: Product = USDM,
         seed: int | None = None,
         asset: str = "USDT",
         quota: Quota | None = None,
         times: StreamTimes | None = None,
     ) -> None:
         """``seed`` makes the jitter repeatable; ``asset`` is the margin asset that is reported."""
+        self._product = product
         self._endpoints = endpoints
         self._credentials = credentials
         self._clock = clock
@@ -114,12 +118,13 @@ class BinanceVenue:
             self._heed(event)
 
         api, unify = await connect(
-            self._endpoints, self._credentials, self._clock, tell, self._random, self._quota
+            self._product, self._endpoints, self._credentials, self._clock, tell, self._random, self._quota
         )
         session = self._session = assemble(
             api, unify, tell,
-            where=self._endpoints, clock=self._clock, listing=self._listing, feeds=self._feeds,
-            asset=self._asset if self._credentials else None, random=self._random, times=self._times,
+            product=self._product, where=self._endpoints, clock=self._clock, listing=self._listing,
+            feeds=self._feeds, asset=self._asset if self._credentials else None, random=self._random,
+            times=self._times,
         )  # fmt: skip
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):

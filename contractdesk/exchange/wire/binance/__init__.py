@@ -1,1 +1,1 @@
-"""Binance USDⓈ-M futures as the exchange speaks it: field names, codes, limits and streams."""
+"""Binance futures, USDⓈ-M and COIN-M, as the exchange speaks them: field names, codes, limits and streams."""

@@ -1,10 +1,12 @@
 """Balances, positions, configuration and ledger as the REST endpoints show them.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api
+https://developers.binance.com/docs/derivatives/coin-margined-futures/account/rest-api
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from contractdesk.domain.instrument import Instrument
@@ -18,6 +20,7 @@ from contractdesk.exchange.model import (
     Position,
     PositionMode,
 )
+from contractdesk.exchange.wire.binance.product import COINM, pair_of, product_of
 from contractdesk.exchange.wire.binance.text import Face, Json, average, money, plain, size
 
 
@@ -32,6 +35,20 @@ def balance_row(balance: Balance, account: str, face: Face) -> Json:
         "availableBalance": money(balance.available),
         "maxWithdrawAmount": money(min(balance.available, balance.wallet)),
         "marginAvailable": True,
+        "updateTime": face.ms(balance.updated_ns),
+    }
+
+
+def balance_coin(balance: Balance, account: str, face: Face) -> Json:
+    """One row of /dapi/v1/balance."""
+    return {
+        "accountAlias": account[:8],
+        "asset": balance.asset,
+        "balance": money(balance.wallet),
+        "withdrawAvailable": money(min(balance.available, balance.wallet)),
+        "crossWalletBalance": money(balance.wallet),
+        "crossUnPnl": money(balance.unrealized),
+        "availableBalance": money(balance.available),
         "updateTime": face.ms(balance.updated_ns),
     }
 
@@ -60,6 +77,22 @@ def account_v2(state: AccountState, face: Face) -> Json:
         **_totals(state.balances),
         "assets": [{**_asset(balance, face), "marginAvailable": True} for balance in state.balances],
         "positions": [_position_v2(position, face) for position in state.positions],
+    }
+
+
+def account_coin(state: AccountState, largest: Mapping[str, Decimal], face: Face) -> Json:
+    """/dapi/v1/account; ``largest`` has the position, in base, that each symbol's leverage allows."""
+    return {
+        "feeTier": 0,
+        "canTrade": True,
+        "canDeposit": True,
+        "canWithdraw": True,
+        "updateTime": 0,
+        "assets": [_asset(balance, face) for balance in state.balances],
+        "positions": [
+            {**_position_v2(position, face), "maxQty": plain(largest[position.symbol])}
+            for position in state.positions
+        ],
     }
 
 
@@ -183,6 +216,14 @@ def position_risk_v2(position: Position, config: AccountConfig, terms: Instrumen
     }
 
 
+def position_risk_coin(position: Position, config: AccountConfig, terms: Instrument, face: Face) -> Json:
+    """One row of /dapi/v1/positionRisk."""
+    row = position_risk_v2(position, config, terms, face)
+    row["notionalValue"] = row.pop("notional")  # in base
+    row["maxQty"] = row.pop("maxNotionalValue")
+    return row
+
+
 def account_config(mode: PositionMode) -> Json:
     """/fapi/v1/accountConfig."""
     return {
@@ -223,29 +264,36 @@ def income_row(entry: LedgerEntry, face: Face) -> Json:
 
 
 def brackets(terms: Instrument) -> Json:
-    """One row of /fapi/v1/leverageBracket."""
-    return {
-        "symbol": terms.venue_symbol,
-        "notionalCoef": 1.0,
-        "brackets": [
-            {
-                "bracket": number,
-                "initialLeverage": int(tier.max_leverage),
-                "notionalCap": int(tier.cap),
-                "notionalFloor": int(tier.floor),
-                "maintMarginRatio": float(tier.maintenance_rate),
-                "cum": float(tier.maintenance_amount),
-            }
-            for number, tier in enumerate(terms.tiers, 1)
-        ],
-    }
+    """One row of leverageBracket."""
+    return {"symbol": terms.venue_symbol, "notionalCoef": 1.0, "brackets": _tiers(terms)}
+
+
+def pair_brackets(terms: Instrument) -> Json:
+    """One row of /dapi/v1/leverageBracket."""
+    return {"pair": pair_of(terms), "brackets": _tiers(terms)}
+
+
+def _tiers(terms: Instrument) -> list[Json]:
+    """By notional in quote; COIN-M's by quantity in base."""
+    what = "qty" if product_of(terms) is COINM else "notional"
+    return [
+        {
+            "bracket": number,
+            "initialLeverage": int(tier.max_leverage),
+            f"{what}Cap": int(tier.cap),
+            f"{what}Floor": int(tier.floor),
+            "maintMarginRatio": float(tier.maintenance_rate),
+            "cum": float(tier.maintenance_amount),
+        }
+        for number, tier in enumerate(terms.tiers, 1)
+    ]
 
 
 def commission(terms: Instrument) -> Json:
-    """/fapi/v1/commissionRate."""
-    return {
+    """commissionRate."""
+    row: Json = {
         "symbol": terms.venue_symbol,
         "makerCommissionRate": plain(terms.maker_fee),
         "takerCommissionRate": plain(terms.taker_fee),
-        "rpiCommissionRate": plain(terms.maker_fee),
     }
+    return row if product_of(terms) is COINM else {**row, "rpiCommissionRate": plain(terms.maker_fee)}

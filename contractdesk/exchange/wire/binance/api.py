@@ -14,12 +14,21 @@ from msgspec import Struct
 
 from contractdesk.exchange.core import Exchange
 from contractdesk.exchange.limits import AccountLimits, AddressLimits, Outcome, Quota, Verdict
-from contractdesk.exchange.model import AnyRequest, CancelAll, Event, Reason, Refused, Response
+from contractdesk.exchange.model import (
+    AccountState,
+    AnyRequest,
+    CancelAll,
+    Event,
+    Reason,
+    Refused,
+    Response,
+)
 from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.wire.binance import signing
 from contractdesk.exchange.wire.binance.errors import ApiError, from_refusal, missing
-from contractdesk.exchange.wire.binance.keys import Credential, ListenKeys
+from contractdesk.exchange.wire.binance.keys import Credential, ListenKeys, Owner
 from contractdesk.exchange.wire.binance.params import Params
+from contractdesk.exchange.wire.binance.product import USDM, Product
 from contractdesk.exchange.wire.binance.text import Face
 
 R = TypeVar("R")
@@ -62,12 +71,14 @@ class Security(Enum):
 class Call:
     """What a handler works with; it collects the events of what it asks of the core."""
 
-    def __init__(self, api: Api, params: Params, now_ns: int) -> None:
+    def __init__(self, api: Api, product: Product, params: Params, now_ns: int) -> None:
         self.api = api
+        self.product = product
         self.exchange = api.exchange
         self.face = api.face
         self.params = params
         self.now_ns = now_ns
+        self.listings = product.listed(api.exchange.listings)  # what this request can see
         self.events: list[Event] = []
         self._credential: Credential | None = None
 
@@ -90,6 +101,15 @@ class Call:
     @property
     def account(self) -> str:
         return self.credential.account
+
+    @property
+    def owner(self) -> Owner:
+        """Of the listen key that this request is about."""
+        return Owner(self.account, self.product.name)
+
+    def state(self) -> AccountState:
+        """The caller's account, as far as this product goes."""
+        return self.product.shows(self.exchange.account(self.account), self.exchange.listings)
 
     def handle(self, request: AnyRequest, kind: type[R], unknown_order: int = -2011) -> R:
         """Ask the core; the answer has to be a ``kind``. ``unknown_order`` is the code for that case."""
@@ -123,9 +143,9 @@ class Call:
         symbol = self.params.text("symbol")
         if symbol is None:
             return None
-        if symbol not in self.exchange.listings:
+        if symbol not in self.listings:
             raise ApiError(-1121)
-        return self.exchange.listings[symbol]
+        return self.listings[symbol]
 
     def since_ns(self) -> int | None:
         """``startTime``."""
@@ -147,6 +167,7 @@ class Endpoint(Struct, frozen=True):
     weight: int | Weigher = 1
     security: Security = Security.NONE
     orders: int = 0  # how much it counts against the account's order limits
+    product: Product = USDM
 
     def weigh(self, params: Params) -> int:
         return self.weight if isinstance(self.weight, int) else self.weight(params)
@@ -172,11 +193,12 @@ class Api:
 
     def answer(self, ask: Ask, now_ns: int) -> Reply:
         """Check, execute, render."""
-        call = Call(self, ask.params(), now_ns)
+        found = self._endpoints.get((ask.method, ask.path))
+        call = Call(self, found.product if found else USDM, ask.params(), now_ns)
         extra: dict[str, str] = {}
         weight = code = 0
         try:
-            endpoint = self._endpoint(ask)
+            endpoint = found or self._nowhere(ask)
             weight = endpoint.weigh(call.params)
             self._pass(self.limits.spend(weight, now_ns))
             self._admit(endpoint, ask, call)
@@ -205,11 +227,8 @@ class Api:
                 events += self.exchange.handle(CancelAll(account=account, symbol=symbol), now_ns).events
         return events
 
-    def _endpoint(self, ask: Ask) -> Endpoint:
-        endpoint = self._endpoints.get((ask.method, ask.path))
-        if endpoint is None:
-            raise ApiError(-5000, f"Path {ask.path}, Method {ask.method} is invalid", status=404)
-        return endpoint
+    def _nowhere(self, ask: Ask) -> Endpoint:
+        raise ApiError(-5000, f"Path {ask.path}, Method {ask.method} is invalid", status=404)
 
     def _admit(self, endpoint: Endpoint, ask: Ask, call: Call) -> None:
         """Who asks, and whether that account may send so many orders."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.exchange.model import BookMoved
+from contractdesk.exchange.wire.binance.product import marked
 from contractdesk.exchange.wire.binance.text import Face, Json, level
 
 NS_PER_MS = 1_000_000
@@ -51,7 +52,7 @@ class DepthStream:
         return message
 
     def _message(self, now_ns: int, face: Face) -> Json:
-        return {
+        frame: Json = {
             "e": "depthUpdate",
             "E": face.ms(now_ns),
             "T": face.ms(self._moved_ns),
@@ -62,3 +63,4 @@ class DepthStream:
             "b": [level(self._terms, tick, lots) for tick, lots in self._bids.items()],
             "a": [level(self._terms, tick, lots) for tick, lots in self._asks.items()],
         }
+        return marked(self._terms, frame)

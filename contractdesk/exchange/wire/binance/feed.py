@@ -97,10 +97,12 @@ class Feed:
 
     def _mark(self, mark: Mark) -> Iterator[Message]:
         name = f"{mark.symbol.lower()}@markPrice"
-        yield from self._send(f"{name}@1s", lambda: frames.mark_frame(mark, self._face))
+        yield from self._send(
+            f"{name}@1s", lambda: frames.mark_frame(mark, self._terms[mark.symbol], self._face)
+        )
         if mark.ts_ns - self._marks.get(name, 0) >= 3 * NS_PER_S - MARK_SLACK_NS:
             self._marks[name] = mark.ts_ns
-            yield from self._send(name, lambda: frames.mark_frame(mark, self._face))
+            yield from self._send(name, lambda: frames.mark_frame(mark, self._terms[mark.symbol], self._face))
 
     # -- as time passes ------------------------------------------------------------------------
 
@@ -133,7 +135,10 @@ class Feed:
                 if order is not None:
                     yield frames.force_frame(order, self._terms[order.symbol], self._face)
             case Kind.MARK if not stream.symbol:
-                yield [frames.mark_frame(self._exchange.mark(symbol), self._face) for symbol in self._terms]
+                yield [
+                    frames.mark_frame(self._exchange.mark(symbol), terms, self._face)
+                    for symbol, terms in self._terms.items()
+                ]
             case Kind.TICKER | Kind.MINI_TICKER:
                 yield from self._days(stream, now_ns)
             case _:

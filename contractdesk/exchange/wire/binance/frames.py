@@ -1,6 +1,8 @@
 """Public market events as the WebSocket streams show them.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
+https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams
+COIN-M's carry ``st`` and ``ps`` where the venue's own frames were seen to (2026-09).
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from contractdesk.domain.instrument import Instrument
 from contractdesk.exchange.model import AggTrade, BookView, Kline, Mark, Order, Trade
 from contractdesk.exchange.wire.binance.market import Day
+from contractdesk.exchange.wire.binance.product import USDM, marked, pair_of, product_of
 from contractdesk.exchange.wire.binance.text import Face, Json, average, level, money, plain, price, size
 
 
@@ -26,22 +29,22 @@ def trade_frame(trade: Trade, terms: Instrument, face: Face) -> Json:
 
 
 def agg_frame(trade: AggTrade, terms: Instrument, face: Face) -> Json:
-    return {
+    frame: Json = {
         "e": "aggTrade",
         "E": face.ms(trade.ts_ns),
         "s": trade.symbol,
         "a": trade.agg_id,
         "p": price(terms, trade.price),
         "q": size(terms, trade.quantity),
-        "nq": size(terms, trade.quantity),
         "f": trade.first_trade_id,
         "l": trade.last_trade_id,
         "T": face.ms(trade.ts_ns),
         "m": trade.buyer_is_maker,
     }
+    return {**frame, "nq": size(terms, trade.quantity)} if product_of(terms) is USDM else frame
 
 
-def mark_frame(mark: Mark, face: Face) -> Json:
+def mark_frame(mark: Mark, terms: Instrument, face: Face) -> Json:
     return {
         "e": "markPriceUpdate",
         "E": face.ms(mark.ts_ns),
@@ -52,7 +55,7 @@ def mark_frame(mark: Mark, face: Face) -> Json:
         "i": money(mark.index_price),
         "r": money(mark.funding_rate),
         "T": face.ms(mark.next_funding_ns),
-        "st": 1,
+        "st": product_of(terms).number,
     }
 
 
@@ -60,7 +63,7 @@ def ticker_frame(book: BookView, terms: Instrument, now_ns: int, face: Face) -> 
     """bookTicker."""
     bid = level(terms, *book.bids[0]) if book.bids else ["0", "0"]
     ask = level(terms, *book.asks[0]) if book.asks else ["0", "0"]
-    return {
+    frame: Json = {
         "e": "bookTicker",
         "u": book.last_update_id,
         "s": book.symbol,
@@ -71,11 +74,12 @@ def ticker_frame(book: BookView, terms: Instrument, now_ns: int, face: Face) -> 
         "T": face.ms(book.ts_ns),
         "E": face.ms(now_ns),
     }
+    return marked(terms, frame)
 
 
 def partial_frame(book: BookView, shown_id: int, terms: Instrument, now_ns: int, face: Face) -> Json:
     """depth5, depth10, depth20: the best levels, whole."""
-    return {
+    frame: Json = {
         "e": "depthUpdate",
         "E": face.ms(now_ns),
         "T": face.ms(book.ts_ns),
@@ -86,6 +90,7 @@ def partial_frame(book: BookView, shown_id: int, terms: Instrument, now_ns: int,
         "b": [level(terms, tick, lots) for tick, lots in book.bids],
         "a": [level(terms, tick, lots) for tick, lots in book.asks],
     }
+    return marked(terms, frame)
 
 
 def kline_frame(
@@ -119,7 +124,8 @@ def kline_frame(
 
 def force_frame(order: Order, terms: Instrument, face: Face) -> Json:
     stamp = face.ms(order.updated_ns)
-    detail = {
+    product = product_of(terms)
+    detail: Json = {
         "s": order.symbol,
         "S": order.side.value,
         "o": order.type.value,
@@ -132,37 +138,40 @@ def force_frame(order: Order, terms: Instrument, face: Face) -> Json:
         "z": size(terms, order.executed),
         "T": stamp,
     }
-    return {"e": "forceOrder", "E": stamp, "o": detail, "st": 1}
+    if product is not USDM:
+        detail["ps"] = pair_of(terms)
+    return {"e": "forceOrder", "E": stamp, "o": detail, "st": product.number}
 
 
 def day_frame(day: Day, terms: Instrument, face: Face) -> Json:
     """24hrTicker."""
-    return {
+    frame: Json = {
         "e": "24hrTicker",
         "E": face.ms(day.close_ns),
         "s": day.symbol,
         "p": price(terms, day.change),
         "P": f"{day.change_percent:.3f}",
-        "w": price(terms, day.average),
+        "w": price(terms, day.average(terms)),
         "c": price(terms, day.last),
         "Q": size(terms, day.last_quantity),
         "o": price(terms, day.open),
         "h": price(terms, day.high),
         "l": price(terms, day.low),
         "v": size(terms, day.volume),
-        "q": plain(day.quote_volume),
+        "q": plain(day.turnover),
         "O": face.ms(day.open_ns),
         "C": face.ms(day.close_ns),
         "F": day.first_id,
         "L": day.last_id,
         "n": day.trades,
-        "st": 1,
+        "st": USDM.number,
     }
+    return marked(terms, frame)
 
 
 def mini_frame(day: Day, terms: Instrument, face: Face) -> Json:
     """24hrMiniTicker."""
-    return {
+    frame: Json = {
         "e": "24hrMiniTicker",
         "E": face.ms(day.close_ns),
         "s": day.symbol,
@@ -171,6 +180,7 @@ def mini_frame(day: Day, terms: Instrument, face: Face) -> Json:
         "h": price(terms, day.high),
         "l": price(terms, day.low),
         "v": size(terms, day.volume),
-        "q": plain(day.quote_volume),
-        "st": 1,
+        "q": plain(day.turnover),
+        "st": USDM.number,
     }
+    return marked(terms, frame)

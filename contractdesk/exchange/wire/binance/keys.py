@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -34,48 +35,59 @@ class Credential(Struct, frozen=True):
         return f"Credential(account={self.account!r}, scopes={self.scopes!r})"
 
 
+class Owner(NamedTuple):
+    """Each product of an account has a listen key of its own."""
+
+    account: str
+    product: str  # its name
+
+
 @dataclass(slots=True)
 class ListenKeys:
-    """One live listen key an account; asking again returns the same one and prolongs it."""
+    """One live listen key an owner; asking again returns the same one and prolongs it."""
 
-    _by_account: dict[str, str] = field(default_factory=dict)
+    _by_owner: dict[Owner, str] = field(default_factory=dict)
     _expires_ns: dict[str, int] = field(default_factory=dict)
     _made: int = 0
 
-    def open(self, account: str, now_ns: int) -> str:
-        listen_key = self._by_account.get(account)
+    def open(self, owner: Owner, now_ns: int) -> str:
+        listen_key = self._by_owner.get(owner)
         if listen_key is None:
             self._made += 1
-            seed = f"{account}:{self._made}:{now_ns}".encode()
-            listen_key = self._by_account[account] = hashlib.sha256(seed).hexdigest()
+            seed = f"{owner}:{self._made}:{now_ns}".encode()
+            listen_key = self._by_owner[owner] = hashlib.sha256(seed).hexdigest()
         self._expires_ns[listen_key] = now_ns + LIFE_NS
         return listen_key
 
-    def prolong(self, account: str, now_ns: int) -> str | None:
-        """The account's key, alive for another hour; None when it has none."""
-        listen_key = self._by_account.get(account)
+    def prolong(self, owner: Owner, now_ns: int) -> str | None:
+        """The owner's key, alive for another hour; None when it has none."""
+        listen_key = self._by_owner.get(owner)
         if listen_key is not None:
             self._expires_ns[listen_key] = now_ns + LIFE_NS
         return listen_key
 
-    def close(self, account: str) -> str | None:
-        """Forget the account's key; returns it."""
-        listen_key = self._by_account.pop(account, None)
+    def close(self, owner: Owner) -> str | None:
+        """Forget the owner's key; returns it."""
+        listen_key = self._by_owner.pop(owner, None)
         if listen_key is not None:
             del self._expires_ns[listen_key]
         return listen_key
 
-    def of(self, account: str) -> str | None:
-        """The account's key, if it has one."""
-        return self._by_account.get(account)
+    def of(self, owner: Owner) -> str | None:
+        """The owner's key, if it has one."""
+        return self._by_owner.get(owner)
+
+    def owner(self, listen_key: str) -> Owner | None:
+        """Whose key it is; None for one that is dead or none."""
+        return next((owner for owner, key in self._by_owner.items() if key == listen_key), None)
 
     def hidden(self, name: str) -> str:
         """``name``, or what stands for it when it is a listen key."""
         return "<listen key>" if name in self._expires_ns else name
 
-    def expire(self, now_ns: int) -> list[tuple[str, str]]:
-        """Forget what is past its hour; returns (account, listen key) pairs."""
-        over = [(a, k) for a, k in self._by_account.items() if self._expires_ns[k] <= now_ns]
-        for account, _ in over:
-            self.close(account)
+    def expire(self, now_ns: int) -> list[tuple[Owner, str]]:
+        """Forget what is past its hour; returns (owner, listen key) pairs."""
+        over = [(o, k) for o, k in self._by_owner.items() if self._expires_ns[k] <= now_ns]
+        for owner, _ in over:
+            self.close(owner)
         return over

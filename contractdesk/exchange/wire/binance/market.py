@@ -1,6 +1,7 @@
 """Public market rows as the REST endpoints show them.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api
+https://developers.binance.com/docs/derivatives/coin-margined-futures/market-data/rest-api
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ from contractdesk.domain.instrument import Instrument
 from contractdesk.exchange.limits import Quota
 from contractdesk.exchange.model import AggTrade, BookView, FundingRate, Kline, Mark, Trade
 from contractdesk.exchange.terms import Listing
+from contractdesk.exchange.wire.binance.product import (
+    COINM,
+    PERPETUAL,
+    USDM,
+    Product,
+    pair_of,
+    paired,
+    product_of,
+    worth_of,
+)
 from contractdesk.exchange.wire.binance.text import (
     Face,
     Json,
@@ -39,24 +50,27 @@ ORDER_TYPES = [
 ]
 
 
-def exchange_info(listings: Iterable[Listing], quota: Quota, server_ms: int) -> Json:
+def exchange_info(product: Product, listings: Iterable[Listing], quota: Quota, server_ms: int) -> Json:
     rows = list(listings)
-    return {
+    limits = [
+        _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, quota.weight_1m),
+        _rate_limit("ORDERS", "MINUTE", 1, quota.orders_1m),
+    ]
+    info: Json = {
         "timezone": "UTC",
         "serverTime": server_ms,
-        "futuresType": "U_MARGINED",
-        "rateLimits": [
-            _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, quota.weight_1m),
-            _rate_limit("ORDERS", "MINUTE", 1, quota.orders_1m),
-            _rate_limit("ORDERS", "SECOND", 10, quota.orders_10s),
-        ],
+        "rateLimits": limits,
         "exchangeFilters": [],
-        "assets": [
-            {"asset": asset, "marginAvailable": True, "autoAssetExchange": "-10000"}
-            for asset in sorted({row.asset for row in rows})
-        ],
         "symbols": [_symbol(row) for row in rows],
     }
+    if product is USDM:
+        limits.append(_rate_limit("ORDERS", "SECOND", 10, quota.orders_10s))
+        info["futuresType"] = "U_MARGINED"
+        info["assets"] = [
+            {"asset": asset, "marginAvailable": True, "autoAssetExchange": "-10000"}
+            for asset in sorted({row.asset for row in rows})
+        ]
+    return info
 
 
 def _rate_limit(kind: str, interval: str, number: int, limit: int) -> Json:
@@ -67,11 +81,11 @@ def _symbol(listing: Listing) -> Json:
     terms = listing.instrument
     return {
         "symbol": terms.venue_symbol,
-        "pair": terms.venue_symbol,
-        "contractType": "PERPETUAL",
+        "pair": pair_of(terms),
+        "contractType": PERPETUAL,
         "deliveryDate": PERPETUAL_DELIVERY_MS,
         "onboardDate": ONBOARD_MS,
-        "status": "TRADING",
+        **_trading(terms),
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": terms.base,
@@ -94,10 +108,20 @@ def _symbol(listing: Listing) -> Json:
     }
 
 
+def _trading(terms: Instrument) -> Json:
+    if product_of(terms) is COINM:
+        return {
+            "contractStatus": "TRADING",
+            "contractSize": int(terms.contract_size),
+            "equalQtyPrecision": 4,
+        }
+    return {"status": "TRADING"}
+
+
 def _filters(listing: Listing) -> list[Json]:
     terms, band = listing.instrument, listing.terms.band
     step = {"stepSize": plain(terms.lot_size), "minQty": plain(terms.min_size)}
-    return [
+    rows: list[Json] = [
         {
             "filterType": "PRICE_FILTER",
             "minPrice": price(terms, terms.tick_size),
@@ -108,7 +132,6 @@ def _filters(listing: Listing) -> list[Json]:
         {"filterType": "MARKET_LOT_SIZE", **step, "maxQty": plain(terms.max_market_size)},
         {"filterType": "MAX_NUM_ORDERS", "limit": listing.terms.max_open_orders},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 200},
-        {"filterType": "MIN_NOTIONAL", "notional": plain(terms.min_notional)},
         {
             "filterType": "PERCENT_PRICE",
             "multiplierUp": f"{1 + band:.4f}",
@@ -116,41 +139,46 @@ def _filters(listing: Listing) -> list[Json]:
             "multiplierDecimal": "4",
         },
     ]
+    if terms.min_notional:
+        rows.append({"filterType": "MIN_NOTIONAL", "notional": plain(terms.min_notional)})
+    return rows
 
 
 def depth(book: BookView, terms: Instrument, now_ns: int, face: Face) -> Json:
-    return {
+    row: Json = {
         "lastUpdateId": book.last_update_id,
         "E": face.ms(now_ns),
         "T": face.ms(book.ts_ns),
         "bids": [level(terms, tick, lots) for tick, lots in book.bids],
         "asks": [level(terms, tick, lots) for tick, lots in book.asks],
     }
+    return {"symbol": book.symbol, **paired(terms, row)} if product_of(terms) is COINM else row
 
 
 def trade_row(trade: Trade, terms: Instrument, face: Face) -> Json:
-    return {
+    product = product_of(terms)
+    row: Json = {
         "id": trade.trade_id,
         "price": price(terms, trade.price),
         "qty": size(terms, trade.quantity),
-        "quoteQty": plain(terms.quote_notional(trade.quantity, trade.price)),
+        f"{product.worth.lower()}Qty": plain(worth_of(terms, trade.quantity, trade.price)),
         "time": face.ms(trade.ts_ns),
         "isBuyerMaker": trade.buyer_is_maker,
-        "isRPITrade": False,
     }
+    return {**row, "isRPITrade": False} if product is USDM else row
 
 
 def agg_row(trade: AggTrade, terms: Instrument, face: Face) -> Json:
-    return {
+    row: Json = {
         "a": trade.agg_id,
         "p": price(terms, trade.price),
         "q": size(terms, trade.quantity),
-        "nq": size(terms, trade.quantity),
         "f": trade.first_trade_id,
         "l": trade.last_trade_id,
         "T": face.ms(trade.ts_ns),
         "m": trade.buyer_is_maker,
     }
+    return {**row, "nq": size(terms, trade.quantity)} if product_of(terms) is USDM else row
 
 
 def kline_row(bar: Kline, terms: Instrument, face: Face) -> list[object]:
@@ -170,8 +198,8 @@ def kline_row(bar: Kline, terms: Instrument, face: Face) -> list[object]:
     ]
 
 
-def premium_index(mark: Mark, face: Face) -> Json:
-    return {
+def premium_index(mark: Mark, terms: Instrument, face: Face) -> Json:
+    row: Json = {
         "symbol": mark.symbol,
         "markPrice": money(mark.mark_price),
         "indexPrice": money(mark.index_price),
@@ -181,15 +209,17 @@ def premium_index(mark: Mark, face: Face) -> Json:
         "nextFundingTime": face.ms(mark.next_funding_ns),
         "time": face.ms(mark.ts_ns),
     }
+    return paired(terms, row)
 
 
-def funding_row(funding: FundingRate, face: Face) -> Json:
-    return {
+def funding_row(funding: FundingRate, product: Product, face: Face) -> Json:
+    row: Json = {
         "symbol": funding.symbol,
         "fundingTime": face.ms(funding.ts_ns),
         "fundingRate": money(funding.rate),
         "markPrice": money(funding.mark_price),
     }
+    return {**row, "rateType": "Regular"} if product is COINM else row
 
 
 def funding_info(symbol: str) -> Json:
@@ -200,6 +230,25 @@ def funding_info(symbol: str) -> Json:
         "fundingIntervalHours": 8,
         "disclaimer": False,
         "updateTime": ONBOARD_MS,
+    }
+
+
+def open_interest(terms: Instrument, amount: Decimal, now_ms: int) -> Json:
+    """USDⓈ-M in base units, COIN-M in contracts."""
+    row: Json = {"symbol": terms.venue_symbol, "openInterest": size(terms, amount), "time": now_ms}
+    return {**paired(terms, row), "contractType": PERPETUAL} if product_of(terms) is COINM else row
+
+
+def past_interest(terms: Instrument, amount: Decimal, mark: Decimal, time_ms: int) -> Json:
+    """One row of openInterestHist; the value is in quote, or COIN-M's in base."""
+    named: Json = {"symbol": terms.venue_symbol}
+    if product_of(terms) is COINM:
+        named = {"pair": pair_of(terms), "contractType": PERPETUAL}
+    return {
+        **named,
+        "sumOpenInterest": money(amount),
+        "sumOpenInterestValue": money(worth_of(terms, amount, mark)),
+        "timestamp": time_ms,
     }
 
 
@@ -215,7 +264,7 @@ class Day(Struct, frozen=True, kw_only=True):
     last: Decimal
     last_quantity: Decimal
     volume: Decimal
-    quote_volume: Decimal
+    turnover: Decimal  # in quote, or COIN-M's in base
     first_id: int
     last_id: int
     trades: int
@@ -228,9 +277,12 @@ class Day(Struct, frozen=True, kw_only=True):
     def change_percent(self) -> Decimal:
         return self.change / self.open * 100 if self.open else Decimal(0)
 
-    @property
-    def average(self) -> Decimal:
-        return self.quote_volume / self.volume if self.volume else self.last
+    def average(self, terms: Instrument) -> Decimal:
+        """By volume; the last price where nothing traded."""
+        if not self.volume:
+            return self.last
+        units = self.volume * terms.contract_size
+        return units / self.turnover if product_of(terms) is COINM else self.turnover / units
 
 
 def day_of(symbol: str, bars: list[Kline], last: Trade, now_ns: int) -> Day:
@@ -246,7 +298,7 @@ def day_of(symbol: str, bars: list[Kline], last: Trade, now_ns: int) -> Day:
         last=last.price,
         last_quantity=last.quantity,
         volume=sum((bar.volume for bar in bars), Decimal(0)),
-        quote_volume=sum((bar.quote_volume for bar in bars), Decimal(0)),
+        turnover=sum((bar.quote_volume for bar in bars), Decimal(0)),
         first_id=max(0, last.trade_id - trades + 1),
         last_id=last.trade_id,
         trades=trades,
@@ -254,30 +306,31 @@ def day_of(symbol: str, bars: list[Kline], last: Trade, now_ns: int) -> Day:
 
 
 def ticker_24h(day: Day, terms: Instrument, face: Face) -> Json:
-    return {
+    row: Json = {
         "symbol": day.symbol,
         "priceChange": price(terms, day.change),
         "priceChangePercent": f"{day.change_percent:.3f}",
-        "weightedAvgPrice": price(terms, day.average),
+        "weightedAvgPrice": price(terms, day.average(terms)),
         "lastPrice": price(terms, day.last),
         "lastQty": size(terms, day.last_quantity),
         "openPrice": price(terms, day.open),
         "highPrice": price(terms, day.high),
         "lowPrice": price(terms, day.low),
         "volume": size(terms, day.volume),
-        "quoteVolume": plain(day.quote_volume),
+        f"{product_of(terms).worth.lower()}Volume": plain(day.turnover),
         "openTime": face.ms(day.open_ns),
         "closeTime": face.ms(day.close_ns),
         "firstId": day.first_id,
         "lastId": day.last_id,
         "count": day.trades,
     }
+    return paired(terms, row)
 
 
 def book_ticker(book: BookView, terms: Instrument, face: Face) -> Json:
     bid = level(terms, *book.bids[0]) if book.bids else ["0", "0"]
     ask = level(terms, *book.asks[0]) if book.asks else ["0", "0"]
-    return {
+    row: Json = {
         "lastUpdateId": book.last_update_id,
         "symbol": book.symbol,
         "bidPrice": bid[0],
@@ -286,3 +339,9 @@ def book_ticker(book: BookView, terms: Instrument, face: Face) -> Json:
         "askQty": ask[1],
         "time": face.ms(book.ts_ns),
     }
+    return paired(terms, row)
+
+
+def ticker_price(last: Trade, terms: Instrument, face: Face) -> Json:
+    row: Json = {"symbol": last.symbol, "price": price(terms, last.price), "time": face.ms(last.ts_ns)}
+    return {**row, "ps": pair_of(terms)} if product_of(terms) is COINM else row

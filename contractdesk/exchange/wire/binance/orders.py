@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.exchange.model import AlgoOrder, AlgoStatus, AlgoType, Fill, Order, Side
+from contractdesk.exchange.wire.binance.product import COINM, USDM, pair_of, paired, product_of, worth_of
 from contractdesk.exchange.wire.binance.text import Face, Json, average, money, plain, price, size
 
 
@@ -15,7 +16,7 @@ def order_ack(order: Order, terms: Instrument, face: Face) -> Json:
     return {
         "orderId": order.order_id,
         "symbol": order.symbol,
-        "pair": order.symbol,
+        "pair": pair_of(terms),
         "status": order.status.value,
         "clientOrderId": order.client_id,
         "price": price(terms, order.price),
@@ -43,12 +44,18 @@ def order_row(order: Order, terms: Instrument, face: Face) -> Json:
     """The answer to a query."""
     row = order_ack(order, terms, face)
     del row["cumQty"], row["pair"]
-    return {
-        **row,
-        "avgPrice": average(order.average_price),
-        "cumQuote": plain(order.cum_quote),
-        "time": face.ms(order.created_ns),
-    }
+    worth = order.cum_quote
+    if product_of(terms) is COINM:
+        worth = worth_of(terms, order.executed, order.average_price) if order.executed else order.executed
+    return paired(
+        terms,
+        {
+            **row,
+            "avgPrice": average(order.average_price),
+            f"cum{product_of(terms).worth}": plain(worth),
+            "time": face.ms(order.created_ns),
+        },
+    )
 
 
 def original_type(order: Order) -> str:
@@ -116,7 +123,8 @@ def algo_cancelled(algo: AlgoOrder) -> Json:
 
 
 def own_trade(fill: Fill, terms: Instrument, face: Face) -> Json:
-    return {
+    product = product_of(terms)
+    row: Json = {
         "symbol": fill.symbol,
         "id": fill.trade_id,
         "orderId": fill.order_id,
@@ -124,7 +132,7 @@ def own_trade(fill: Fill, terms: Instrument, face: Face) -> Json:
         "price": price(terms, fill.price),
         "qty": size(terms, fill.quantity),
         "realizedPnl": money(fill.realized_pnl),
-        "quoteQty": plain(fill.quote_quantity),
+        f"{product.worth.lower()}Qty": plain(fill.quote_quantity),
         "commission": money(fill.commission),
         "commissionAsset": fill.commission_asset,
         "time": face.ms(fill.ts_ns),
@@ -132,3 +140,4 @@ def own_trade(fill: Fill, terms: Instrument, face: Face) -> Json:
         "maker": fill.maker,
         "buyer": fill.side is Side.BUY,
     }
+    return row if product is USDM else paired(terms, {**row, "marginAsset": terms.settle})

@@ -1,4 +1,4 @@
-"""Endpoints of the account: balances, positions, configuration, ledger, listen key, key scopes."""
+"""Endpoints of the account, of either product: balances, positions, modes, ledger, listen key, scopes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from contractdesk.exchange.model import (
 from contractdesk.exchange.wire.binance import account as rows
 from contractdesk.exchange.wire.binance.api import Call, Endpoint, Endpoints, Security
 from contractdesk.exchange.wire.binance.errors import ApiError, invalid, missing
+from contractdesk.exchange.wire.binance.product import COINM, pair_of
 from contractdesk.exchange.wire.binance.text import Json, plain
 
 SUCCESS = {"code": 200, "msg": "success"}
@@ -21,25 +22,45 @@ MARGIN_TYPES = {"CROSSED": MarginMode.CROSS, "ISOLATED": MarginMode.ISOLATED}
 
 
 def account_v3(call: Call) -> Json:
-    return rows.account_v3(call.exchange.account(call.account), call.face)
+    return rows.account_v3(call.state(), call.face)
 
 
 def account_v2(call: Call) -> Json:
-    return rows.account_v2(call.exchange.account(call.account), call.face)
+    return rows.account_v2(call.state(), call.face)
+
+
+def account_coin(call: Call) -> Json:
+    most = {s: call.exchange.config(call.account, s).max_notional for s in call.listings}
+    return rows.account_coin(call.state(), most, call.face)
 
 
 def balance(call: Call) -> list[Json]:
-    state = call.exchange.account(call.account)
-    return [rows.balance_row(row, call.account, call.face) for row in state.balances]
+    return [rows.balance_row(row, call.account, call.face) for row in call.state().balances]
+
+
+def balance_coin(call: Call) -> list[Json]:
+    return [rows.balance_coin(row, call.account, call.face) for row in call.state().balances]
 
 
 def position_risk_v3(call: Call) -> list[Json]:
     """Only symbols with a position or an open order."""
     listing = call.optional_listing()
     return [
-        rows.position_risk_v3(row, call.exchange.listings[row.symbol].instrument, call.face)
-        for row in call.exchange.account(call.account).positions
+        rows.position_risk_v3(row, call.listings[row.symbol].instrument, call.face)
+        for row in call.state().positions
         if (listing is None or row.symbol == listing.symbol) and (row.size or row.open_order_initial_margin)
+    ]
+
+
+def position_risk_coin(call: Call) -> list[Json]:
+    """Every symbol, with leverage and margin type; by ``pair`` or ``marginAsset`` where stated."""
+    pair, asset = call.params.text("pair"), call.params.text("marginAsset")
+    return [
+        rows.position_risk_coin(row, call.exchange.config(call.account, row.symbol), terms, call.face)
+        for row in call.state().positions
+        if (terms := call.listings[row.symbol].instrument)
+        and pair in (None, pair_of(terms))
+        and asset in (None, terms.settle)
     ]
 
 
@@ -50,10 +71,10 @@ def position_risk_v2(call: Call) -> list[Json]:
         rows.position_risk_v2(
             row,
             call.exchange.config(call.account, row.symbol),
-            call.exchange.listings[row.symbol].instrument,
+            call.listings[row.symbol].instrument,
             call.face,
         )
-        for row in call.exchange.account(call.account).positions
+        for row in call.state().positions
         if listing is None or row.symbol == listing.symbol
     ]
 
@@ -64,7 +85,7 @@ def account_config(call: Call) -> Json:
 
 def symbol_config(call: Call) -> list[Json]:
     listing = call.optional_listing()
-    symbols = [listing.symbol] if listing else list(call.exchange.listings)
+    symbols = [listing.symbol] if listing else list(call.listings)
     return [rows.symbol_config(call.exchange.config(call.account, symbol)) for symbol in symbols]
 
 
@@ -72,11 +93,8 @@ def set_leverage(call: Call) -> Json:
     symbol, leverage = call.listing().symbol, call.params.need_integer("leverage")
     request = SetLeverage(account=call.account, symbol=symbol, leverage=leverage)
     config = call.handle(request, AccountConfig)
-    return {
-        "symbol": symbol,
-        "leverage": config.leverage,
-        "maxNotionalValue": plain(config.max_notional),
-    }
+    most = "maxQty" if call.product is COINM else "maxNotionalValue"
+    return {"symbol": symbol, "leverage": config.leverage, most: plain(config.max_notional)}
 
 
 def set_margin_type(call: Call) -> Json:
@@ -111,10 +129,12 @@ def income(call: Call) -> list[Json]:
     listing, limit = call.optional_listing(), call.params.limit(100, 1_000)
     kind = call.params.choice("incomeType", LedgerKind)
     start_ns, end_ns = call.since_ns(), call.until_ns()
+    assets = {row.asset for row in call.listings.values()}
     found = [
         entry
         for entry in call.exchange.ledger(call.account)
-        if (listing is None or entry.symbol == listing.symbol)
+        if entry.asset in assets
+        and (listing is None or entry.symbol == listing.symbol)
         and kind in (None, entry.kind)
         and (start_ns is None or entry.ts_ns >= start_ns)
         and (end_ns is None or entry.ts_ns <= end_ns)
@@ -126,8 +146,15 @@ def income(call: Call) -> list[Json]:
 
 def leverage_brackets(call: Call) -> list[Json]:
     listing = call.optional_listing()
-    listings = [listing] if listing else call.exchange.listings.values()
+    listings = [listing] if listing else call.listings.values()
     return [rows.brackets(each.instrument) for each in listings]
+
+
+def pair_brackets(call: Call) -> list[Json]:
+    """COIN-M's v1, by pair."""
+    pair = call.params.text("pair")
+    terms = [row.instrument for row in call.listings.values()]
+    return [rows.pair_brackets(each) for each in terms if pair in (None, pair_of(each))]
 
 
 def commission_rate(call: Call) -> Json:
@@ -138,18 +165,18 @@ def commission_rate(call: Call) -> Json:
 
 
 def open_listen_key(call: Call) -> Json:
-    return {"listenKey": call.api.listen_keys.open(call.account, call.now_ns)}
+    return {"listenKey": call.api.listen_keys.open(call.owner, call.now_ns)}
 
 
 def prolong_listen_key(call: Call) -> Json:
-    listen_key = call.api.listen_keys.prolong(call.account, call.now_ns)
+    listen_key = call.api.listen_keys.prolong(call.owner, call.now_ns)
     if listen_key is None:
         raise ApiError(-1125)
     return {"listenKey": listen_key}
 
 
 def close_listen_key(call: Call) -> Json:
-    if call.api.listen_keys.close(call.account) is None:
+    if call.api.listen_keys.close(call.owner) is None:
         raise ApiError(-1125)
     return {}
 
@@ -203,26 +230,39 @@ def nothing(_: Call) -> list[Json]:
 
 
 R, T = Security.READ, Security.TRADE
-PRIVATE: Endpoints = {
-    ("GET", "/fapi/v2/account"): Endpoint(account_v2, 5, R),
-    ("GET", "/fapi/v3/account"): Endpoint(account_v3, 5, R),
-    ("GET", "/fapi/v2/balance"): Endpoint(balance, 5, R),
-    ("GET", "/fapi/v3/balance"): Endpoint(balance, 5, R),
-    ("GET", "/fapi/v2/positionRisk"): Endpoint(position_risk_v2, 5, R),
-    ("GET", "/fapi/v3/positionRisk"): Endpoint(position_risk_v3, 5, R),
-    ("GET", "/fapi/v1/accountConfig"): Endpoint(account_config, 5, R),
-    ("GET", "/fapi/v1/symbolConfig"): Endpoint(symbol_config, 5, R),
-    ("POST", "/fapi/v1/leverage"): Endpoint(set_leverage, 1, T),
-    ("POST", "/fapi/v1/marginType"): Endpoint(set_margin_type, 1, T),
-    ("GET", "/fapi/v1/positionSide/dual"): Endpoint(position_mode, 30, R),
-    ("POST", "/fapi/v1/positionSide/dual"): Endpoint(set_position_mode, 1, T),
-    ("GET", "/fapi/v1/multiAssetsMargin"): Endpoint(multi_assets, 30, R),
-    ("GET", "/fapi/v1/income"): Endpoint(income, 30, R),
-    ("GET", "/fapi/v1/leverageBracket"): Endpoint(leverage_brackets, 1, R),
-    ("GET", "/fapi/v1/commissionRate"): Endpoint(commission_rate, 20, R),
-    ("POST", "/fapi/v1/listenKey"): Endpoint(open_listen_key, 1, Security.KEY),
-    ("PUT", "/fapi/v1/listenKey"): Endpoint(prolong_listen_key, 1, Security.KEY),
-    ("DELETE", "/fapi/v1/listenKey"): Endpoint(close_listen_key, 1, Security.KEY),
+# By what follows the product's root.
+PRIVATE: Endpoints = {  # both products have these
+    ("POST", "v1/leverage"): Endpoint(set_leverage, 1, T),
+    ("POST", "v1/marginType"): Endpoint(set_margin_type, 1, T),
+    ("GET", "v1/positionSide/dual"): Endpoint(position_mode, 30, R),
+    ("POST", "v1/positionSide/dual"): Endpoint(set_position_mode, 1, T),
+    ("GET", "v1/income"): Endpoint(income, 30, R),
+    ("GET", "v1/commissionRate"): Endpoint(commission_rate, 20, R),
+    ("POST", "v1/listenKey"): Endpoint(open_listen_key, 1, Security.KEY),
+    ("PUT", "v1/listenKey"): Endpoint(prolong_listen_key, 1, Security.KEY),
+    ("DELETE", "v1/listenKey"): Endpoint(close_listen_key, 1, Security.KEY),
+}
+PRIVATE_USDM: Endpoints = {
+    ("GET", "v2/account"): Endpoint(account_v2, 5, R),
+    ("GET", "v3/account"): Endpoint(account_v3, 5, R),
+    ("GET", "v2/balance"): Endpoint(balance, 5, R),
+    ("GET", "v3/balance"): Endpoint(balance, 5, R),
+    ("GET", "v2/positionRisk"): Endpoint(position_risk_v2, 5, R),
+    ("GET", "v3/positionRisk"): Endpoint(position_risk_v3, 5, R),
+    ("GET", "v1/accountConfig"): Endpoint(account_config, 5, R),
+    ("GET", "v1/symbolConfig"): Endpoint(symbol_config, 5, R),
+    ("GET", "v1/multiAssetsMargin"): Endpoint(multi_assets, 30, R),
+    ("GET", "v1/leverageBracket"): Endpoint(leverage_brackets, 1, R),
+}
+PRIVATE_COINM: Endpoints = {
+    ("GET", "v1/account"): Endpoint(account_coin, 5, R),
+    ("GET", "v1/balance"): Endpoint(balance_coin, 1, R),
+    ("GET", "v1/positionRisk"): Endpoint(position_risk_coin, 1, R),
+    ("GET", "v1/income"): Endpoint(income, 20, R),
+    ("GET", "v1/leverageBracket"): Endpoint(pair_brackets, 1, R),
+    ("GET", "v2/leverageBracket"): Endpoint(leverage_brackets, 1, R),
+}
+WALLET: Endpoints = {  # of no product
     ("GET", "/sapi/v1/account/apiRestrictions"): Endpoint(api_restrictions, 1, R),
     ("GET", "/sapi/v1/capital/config/getall"): Endpoint(currencies, 10, R),
     ("GET", "/sapi/v1/margin/allPairs"): Endpoint(nothing, 1, Security.KEY),

@@ -1,15 +1,17 @@
-"""Endpoints of the public market."""
+"""Endpoints of the public market, of either product."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.wire.binance import market
 from contractdesk.exchange.wire.binance.api import Call, Endpoint, Endpoints
 from contractdesk.exchange.wire.binance.errors import ApiError
 from contractdesk.exchange.wire.binance.params import Params
+from contractdesk.exchange.wire.binance.product import COINM, PERPETUAL, pair_of
 from contractdesk.exchange.wire.binance.streams import INTERVALS_S
-from contractdesk.exchange.wire.binance.text import Json, money, price, size
+from contractdesk.exchange.wire.binance.text import Json
 
 DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 NS_PER_S = 1_000_000_000
@@ -26,8 +28,8 @@ def time(call: Call) -> Json:
 
 
 def exchange_info(call: Call) -> Json:
-    listings = call.exchange.listings.values()
-    return market.exchange_info(listings, call.api.limits.quota, call.face.ms(call.now_ns))
+    listings, now_ms = call.listings.values(), call.face.ms(call.now_ns)
+    return market.exchange_info(call.product, listings, call.api.limits.quota, now_ms)
 
 
 def depth(call: Call) -> Json:
@@ -81,12 +83,15 @@ def klines_weight(params: Params) -> int:
 
 
 def premium_index(call: Call) -> object:
-    return _each(call, lambda symbol: market.premium_index(call.exchange.mark(symbol), call.face))
+    def row(symbol: str) -> Json:
+        return market.premium_index(call.exchange.mark(symbol), call.listings[symbol].instrument, call.face)
+
+    return _each(call, row)
 
 
 def funding_rate(call: Call) -> list[Json]:
     listing = call.optional_listing()
-    symbols = [listing.symbol] if listing else list(call.exchange.listings)
+    symbols = [listing.symbol] if listing else list(call.listings)
     start_ns, limit = call.since_ns(), call.params.limit(100, 1_000)
     rows = [
         row
@@ -95,26 +100,25 @@ def funding_rate(call: Call) -> list[Json]:
     ]
     rows.sort(key=lambda row: row.ts_ns)
     rows = rows[-limit:] if start_ns is None else rows[:limit]
-    return [market.funding_row(row, call.face) for row in rows]
+    return [market.funding_row(row, call.product, call.face) for row in rows]
 
 
 def funding_info(call: Call) -> list[Json]:
-    return [market.funding_info(symbol) for symbol in call.exchange.listings]
+    return [market.funding_info(symbol) for symbol in call.listings]
 
 
 def open_interest(call: Call) -> Json:
     listing = call.listing()
     amount = call.exchange.open_interest(listing.symbol)
-    return {
-        "symbol": listing.symbol,
-        "openInterest": size(listing.instrument, amount),
-        "time": call.face.ms(call.now_ns),
-    }
+    return market.open_interest(listing.instrument, amount, call.face.ms(call.now_ns))
 
 
 def open_interest_history(call: Call) -> list[Json]:
-    """Rows at the period's multiples; the values are at the present mark."""
-    listing = call.listing()
+    """Rows at the period's multiples; the values are at the present mark.
+
+    One path for both products: COIN-M asks by pair and contract type, and has no symbol.
+    """
+    listing = _by_pair(call) or call.listing()
     period = call.params.need("period")
     if period not in HISTORY_PERIODS:
         raise ApiError(-1130, "Data sent for parameter 'period' is not valid.")
@@ -126,15 +130,20 @@ def open_interest_history(call: Call) -> list[Json]:
         limit=call.params.limit(30, 500),
     )
     mark = call.exchange.mark(listing.symbol).mark_price
-    return [
-        {
-            "symbol": listing.symbol,
-            "sumOpenInterest": money(amount),
-            "sumOpenInterestValue": money(amount * mark),
-            "timestamp": call.face.ms(ts_ns),
-        }
-        for ts_ns, amount in rows
-    ]
+    terms = listing.instrument
+    return [market.past_interest(terms, amount, mark, call.face.ms(ts_ns)) for ts_ns, amount in rows]
+
+
+def _by_pair(call: Call) -> Listing | None:
+    """COIN-M's perpetual of the stated ``pair``; None where no pair is stated."""
+    pair = call.params.text("pair")
+    if pair is None:
+        return None
+    if call.params.need("contractType") == PERPETUAL:
+        for listing in COINM.listed(call.exchange.listings).values():
+            if pair_of(listing.instrument) == pair:
+                return listing
+    raise ApiError(-1121)
 
 
 def ticker_24h(call: Call) -> object:
@@ -144,14 +153,14 @@ def ticker_24h(call: Call) -> object:
         if not last or not bars:
             return None
         day = market.day_of(symbol, bars, last[-1], call.now_ns)
-        return market.ticker_24h(day, call.exchange.listings[symbol].instrument, call.face)
+        return market.ticker_24h(day, call.listings[symbol].instrument, call.face)
 
     return _each(call, row)
 
 
 def book_ticker(call: Call) -> object:
     def row(symbol: str) -> Json:
-        terms = call.exchange.listings[symbol].instrument
+        terms = call.listings[symbol].instrument
         return market.book_ticker(call.exchange.book(symbol, 1), terms, call.face)
 
     return _each(call, row)
@@ -162,42 +171,45 @@ def ticker_price(call: Call) -> object:
         last = call.exchange.trades(symbol, 1)
         if not last:
             return None
-        terms = call.exchange.listings[symbol].instrument
-        return {"symbol": symbol, "price": price(terms, last[-1].price), "time": call.face.ms(last[-1].ts_ns)}
+        return market.ticker_price(last[-1], call.listings[symbol].instrument, call.face)
 
     return _each(call, row)
 
 
 def _each(call: Call, row: Callable[[str], Json | None]) -> object:
-    """One object for a named symbol, a list of all without one."""
+    """One object for a named symbol (COIN-M: a list of it), a list of all without one."""
     listing = call.optional_listing()
     if listing is not None:
         found = row(listing.symbol)
         if found is None:
             raise ApiError(-1000, f"{listing.symbol} has not traded yet.")
-        return found
-    return [found for symbol in call.exchange.listings if (found := row(symbol)) is not None]
+        return [found] if call.product.lists else found
+    pair = call.params.text("pair")
+    symbols = [symbol for symbol, each in call.listings.items() if pair in (None, pair_of(each.instrument))]
+    return [found for symbol in symbols if (found := row(symbol)) is not None]
 
 
 def _by_symbol(one: int, everything: int) -> Callable[[Params], int]:
     return lambda params: one if params.text("symbol") else everything
 
 
+# By what follows the product's root; both products have these.
 PUBLIC: Endpoints = {
-    ("GET", "/fapi/v1/ping"): Endpoint(ping),
-    ("GET", "/fapi/v1/time"): Endpoint(time),
-    ("GET", "/fapi/v1/exchangeInfo"): Endpoint(exchange_info),
-    ("GET", "/fapi/v1/depth"): Endpoint(depth, depth_weight),
-    ("GET", "/fapi/v1/trades"): Endpoint(trades, 5),
-    ("GET", "/fapi/v1/aggTrades"): Endpoint(agg_trades, 20),
-    ("GET", "/fapi/v1/klines"): Endpoint(klines, klines_weight),
-    ("GET", "/fapi/v1/premiumIndex"): Endpoint(premium_index, _by_symbol(1, 10)),
-    ("GET", "/fapi/v1/fundingRate"): Endpoint(funding_rate, 0),
-    ("GET", "/fapi/v1/fundingInfo"): Endpoint(funding_info, 0),
-    ("GET", "/fapi/v1/openInterest"): Endpoint(open_interest),
-    ("GET", "/futures/data/openInterestHist"): Endpoint(open_interest_history, 0),
-    ("GET", "/fapi/v1/ticker/24hr"): Endpoint(ticker_24h, _by_symbol(1, 40)),
-    ("GET", "/fapi/v1/ticker/bookTicker"): Endpoint(book_ticker, _by_symbol(2, 5)),
-    ("GET", "/fapi/v1/ticker/price"): Endpoint(ticker_price, _by_symbol(1, 2)),
-    ("GET", "/fapi/v2/ticker/price"): Endpoint(ticker_price, _by_symbol(1, 2)),
+    ("GET", "v1/ping"): Endpoint(ping),
+    ("GET", "v1/time"): Endpoint(time),
+    ("GET", "v1/exchangeInfo"): Endpoint(exchange_info),
+    ("GET", "v1/depth"): Endpoint(depth, depth_weight),
+    ("GET", "v1/trades"): Endpoint(trades, 5),
+    ("GET", "v1/aggTrades"): Endpoint(agg_trades, 20),
+    ("GET", "v1/klines"): Endpoint(klines, klines_weight),
+    ("GET", "v1/premiumIndex"): Endpoint(premium_index, _by_symbol(1, 10)),
+    ("GET", "v1/fundingRate"): Endpoint(funding_rate, 0),
+    ("GET", "v1/fundingInfo"): Endpoint(funding_info, 0),
+    ("GET", "v1/openInterest"): Endpoint(open_interest),
+    ("GET", "v1/ticker/24hr"): Endpoint(ticker_24h, _by_symbol(1, 40)),
+    ("GET", "v1/ticker/bookTicker"): Endpoint(book_ticker, _by_symbol(2, 5)),
+    ("GET", "v1/ticker/price"): Endpoint(ticker_price, _by_symbol(1, 2)),
 }
+PUBLIC_USDM: Endpoints = {("GET", "v2/ticker/price"): Endpoint(ticker_price, _by_symbol(1, 2))}
+PUBLIC_COINM: Endpoints = {("GET", "v1/premiumIndex"): Endpoint(premium_index, 10)}
+DATA: Endpoints = {("GET", "/futures/data/openInterestHist"): Endpoint(open_interest_history, 0)}

@@ -13,7 +13,10 @@ from msgspec import Struct
 
 
 class Path(Enum):
-    """The routed socket paths; LEGACY is the unrouted one, which serves what PUBLIC serves."""
+    """The routed socket paths; LEGACY is the unrouted one.
+
+    Of USDⓈ-M it serves what PUBLIC serves; COIN-M has no other, and all of its streams there.
+    """
 
     PUBLIC = "public"
     MARKET = "market"
@@ -84,10 +87,13 @@ class Stream(Struct, frozen=True, kw_only=True):
     every_ms: int = 0  # 0: at once
     levels: int = 0
     interval: str = ""
+    routed: bool = True
 
     def on(self, path: Path) -> bool:
         """True when ``path`` delivers it; elsewhere a subscription is accepted and stays silent."""
         match path:
+            case Path.LEGACY if not self.routed:
+                return True
             case Path.PUBLIC | Path.LEGACY:
                 return self.kind in PUBLIC_KINDS
             case Path.MARKET:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from contractdesk.domain.instrument import Instrument
+from contractdesk.exchange.wire.binance.product import product_of
 
 NS_PER_MS = 1_000_000
 MONEY = Decimal("0.00000001")
@@ -45,7 +46,7 @@ def average(value: Decimal) -> str:
 
 
 def price(terms: Instrument, value: Decimal) -> str:
-    """On the venue's decimals: those of the tick size, and at least two."""
+    """On the venue's decimals: those of the tick size, and at USDⓈ-M at least two."""
     return f"{value:.{price_decimals(terms)}f}"
 
 
@@ -61,7 +62,7 @@ def level(terms: Instrument, tick: int, lots: int) -> list[str]:
 
 def price_decimals(terms: Instrument) -> int:
     """``pricePrecision``."""
-    return max(2, decimals(terms.tick_size))
+    return max(product_of(terms).least_price_decimals, decimals(terms.tick_size))
 
 
 def decimals(step: Decimal) -> int:

@@ -1,4 +1,4 @@
-"""Endpoints that place, amend, cancel and show orders, regular and conditional."""
+"""Endpoints that place, amend, cancel and show orders, regular and conditional, of either product."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ def query_open(call: Call) -> Json:
 def open_orders(call: Call) -> list[Json]:
     listing = call.optional_listing()
     rows = call.exchange.open_orders(call.account, listing.symbol if listing else None)
-    return [order_row(row, _terms(call, row.symbol), call.face) for row in rows]
+    return [
+        order_row(row, _terms(call, row.symbol), call.face) for row in rows if row.symbol in call.listings
+    ]
 
 
 def all_orders(call: Call) -> list[Json]:
@@ -176,7 +178,7 @@ def _as_sent(value: object) -> str:
 
 
 def _element(call: Call, params: Params, one: Callable[[Call], Json]) -> Json:
-    part = Call(call.api, params, call.now_ns)
+    part = Call(call.api, call.product, params, call.now_ns)
     part.credential = call.credential
     try:
         row = one(part)
@@ -234,8 +236,8 @@ def place_algo(call: Call) -> Json:
 
 
 def cancel_algo(call: Call) -> Json:
-    algo_id, client_id = _which_algo(call.params)
-    request = CancelAlgo(account=call.account, algo_id=algo_id, client_id=client_id)
+    algo = _algo(call, unknown=-2011)
+    request = CancelAlgo(account=call.account, algo_id=algo.algo_id)
     return algo_cancelled(call.handle(request, AlgoOrder))
 
 
@@ -245,19 +247,27 @@ def cancel_all_algos(call: Call) -> Json:
 
 
 def query_algo(call: Call) -> Json:
+    algo = _algo(call, unknown=-2013)
+    return algo_row(algo, _terms(call, algo.symbol), call.face)
+
+
+def _algo(call: Call, unknown: int) -> AlgoOrder:
+    """The one that the parameters name; ``unknown`` is the code for none such of this product."""
     algo_id, client_id = _which_algo(call.params)
     try:
         algo = call.exchange.algo(call.account, algo_id=algo_id, client_id=client_id)
     except Refused as refusal:
-        raise call.refused(refusal) from refusal
-    return algo_row(algo, _terms(call, algo.symbol), call.face)
+        raise call.refused(refusal, unknown) from refusal
+    if algo.symbol not in call.listings:
+        raise ApiError(unknown)
+    return algo
 
 
 def open_algos(call: Call) -> list[Json]:
     listing = call.optional_listing()
     algo_id = call.params.integer("algoId")
     rows = call.exchange.open_algos(call.account, listing.symbol if listing else None)
-    wanted = [row for row in rows if algo_id in (None, row.algo_id)]
+    wanted = [row for row in rows if algo_id in (None, row.algo_id) and row.symbol in call.listings]
     return [algo_row(row, _terms(call, row.symbol), call.face) for row in wanted]
 
 
@@ -315,7 +325,7 @@ def countdown(call: Call) -> Json:
 
 
 def _terms(call: Call, symbol: str) -> Instrument:
-    return call.exchange.listings[symbol].instrument
+    return call.listings[symbol].instrument
 
 
 def _between(call: Call, ts_ns: int) -> bool:
@@ -359,24 +369,25 @@ def _open_weight(params: Params) -> int:
 
 
 T, R = Security.TRADE, Security.READ
+# By what follows the product's root; both products have these.
 TRADE: Endpoints = {
-    ("POST", "/fapi/v1/order"): Endpoint(place, 0, T, orders=1),
-    ("PUT", "/fapi/v1/order"): Endpoint(amend, 0, T, orders=1),
-    ("GET", "/fapi/v1/order"): Endpoint(query, 1, R),
-    ("DELETE", "/fapi/v1/order"): Endpoint(cancel, 1, T),
-    ("DELETE", "/fapi/v1/allOpenOrders"): Endpoint(cancel_all, 1, T),
-    ("GET", "/fapi/v1/openOrder"): Endpoint(query_open, 1, R),
-    ("GET", "/fapi/v1/openOrders"): Endpoint(open_orders, _open_weight, R),
-    ("GET", "/fapi/v1/allOrders"): Endpoint(all_orders, 5, R),
-    ("POST", "/fapi/v1/batchOrders"): Endpoint(place_batch, 5, T, orders=5),
-    ("PUT", "/fapi/v1/batchOrders"): Endpoint(amend_batch, 5, T, orders=5),
-    ("DELETE", "/fapi/v1/batchOrders"): Endpoint(cancel_batch, 1, T),
-    ("POST", "/fapi/v1/algoOrder"): Endpoint(place_algo, 0, T, orders=1),
-    ("GET", "/fapi/v1/algoOrder"): Endpoint(query_algo, 1, R),
-    ("DELETE", "/fapi/v1/algoOrder"): Endpoint(cancel_algo, 1, T),
-    ("GET", "/fapi/v1/openAlgoOrders"): Endpoint(open_algos, _open_weight, R),
-    ("DELETE", "/fapi/v1/algoOpenOrders"): Endpoint(cancel_all_algos, 1, T),
-    ("GET", "/fapi/v1/allAlgoOrders"): Endpoint(all_algos, 5, R),
-    ("GET", "/fapi/v1/userTrades"): Endpoint(user_trades, 5, R),
-    ("POST", "/fapi/v1/countdownCancelAll"): Endpoint(countdown, 10, T),
+    ("POST", "v1/order"): Endpoint(place, 0, T, orders=1),
+    ("PUT", "v1/order"): Endpoint(amend, 0, T, orders=1),
+    ("GET", "v1/order"): Endpoint(query, 1, R),
+    ("DELETE", "v1/order"): Endpoint(cancel, 1, T),
+    ("DELETE", "v1/allOpenOrders"): Endpoint(cancel_all, 1, T),
+    ("GET", "v1/openOrder"): Endpoint(query_open, 1, R),
+    ("GET", "v1/openOrders"): Endpoint(open_orders, _open_weight, R),
+    ("GET", "v1/allOrders"): Endpoint(all_orders, 5, R),
+    ("POST", "v1/batchOrders"): Endpoint(place_batch, 5, T, orders=5),
+    ("PUT", "v1/batchOrders"): Endpoint(amend_batch, 5, T, orders=5),
+    ("DELETE", "v1/batchOrders"): Endpoint(cancel_batch, 1, T),
+    ("POST", "v1/algoOrder"): Endpoint(place_algo, 0, T, orders=1),
+    ("GET", "v1/algoOrder"): Endpoint(query_algo, 1, R),
+    ("DELETE", "v1/algoOrder"): Endpoint(cancel_algo, 1, T),
+    ("GET", "v1/openAlgoOrders"): Endpoint(open_algos, _open_weight, R),
+    ("DELETE", "v1/algoOpenOrders"): Endpoint(cancel_all_algos, 1, T),
+    ("GET", "v1/allAlgoOrders"): Endpoint(all_algos, 5, R),
+    ("GET", "v1/userTrades"): Endpoint(user_trades, 5, R),
+    ("POST", "v1/countdownCancelAll"): Endpoint(countdown, 10, T),
 }

@@ -1,6 +1,7 @@
 """Account events as the user data stream shows them.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams
+https://developers.binance.com/docs/derivatives/coin-margined-futures/user-data-streams
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from contractdesk.exchange.model import (
     PositionMode,
 )
 from contractdesk.exchange.wire.binance.orders import original_type
+from contractdesk.exchange.wire.binance.product import COINM, product_of
 from contractdesk.exchange.wire.binance.text import Face, Json, average, money, plain, price, size
 
 
@@ -59,6 +61,8 @@ def order_frame(event: OrderChanged, terms: Instrument, face: Face) -> Json:
         "gtd": 0,
         "er": "0",
     }
+    if product_of(terms) is COINM:
+        detail["ma"] = terms.settle  # the margin asset
     if event.kind is ExecutionKind.AMENDMENT:
         detail["M"] = order.amendments
     return _frame("ORDER_TRADE_UPDATE", event.ts_ns, face, {"o": detail})
