@@ -233,7 +233,8 @@ class RequestQueue:
         turn = self._turns[ticket.number] = asyncio.get_running_loop().create_future()
         self._pump()
         try:
-            await asyncio.wait_for(turn, patience_s)
+            async with asyncio.timeout(patience_s):  # wait_for can swallow a cancellation, before 3.12
+                await turn
         except (TimeoutError, asyncio.CancelledError) as stopped:
             self._give_up(ticket, turn)
             if isinstance(stopped, TimeoutError):

@@ -190,7 +190,8 @@ class Stream:
                 self.up = True
                 self._on_up()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):  # wait_for can swallow a cancellation, before 3.12
+                    await self._nudge.wait()
             self._nudge.clear()
 
 

@@ -132,6 +132,16 @@ async def test_a_closed_venue_can_be_opened_again(exchange: str) -> None:
 
 
 @live
+async def test_what_is_woken_in_the_instant_of_closing_does_not_miss_it(exchange: str) -> None:
+    """``asyncio.wait_for`` of Python 3.11 swallows a cancellation that comes with the awaited event."""
+    async with open_rig(exchange) as rig:
+        rig.venue._feeds[SYMBOL].wake()
+        await asyncio.sleep(0)  # what was waited for has come, and who waited has not heard it yet
+        async with asyncio.timeout(5):
+            await rig.venue._unwatch(SYMBOL)
+
+
+@live
 async def test_no_key_secret_signature_or_listen_key_appears_anywhere(exchange: str) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

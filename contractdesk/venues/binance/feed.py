@@ -136,7 +136,8 @@ class SymbolFeed:
     async def _serve(self, channel: Channel, wake: asyncio.Event) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):  # wait_for can swallow a cancellation, before 3.12
+                    await wake.wait()
             wake.clear()
             self._note_connection(channel)
             was_whole = channel.whole
