@@ -1,0 +1,101 @@
+"""The books of the stories' venue: one account, positions at exact cost, margin by tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
+
+from contractdesk.domain.account import Account, VenuePosition
+from contractdesk.domain.instrument import ZERO, ContractKind, Instrument
+from contractdesk.domain.orders import Side
+from tests.engine.risk_terms import World, booked, initial, maintenance, profit, value
+
+
+class Books:
+    """Wallet and positions; ``marks`` are the true prices, the touch is one tick around them."""
+
+    def __init__(self, world: World, leverage: dict[str, Decimal]) -> None:
+        self.asset, self.wallet, self.leverage = world.asset, world.wallet, leverage
+        self.terms: dict[str, Instrument] = {terms.symbol: terms for terms in world.prices}
+        self.marks = {terms.symbol: price for terms, price in world.prices.items()}
+        self.held: dict[str, tuple[Decimal, Fraction]] = {}  # size, exact cost
+
+    def size(self, symbol: str) -> Decimal:
+        return self.held.get(symbol, (ZERO, Fraction(0)))[0]
+
+    def touch(self, symbol: str, side: Side) -> Decimal:
+        """Where a market order of that side is done."""
+        return self.marks[symbol] + side.sign * self.terms[symbol].tick_size
+
+    def apply(self, symbol: str, signed: Decimal, price: Decimal, fee: Decimal) -> None:
+        terms = self.terms[symbol]
+        size, cost = self.held.get(symbol, (ZERO, Fraction(0)))
+        closing = min(abs(size), abs(signed)) if size * signed < 0 else ZERO
+        if closing:
+            part = closing if size > 0 else -closing
+            bought = cost * Fraction(part) / Fraction(size)
+            self.wallet += booked(profit(terms, part, bought, price))
+            size, cost, signed = size - part, cost - bought, signed + part
+        self.held[symbol] = (size + signed, cost + value(terms, signed, price))
+        self.wallet -= fee
+
+    def entry(self, symbol: str) -> Decimal:
+        """Average price of the open size, zero when flat."""
+        size, cost = self.held.get(symbol, (ZERO, Fraction(0)))
+        if not size:
+            return ZERO
+        units, linear = Fraction(size) * Fraction(self.terms[symbol].contract_size), self._linear(symbol)
+        return booked(cost / units if linear else units / cost)
+
+    def _linear(self, symbol: str) -> bool:
+        return self.terms[symbol].kind is ContractKind.LINEAR
+
+    # -- the account -----------------------------------------------------------------------
+
+    def _notional(self, symbol: str) -> Fraction:
+        return abs(value(self.terms[symbol], self.size(symbol), self.marks[symbol]))
+
+    def _unrealized(self, symbol: str) -> Decimal:
+        size, cost = self.held[symbol]
+        return booked(profit(self.terms[symbol], size, cost, self.marks[symbol]))
+
+    def bankrupt(self) -> bool:
+        held = [symbol for symbol in self.held if self.size(symbol)]
+        if not held:
+            return False
+        needed = sum((maintenance(self.terms[name], self._notional(name)) for name in held), Fraction(0))
+        return self.wallet + sum(map(self._unrealized, held)) <= needed
+
+    def account(self, venue_ns: int, entries: Iterable[tuple[str, Decimal, Decimal | None]]) -> Account:
+        """As the venue shows it; ``entries`` are (symbol, contracts left, limit) of the resting ones."""
+        held = [symbol for symbol in self.held if self.size(symbol)]
+        unrealized = sum((self._unrealized(symbol) for symbol in held), ZERO)
+        bound, needed = Fraction(0), Fraction(0)
+        for symbol in held:
+            notional = self._notional(symbol)
+            bound += initial(self.terms[symbol], notional, self.leverage[symbol])
+            needed += maintenance(self.terms[symbol], notional)
+        for symbol, left, limit in entries:
+            notional = abs(value(self.terms[symbol], left, limit or self.marks[symbol]))
+            bound += initial(self.terms[symbol], notional, self.leverage[symbol])
+        margin = booked(bound)
+        return Account(
+            asset=self.asset, wallet_balance=self.wallet, unrealized_pnl=unrealized, initial_margin=margin,
+            maintenance_margin=booked(needed), available=max(ZERO, self.wallet + unrealized - margin),
+            positions=tuple(self._position(symbol) for symbol in held), venue_ns=venue_ns,
+        )  # fmt: skip
+
+    def _position(self, symbol: str) -> VenuePosition:
+        return VenuePosition(
+            symbol=symbol, size=self.size(symbol), entry_price=self.entry(symbol),
+            unrealized_pnl=self._unrealized(symbol), leverage=self.leverage[symbol],
+        )  # fmt: skip
+
+    def used(self) -> Fraction:
+        """Initial margin of the positions alone."""
+        parts = (initial(self.terms[s], self._notional(s), self.leverage[s]) for s in self.held if self.size(s))
+        return sum(parts, Fraction(0))
+
+    def equity(self) -> Decimal:
+        return self.wallet + sum((self._unrealized(s) for s in self.held if self.size(s)), ZERO)
