@@ -186,9 +186,10 @@ class Protection:
         return market.trusted.price if age_ns <= self._desk.risk.mark_max_age_s * NS_PER_S else None
 
     def _stand_down(self, market: Market) -> None:
-        """Flat: no stop may stay, and a flattening is over once nothing can open a position again."""
+        """Flat: no stop or exit may stay, and a flattening is over once nothing can open a position again."""
         for tracked in self._desk.tracked(market, OrderRole.STOP, OrderRole.TAKE_PROFIT):
             self._orders.cancel(tracked)
+        self.flattening.take_back(market)  # it would close the next position, or somebody else's
         if market.guard.flatten_reason:
             self._orders.cancel_entries(market)
             if self._desk.tracked(market, OrderRole.ENTRY, OrderRole.EXIT, OrderRole.FLATTEN):
