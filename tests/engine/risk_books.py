@@ -62,10 +62,21 @@ class Books:
 
     def bankrupt(self) -> bool:
         held = [symbol for symbol in self.held if self.size(symbol)]
-        if not held:
+        if not held or self._far_from_it(held):
             return False
         needed = sum((maintenance(self.terms[name], self._notional(name)) for name in held), Fraction(0))
         return self.wallet + sum(map(self._unrealized, held)) <= needed
+
+    def _far_from_it(self, held: list[str]) -> bool:
+        """At a glance: what is left is a tenth of all that is held, and no tier asks for so much."""
+        left, worth = float(self.wallet), 0.0
+        for symbol in held:
+            size, cost = self.held[symbol]
+            units = float(size * self.terms[symbol].contract_size)
+            now = units * float(self.marks[symbol]) if self._linear(symbol) else units / float(self.marks[symbol])
+            left += (now - float(cost)) * (1 if self._linear(symbol) else -1)
+            worth += abs(now)
+        return left > worth / 10
 
     def account(self, venue_ns: int, entries: Iterable[tuple[str, Decimal, Decimal | None]]) -> Account:
         """As the venue shows it; ``entries`` are (symbol, contracts left, limit) of the resting ones."""

@@ -10,6 +10,7 @@ from contractdesk.domain.account import PositionMode
 from contractdesk.domain.events import (
     BookInvalidated,
     BreakerReset,
+    ChannelAlive,
     ClosingAsked,
     Event,
     FlattenAsked,
@@ -112,6 +113,9 @@ class Happenings:
 
     def wish(self) -> None:
         symbol = self._held() if self.random.random() < 0.35 else self.random.choice(self.story.symbols)
+        if symbol not in self.story.mute and self.random.random() < 0.8:
+            self._feed(ChannelAlive, symbol=symbol, channel="book")
+            self.story.mark(symbol)
         self.ask(self.wishes.draw(symbol))
 
     def ask(self, intent: Intent) -> None:
@@ -145,7 +149,7 @@ class Happenings:
         """Against a position, or just anywhere; the index goes along."""
         symbol = self._held()
         size = self.story.oracle.known.held[symbol].net
-        away = self.random.choice([0.01, 0.03, 0.06, 0.12]) * self.random.random()
+        away = self.random.choice([0.01, 0.03, 0.06, 0.12, 0.4]) * self.random.random()
         sign = -1 if size > 0 or (not size and self.random.random() < 0.5) else 1
         self.story.move(symbol, D(round(sign * away, 6)))
 
@@ -311,7 +315,8 @@ class Happenings:
     def elsewhere_in(self, symbol: str, *, told: bool) -> None:
         """Somebody trades on the venue's own page; perhaps what was opened there is adopted later."""
         venue, terms = self.story.venue, self.story.terms[symbol]
-        worth = max(venue.books.equity(), D(0)) * D(self.random.randint(1, 60)).scaleb(-2)
+        share = D(self.random.randint(1, 60)).scaleb(-2) * self.random.choice([1, 1, 1, 8])
+        worth = max(venue.books.equity(), D(0)) * share
         lots = terms.size_for_notional(worth, venue.books.marks[symbol])
         if lots:
             venue.now_ns = self.story.now_ns

@@ -55,6 +55,7 @@ class Sent:
     filled: Decimal = ZERO
     alive: bool = True
     confirmed: bool = False
+    confirmed_ns: int = 0
     absent: int = 0
     cancels: int = 0
     market: bool = False
@@ -75,6 +76,7 @@ class Held:
     fees: Decimal = ZERO
     funding: Decimal = ZERO
     external: Decimal = ZERO
+    bookings: int = 0
     opened: int = 0  # how often it has left zero, or crossed it
     mark: Decimal | None = None
     mark_ns: int = 0  # venue time
@@ -92,7 +94,7 @@ class Held:
         return Side.SELL if self.size > 0 else Side.BUY
 
     def apply(self, signed: Decimal, price: Decimal, fee: Decimal) -> None:
-        was = self.size
+        was, self.bookings = self.size, self.bookings + 1
         closing = min(abs(was), abs(signed)) if was * signed < 0 else ZERO
         if closing:
             part = closing if was > 0 else -closing
@@ -109,6 +111,7 @@ class Held:
 
     def foreign(self, signed: Decimal, price: Decimal, fee: Decimal) -> None:
         """An execution that was not ours: what is external first, then ours, the rest is external."""
+        self.bookings += 1
         on_external = _against(self.external, signed)
         self.external += on_external
         left = signed - on_external
@@ -142,6 +145,7 @@ class Known:
     wallet: Decimal = ZERO
     wallet_ns: int = 0
     offset_ns: int = 0
+    now_ns: int = 0
     measured: bool = False  # this event was a valid mark or a booking
     mixed: bool = False  # something on this account was not ours
 
@@ -181,7 +185,7 @@ class Known:
     # -- heard -----------------------------------------------------------------------------
 
     def hear(self, event: Event, now_ns: int) -> None:  # noqa: C901  (a flat dispatch, a case each)
-        self.measured = False
+        self.measured, self.now_ns = False, now_ns
         match event:
             case MarkPriced():
                 self._on_mark(event, now_ns)
@@ -235,6 +239,7 @@ class Known:
         sent = self.open.get(client_id)
         if sent is not None:
             sent.confirmed, sent.absent = True, 0
+            sent.confirmed_ns = sent.confirmed_ns or self.now_ns
 
     def _end(self, client_id: str) -> None:
         sent = self.open.pop(client_id, None)
@@ -277,6 +282,7 @@ class Known:
         if item.external:
             share = share * Fraction(item.size) / Fraction(item.net) if item.net else Fraction(0)
         item.funding += booked(share)
+        item.bookings += 1
 
     # -- marks: the design's own words on which of them count ------------------------------
 

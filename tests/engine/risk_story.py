@@ -13,7 +13,7 @@ from random import Random
 from msgspec.structs import replace
 
 from contractdesk.domain.account import PositionMode
-from contractdesk.domain.commands import Command
+from contractdesk.domain.commands import Command, PlaceStop
 from contractdesk.domain.events import (
     BarClosed,
     BookSnapshotRead,
@@ -46,7 +46,7 @@ from tests.engine.unruly_venue import Faults
 
 CLASSES = {"puppet": Puppet}
 POLL_NS = 60 * NS_PER_S
-QUIET_S = 60  # after the last fault everything is in order within this
+QUIET_S = 48  # after the last fault everything is in order within this
 DEEP = 10**9  # lots at the touch
 
 
@@ -104,7 +104,7 @@ class Story:
             for _ in range(steps):
                 self.step()
             self.quiesce()
-            self.tally.trips = self.oracle.trading.trips
+            self.tally.trips, self.tally.liquidations = self.oracle.trading.trips, self.venue.liquidations
         except (AssertionError, EngineFault, ArithmeticError, ValueError, LookupError, TypeError) as exc:
             raise AssertionError(self._told(exc)) from exc
         return self.tally
@@ -125,10 +125,11 @@ class Story:
         self.venue.now_ns = self.now_ns
         self.oracle.before()
         commands += self.engine.handle(event)
-        self.engine.validate_state()
         self.oracle.take(event, commands, self.now_ns)
         for command in commands:
             self.venue.perform(command)
+            if isinstance(command, PlaceStop):
+                self.oracle.two_at_most(command.symbol)
 
     def begin(self) -> None:
         self.happenings.before_start()
@@ -202,6 +203,7 @@ class Story:
         self.advance(int(seconds * NS_PER_S))
         self.market()
         self.happenings.next()
+        self.engine.validate_state()
 
     def market(self) -> None:
         """The next minute's bar, the poll that is due, and a new price here or there."""
@@ -211,7 +213,7 @@ class Story:
         if self.now_ns >= self.polled_ns + POLL_NS:
             self.poll()
         for symbol in self.symbols:
-            if self.random.random() < 0.75:
+            if self.random.random() < 0.6:
                 walk = self.random.gauss(0.0, 0.0006) + self.happenings.drift
                 self.move(symbol, D(round(walk, 6)))
 
@@ -232,7 +234,7 @@ class Story:
         self.venue.tick(symbol, price)
         if symbol in self.mute:
             return
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.2:
             self.book(symbol)
         else:
             self.feed(ChannelAlive(ts_ns=self.now_ns, symbol=symbol, channel="book"))
@@ -275,8 +277,9 @@ class Story:
         self.venue.faults, self.venue.at_trigger, self.venue.slow = Faults(), 0.0, False
         self.happenings.heal_all()
         self.mute.clear()
-        for _ in range(QUIET_S // 4):
-            self.advance(4 * NS_PER_S)
+        for _ in range(QUIET_S // 6):
+            self.advance(6 * NS_PER_S)
             for symbol in self.symbols:
                 self.move(symbol, D(0))
+        self.engine.validate_state()
         self.oracle.at_the_end()

@@ -104,6 +104,7 @@ class RiskVenue:
     queue: list[tuple[int, int, Event]] = field(default_factory=list)
     created: list[str] = field(default_factory=list)  # client ids of every create that was sent
     count: int = 0
+    liquidations: int = 0
     volatility: Decimal = D("0.0008")  # of a bar's range
 
     def __post_init__(self) -> None:
@@ -274,6 +275,8 @@ class RiskVenue:
     def tick(self, symbol: str, mark: Decimal) -> None:
         """A new true price: stops trigger, orders are worked, the account may be liquidated."""
         self.books.marks[symbol] = mark
+        if self.random.random() < 0.5 and self.books.bankrupt():  # a gap that no stop has caught
+            self.liquidate()
         for order in [o for o in self.orders.values() if o.live and o.symbol == symbol]:
             if order.trigger is None or order.status is OrderStatus.TRIGGERED:
                 self._work(order)
@@ -368,6 +371,7 @@ class RiskVenue:
 
     def liquidate(self) -> None:
         """The venue takes everything, orders first; it says so by foreign executions."""
+        self.liquidations += 1
         for order in self.orders.values():
             if order.live:
                 order.status = OrderStatus.CANCELLED
