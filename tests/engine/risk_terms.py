@@ -26,7 +26,7 @@ ETHER = replace(
 )
 SOLANA = replace(
     LINEAR, symbol="SOL/USDT:USDT", venue_symbol="SOLUSDT", base="SOL", lot_size=D("0.01"), min_size=D("0.01"),
-    tick_size=D("0.01"),
+    tick_size=D("0.01"), max_size=D(10_000), max_market_size=D(2_000),
 )  # fmt: skip
 QUARTER = replace(INVERSE, symbol="BTC/USD:BTC-261225", venue_symbol="BTCUSD_261225")
 

@@ -78,7 +78,7 @@ class Trading:
                     self.blocked.add("hedged")
             case ResumeAsked() if desk.started and not self.latched and not self.hedged:
                 self.blocked.clear()
-            case BreakerReset(reason=reason) if reason.strip():
+            case BreakerReset(reason=reason) if reason.strip() and self.latched:
                 self.latched, self.samples = False, []
             case RiskTuned(settings=changes):
                 with suppress(ConfigError):  # refused: nothing changes
