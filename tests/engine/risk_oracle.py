@@ -383,8 +383,8 @@ class Oracle:
             live = [o for o in self.venue.orders.values() if o.live and o.symbol == symbol]
             stops = [o for o in live if o.type is OrderType.STOP_MARKET]
             guarded = sum((stop.left for stop in stops), ZERO)
-            assert len(stops) <= 1, f"{symbol}: {len(stops)} stops are left"
-            leaving = any(o.type is OrderType.LIMIT and o.reduce_only for o in live)  # the stop waits for it
+            leaving = any(o.type is OrderType.LIMIT and o.reduce_only for o in live)  # stops wait for its end
+            assert len(stops) <= 1 + leaving, f"{symbol}: {len(stops)} stops are left"
             fits = guarded >= abs(item.size) if leaving else guarded == abs(item.size)
             assert fits, f"{symbol}: stops over {guarded} of {item.size}"
             assert not market.guard.flatten_reason, f"{symbol}: still closing: {market.guard.flatten_reason}"
