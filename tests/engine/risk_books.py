@@ -1,15 +1,51 @@
-"""The books of the stories' venue: one account, positions at exact cost, margin by tiers."""
+"""The books of the stories' venue: orders, positions at exact cost, margin by tiers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 from contractdesk.domain.account import Account, VenuePosition
+from contractdesk.domain.events import VenueOrder
 from contractdesk.domain.instrument import ZERO, ContractKind, Instrument
-from contractdesk.domain.orders import Side
-from tests.engine.risk_terms import World, booked, initial, maintenance, profit, value
+from contractdesk.domain.orders import OrderStatus, OrderType, Side, TimeInForce
+from tests.engine.risk_terms import World, booked, bracket, initial, maintenance, profit, value
+
+
+@dataclass
+class Resting:
+    """An order as the venue knows it."""
+
+    client_id: str
+    venue_id: str
+    symbol: str
+    side: Side
+    size: Decimal
+    type: OrderType
+    reduce_only: bool
+    created_ns: int
+    price: Decimal | None = None
+    trigger: Decimal | None = None
+    tif: TimeInForce = TimeInForce.GTC
+    status: OrderStatus = OrderStatus.WORKING
+    filled: Decimal = ZERO
+
+    @property
+    def live(self) -> bool:
+        return self.status.open
+
+    @property
+    def left(self) -> Decimal:
+        return self.size - self.filled
+
+    def row(self) -> VenueOrder:
+        shown = {name: getattr(self, name) for name in ("client_id", "venue_id", "symbol", "side", "type")}
+        return VenueOrder(
+            **shown, status=self.status, size=self.size, filled=self.filled, price=self.price,
+            trigger_price=self.trigger, reduce_only=self.reduce_only, created_ns=self.created_ns,
+        )  # fmt: skip
 
 
 class Books:
@@ -73,7 +109,11 @@ class Books:
         for symbol in held:
             size, cost = self.held[symbol]
             units = float(size * self.terms[symbol].contract_size)
-            now = units * float(self.marks[symbol]) if self._linear(symbol) else units / float(self.marks[symbol])
+            now = (
+                units * float(self.marks[symbol])
+                if self._linear(symbol)
+                else units / float(self.marks[symbol])
+            )
             left += (now - float(cost)) * (1 if self._linear(symbol) else -1)
             worth += abs(now)
         return left > worth / 10
@@ -90,22 +130,37 @@ class Books:
         for symbol, left, limit in entries:
             notional = abs(value(self.terms[symbol], left, limit or self.marks[symbol]))
             bound += initial(self.terms[symbol], notional, self.leverage[symbol])
-        margin = booked(bound)
+        margin, free = booked(bound), float(self.wallet + unrealized) - float(needed)
         return Account(
             asset=self.asset, wallet_balance=self.wallet, unrealized_pnl=unrealized, initial_margin=margin,
             maintenance_margin=booked(needed), available=max(ZERO, self.wallet + unrealized - margin),
-            positions=tuple(self._position(symbol) for symbol in held), venue_ns=venue_ns,
+            positions=tuple(self._position(symbol, free) for symbol in held), venue_ns=venue_ns,
         )  # fmt: skip
 
-    def _position(self, symbol: str) -> VenuePosition:
+    def _position(self, symbol: str, free: float) -> VenuePosition:
         return VenuePosition(
             symbol=symbol, size=self.size(symbol), entry_price=self.entry(symbol),
             unrealized_pnl=self._unrealized(symbol), leverage=self.leverage[symbol],
+            liquidation_price=self._liquidation(symbol, free),
         )  # fmt: skip
+
+    def _liquidation(self, symbol: str, free: float) -> Decimal | None:
+        """Where the ``free`` equity is used up, by the bracket it is in now; None where that is no price."""
+        terms, size, mark = self.terms[symbol], self.size(symbol), float(self.marks[symbol])
+        units = float(size * terms.contract_size)
+        rate = float(bracket(terms, self._notional(symbol)).maintenance_rate)
+        if self._linear(symbol):
+            price = mark - free / (units - abs(units) * rate)
+        else:
+            turned = 1 / mark + free / (units + abs(units) * rate)
+            price = 1 / turned if turned > 0 else 0.0
+        return Decimal(round(price, 8)) if price > 0 else None
 
     def used(self) -> Fraction:
         """Initial margin of the positions alone."""
-        parts = (initial(self.terms[s], self._notional(s), self.leverage[s]) for s in self.held if self.size(s))
+        parts = (
+            initial(self.terms[s], self._notional(s), self.leverage[s]) for s in self.held if self.size(s)
+        )
         return sum(parts, Fraction(0))
 
     def equity(self) -> Decimal:

@@ -12,7 +12,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 from contractdesk.domain.account import Account
-from contractdesk.domain.commands import Command, PlaceStop, ReadAccount, ReadVenueState, ReduceOrder, SubmitOrder
+from contractdesk.domain.commands import (
+    Command,
+    PlaceStop,
+    ReadAccount,
+    ReadVenueState,
+    ReduceOrder,
+    SubmitOrder,
+)
 from contractdesk.domain.events import (
     AccountRead,
     BookInvalidated,
@@ -121,8 +128,10 @@ class Held:
             self.apply(on_ours, price, fee)
 
     def unrealized(self) -> Decimal:
-        return ZERO if not self.size or self.trusted is None else booked(
-            profit(self.terms, self.size, self.cost, self.trusted)
+        return (
+            ZERO
+            if not self.size or self.trusted is None
+            else booked(profit(self.terms, self.size, self.cost, self.trusted))
         )
 
 
@@ -166,9 +175,10 @@ class Known:
                     Sent(command.client_id, command.symbol, command.side, role, command.size, None, trigger)
                 )
             case ReduceOrder():
+                at_market = command.price is None
                 self._keep(Sent(
-                    command.client_id, command.symbol, command.side, command.role, command.size, command.price,
-                    market=command.price is None,
+                    command.client_id, command.symbol, command.side, command.role, command.size,
+                    command.price, market=at_market,
                 ))  # fmt: skip
             case ReadAccount() | ReadVenueState():
                 self.asked[command.request_id] = now_ns

@@ -5,7 +5,6 @@ A breach raises AssertionError with the law in its words. ``tally`` counts what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
@@ -26,22 +25,22 @@ from contractdesk.domain.events import (
     TradePrinted,
     VenueStateRead,
 )
-from contractdesk.domain.instrument import ZERO, ContractKind
+from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import FixedStop, Intent, IntentKind, Refused
-from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side
+from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType
 from contractdesk.domain.position import Position
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk, Market
-from contractdesk.risk.settings import CapBasis, RiskSettings
+from contractdesk.risk.settings import RiskSettings
+from tests.engine.risk_entries import EntryLaws
 from tests.engine.risk_known import Held, Known
 from tests.engine.risk_tally import Tally
-from tests.engine.risk_terms import NS_PER_S, Puppet, World, bracket, maintenance, profit, value
+from tests.engine.risk_terms import NS_PER_S, Puppet, World, value
 from tests.engine.risk_venue import RiskVenue
 from tests.engine.risk_witness import Trading
 
 SLACK_NS = NS_PER_S // 20
-CLOSING = (OrderRole.EXIT, OrderRole.FLATTEN)
 NAMED = (IntentKind.MOVE_STOP, IntentKind.ADOPT)  # acts of a person that name a stop
 
 
@@ -52,6 +51,7 @@ class Oracle:
         self.world, self.venue, self.tally = world, venue, tally
         self.known = Known({terms.symbol: Held(terms) for terms in world.prices})
         self.trading = Trading(self.known, settings)
+        self.entries = EntryLaws(self.known, self.trading, venue)
         self.stops: dict[str, tuple[int, Decimal]] = {}  # symbol -> (which position, wanted stop)
         self.refused: set[int] = set()
         self.seen: dict[str, tuple[Position, Decimal, int]] = {}  # as they were compared last
@@ -170,72 +170,7 @@ class Oracle:
         assert account is self.desk.account or account == self.desk.account, "an account of its own"
         aged_s = (self.now_ns - self.known.account_ns) / NS_PER_S
         assert aged_s <= self.settings.account_max_age_s, f"an entry on an equity of {aged_s} s"
-        self._capped(item, ask)
-        self._stop_between(item, ask, stop)
-
-    def _worst(self, item: Held, side: Side, price: Decimal | None) -> tuple[Fraction, Fraction]:
-        """(the price of the largest notional, the worst execution) of an order."""
-        assert item.mark is not None
-        if price is None:
-            touch = item.mark if item.touch is None else item.touch[side is Side.BUY]
-            execution = Fraction(touch) * (1 + side.sign * Fraction(self.settings.slippage_collar))
-        else:
-            execution = Fraction(price)
-        worse = max if item.terms.kind is ContractKind.LINEAR else min
-        return worse(Fraction(item.mark), execution), execution
-
-    def _pending(self, item: Held, ask: OrderRequest) -> Iterator[tuple[Decimal, Fraction, Fraction]]:
-        """(contracts, worst, execution) of the new entry and of all of its side that may still fill."""
-        yield ask.size, *self._worst(item, ask.side, ask.price)
-        for sent in self.known.orders(item.terms.symbol, OrderRole.ENTRY):
-            if sent.side is ask.side and not self._lost(sent.client_id):
-                yield sent.left, *self._worst(item, sent.side, sent.price)
-
-    def _lost(self, client_id: str) -> bool:
-        """The venue never had it, or has not any more, and the desk was told so twice."""
-        order = self.venue.orders.get(client_id)
-        return self.known.sent[client_id].absent >= 2 and (order is None or not order.live)
-
-    def _capped(self, item: Held, ask: OrderRequest) -> None:
-        account, terms = self.known.account, item.terms
-        assert account is not None
-        assert item.mark is not None
-        total = abs(value(terms, item.net, item.mark))
-        for size, worst, _ in self._pending(item, ask):
-            units = Fraction(size) * Fraction(terms.contract_size)
-            total += units * worst if terms.kind is ContractKind.LINEAR else units / worst
-        if self.settings.cap_basis is CapBasis.MARGIN:
-            total /= Fraction(min(self.venue.leverage[terms.symbol], bracket(terms, total).max_leverage))
-        most = Fraction(self.settings.size_cap) * Fraction(account.equity)
-        assert total <= most, f"{terms.symbol}: {float(total)} is beyond the cap of {float(most)}"
-
-    def _stop_between(self, item: Held, ask: OrderRequest, stop: Decimal) -> None:
-        """Below the mark and the entry, and the account is solvent at the stop once all has filled."""
-        account, sign, terms = self.known.account, ask.side.sign, item.terms
-        assert account is not None
-        assert item.mark is not None
-        assert sign * (item.mark - stop) > 0, "the stop is beyond the mark"
-        assert ask.price is None or sign * (ask.price - stop) > 0, "the stop is beyond the entry"
-        if item.external:
-            return  # what that has cost only the venue knows
-        size, cost = Fraction(item.size), item.cost
-        free = Fraction(account.wallet_balance)
-        for part, _, price in self._pending(item, ask):
-            units = Fraction(part) * Fraction(terms.contract_size)
-            worth = units * price if terms.kind is ContractKind.LINEAR else units / price
-            size, cost = size + sign * Fraction(part), cost + sign * worth
-            free -= worth * Fraction(terms.taker_fee)
-        rows = {row.symbol: row for row in account.positions}
-        row, needed = rows.get(terms.symbol), Fraction(account.maintenance_margin)
-        free += Fraction(account.unrealized_pnl)
-        if row is not None:
-            free -= Fraction(row.unrealized_pnl)
-            needed -= maintenance(terms, abs(value(terms, row.size, item.mark)))
-        units = size * Fraction(terms.contract_size)
-        at_stop = units * Fraction(stop) if terms.kind is ContractKind.LINEAR else units / Fraction(stop)
-        made = at_stop - cost if terms.kind is ContractKind.LINEAR else cost - at_stop
-        left = free + made - max(Fraction(0), needed) - maintenance(terms, abs(at_stop))
-        assert left > 0, f"{terms.symbol}: liquidated before its stop at {stop}"
+        self.entries.check(ask, stop)
 
     def _cancel(self, command: CancelOrder) -> None:
         """A stop goes only when another stands, or when nothing is left to guard.
@@ -260,7 +195,7 @@ class Oracle:
         account = self.known.account
         assert account is not None
         limit = Fraction(self.settings.margin_guard) * max(Fraction(0), Fraction(account.equity))
-        roles = [sent.role for sent in self.known.open.values() if not self._lost(sent.client_id)]
+        roles = [sent.role for sent in self.known.open.values() if not self.entries.lost(sent.client_id)]
         ours = any(item.size for item in self.known.held.values()) or OrderRole.ENTRY in roles
         if self.desk.started and ours and Fraction(account.initial_margin) > limit:
             assert self.desk.unwinding, "above the margin limit, and nobody unwinds"
@@ -296,11 +231,21 @@ class Oracle:
         person = isinstance(event, IntentAsked) and event.intent.kind in NAMED
         if not person:
             assert sign * (new - old) > 0, f"{symbol}: the stop loosens from {old} to {new}"
+        else:
+            self._inside_liquidation(item, sign, new)
         if isinstance(event, MarkPriced | BarClosed):
             assert self.settings.trailing, "a stop follows though none is to"
             assert item.trusted is not None
             assert sign * (item.trusted - new) > 0, f"{symbol}: a stop at {new}, beyond the mark"
             self.tally.trails += 1
+
+    def _inside_liquidation(self, item: Held, sign: int, stop: Decimal) -> None:
+        """Of the venue's own liquidation price, where it is this very position's."""
+        rows = self.known.account.positions if self.known.account else ()
+        row = next((row for row in rows if row.symbol == item.terms.symbol), None)
+        if row is not None and row.size == item.size and row.liquidation_price is not None:
+            bound = row.liquidation_price * (1 + sign * self.settings.stop_liquidation_buffer)
+            assert sign * (stop - bound) > 0, f"{row.symbol}: a stop at {stop}, behind liquidation"
 
     def _covered(self, symbol: str, market: Market) -> None:
         """Past the deadline all is guarded, or a reduce order is under way or about to be."""
@@ -368,7 +313,6 @@ class Oracle:
         under_way = self.engine._protection.flattening.under_way(market)
         assert under_way >= abs(item.size), f"{intent.symbol}: an exit closes {under_way} of {item.size}"
 
-
     # -- the end ---------------------------------------------------------------------------
 
     def at_the_end(self) -> None:
@@ -378,7 +322,8 @@ class Oracle:
             market = self.desk.symbols[symbol]
             assert item.net == self.venue.books.size(symbol), f"{symbol}: drift"
             if item.size * item.external < 0:
-                entangled = True  # the venue nets them: nothing of ours is there to be closed or guarded
+                # The venue nets them: nothing of ours is there that could be closed or guarded.
+                entangled, self.tally.entangled = True, 1
                 continue
             live = [o for o in self.venue.orders.values() if o.live and o.symbol == symbol]
             stops = [o for o in live if o.type is OrderType.STOP_MARKET]
@@ -410,6 +355,3 @@ def sane(intent: Intent) -> bool:
     stop = intent.stop.price if isinstance(intent.stop, FixedStop) else None
     numbers = (intent.size, intent.notional, intent.amount, intent.limit, intent.take_profit, stop)
     return all(number is None or (number.is_finite() and number > 0) for number in numbers)
-
-
-__all__ = ["Oracle", "profit", "sane"]

@@ -65,7 +65,8 @@ class Story:
         settings = self._settings()
         self.oracle = Oracle(self.world, settings, self.venue, self.tally)
         config = EngineConfig(
-            desk="bench", bot="b0t0", epoch=1, asset=self.world.asset, native_timeframes=("1m", "5m"), risk=settings
+            desk="bench", bot="b0t0", epoch=1, asset=self.world.asset, 
+            native_timeframes=("1m", "5m"), risk=settings,
         )  # fmt: skip
         self.oracle.engine = self.engine = Engine(config, CLASSES)
         self.depth = dict.fromkeys(self.symbols, DEEP)
@@ -112,7 +113,8 @@ class Story:
     def _told(self, exc: Exception) -> str:
         place = "".join(traceback.format_exception(exc)[-3:]) if not isinstance(exc, AssertionError) else ""
         lines = (
-            f"{(ns - START) / NS_PER_S:.3f} s {event}" + "".join(f"\n    -> {command}" for command in commands)
+            f"{(ns - START) / NS_PER_S:.3f} s {event}"
+            + "".join(f"\n    -> {command}" for command in commands)
             for ns, event, commands in self.recent
         )
         recent = "\n".join(lines)
@@ -164,8 +166,8 @@ class Story:
         """A strategy on the last contract that can be traded."""
         self.feed(
             StrategyStarted(
-                ts_ns=self.now_ns, who="tester", strategy_id="puppet", class_name="Puppet", source_hash="puppet",
-                params={}, symbols=(self.tradable[-1],), timeframe="1m",
+                ts_ns=self.now_ns, who="tester", strategy_id="puppet", class_name="Puppet",
+                source_hash="puppet", params={}, symbols=(self.tradable[-1],), timeframe="1m",
             )
         )  # fmt: skip
 
@@ -199,7 +201,7 @@ class Story:
 
     def step(self) -> None:
         random = self.random
-        seconds = random.choice([0.05, 0.2, 0.2, 0.5, 0.5, 1.0, 1.5, 3.0, random.choice([6.0, 20.0])])
+        seconds = random.choice([0.05, 0.2, 0.2, 0.5, 0.5, 1.0, 1.5, 3.0, random.choice([4.0, 12.0])])
         self.advance(int(seconds * NS_PER_S))
         self.market()
         self.happenings.next()

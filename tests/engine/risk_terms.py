@@ -22,11 +22,16 @@ START = 1_700_000_000 * NS_PER_S
 SLEEP_NS = 15 * NS_PER_S  # without any event for longer, the desk takes it that the host slept
 
 ETHER = replace(
-    LINEAR, symbol="ETH/USDT:USDT", venue_symbol="ETHUSDT", base="ETH", tick_size=D("0.01"), max_market_size=D(40)
+    LINEAR,
+    symbol="ETH/USDT:USDT",
+    venue_symbol="ETHUSDT",
+    base="ETH",
+    tick_size=D("0.01"),
+    max_market_size=D(40),
 )
 SOLANA = replace(
-    LINEAR, symbol="SOL/USDT:USDT", venue_symbol="SOLUSDT", base="SOL", lot_size=D("0.01"), min_size=D("0.01"),
-    tick_size=D("0.01"), max_size=D(10_000), max_market_size=D(2_000),
+    LINEAR, symbol="SOL/USDT:USDT", venue_symbol="SOLUSDT", base="SOL", lot_size=D("0.01"),
+    min_size=D("0.01"), tick_size=D("0.01"), max_size=D(10_000), max_market_size=D(2_000),
 )  # fmt: skip
 QUARTER = replace(INVERSE, symbol="BTC/USD:BTC-261225", venue_symbol="BTCUSD_261225")
 

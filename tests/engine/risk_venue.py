@@ -39,7 +39,6 @@ from contractdesk.domain.events import (
     PositionReported,
     ReadFailed,
     StopTriggered,
-    VenueOrder,
     VenueStateRead,
     WalletChanged,
 )
@@ -47,46 +46,13 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import OrderStatus, OrderType, Side, TimeInForce
-from tests.engine.risk_books import Books
+from tests.engine.risk_books import Books, Resting
 from tests.engine.risk_terms import MS, NS_PER_S, D, World, booked, value
 from tests.engine.unruly_venue import FENCE_NS, LATEST_NS, READ_LAG_NS, Faults
 
 MINUTE_NS = 60 * NS_PER_S
 BARS = 20
-
-
-@dataclass
-class Resting:
-    """An order as the venue knows it."""
-
-    client_id: str
-    venue_id: str
-    symbol: str
-    side: Side
-    size: Decimal
-    type: OrderType
-    reduce_only: bool
-    created_ns: int
-    price: Decimal | None = None
-    trigger: Decimal | None = None
-    tif: TimeInForce = TimeInForce.GTC
-    status: OrderStatus = OrderStatus.WORKING
-    filled: Decimal = ZERO
-
-    @property
-    def live(self) -> bool:
-        return self.status.open
-
-    @property
-    def left(self) -> Decimal:
-        return self.size - self.filled
-
-    def row(self) -> VenueOrder:
-        shown = {name: getattr(self, name) for name in ("client_id", "venue_id", "symbol", "side", "type")}
-        return VenueOrder(
-            **shown, status=self.status, size=self.size, filled=self.filled, price=self.price,
-            trigger_price=self.trigger, reduce_only=self.reduce_only, created_ns=self.created_ns,
-        )  # fmt: skip
+VOLATILITY = D("0.0008")  # of a bar's range
 
 
 @dataclass
@@ -105,7 +71,6 @@ class RiskVenue:
     created: list[str] = field(default_factory=list)  # client ids of every create that was sent
     count: int = 0
     liquidations: int = 0
-    volatility: Decimal = D("0.0008")  # of a bar's range
 
     def __post_init__(self) -> None:
         self.books = Books(self.world, self.leverage)
@@ -181,7 +146,13 @@ class RiskVenue:
         )  # fmt: skip
         refusal = self._refusal(order)
         if refusal is not None or chance() < self.faults.reject:
-            known = {"ts_ns": 0, "client_id": ask.client_id, "symbol": ask.symbol, "code": -1, "message": "no"}
+            known = {
+                "ts_ns": 0,
+                "client_id": ask.client_id,
+                "symbol": ask.symbol,
+                "code": -1,
+                "message": "no",
+            }
             rejected = OrderRejected(**known, **(refusal or {"unheard": chance() < 0.3}))
             self._unknown(ask) if lost else self._answer(rejected)
             return
@@ -240,7 +211,7 @@ class RiskVenue:
         else:
             self._answer(self.picture(command.request_id, command.fills_since_ns))
 
-    def account(self):  # noqa: ANN201  (an Account, as the books show it)
+    def account(self):
         entries = [o for o in self.orders.values() if o.live and not o.reduce_only]
         return self.books.account(self.venue_ns, [(o.symbol, o.left, o.price) for o in entries])
 
@@ -267,8 +238,10 @@ class RiskVenue:
 
     def bar(self, symbol: str, open_ns: int) -> Bar:
         price = self.books.marks[symbol]
-        reach = price * self.volatility * self.random.randint(5, 20) / 10
-        return Bar(open_ns=open_ns, open=price, high=price + reach, low=price - reach, close=price, volume=D(1))
+        reach = price * VOLATILITY * self.random.randint(5, 20) / 10
+        return Bar(
+            open_ns=open_ns, open=price, high=price + reach, low=price - reach, close=price, volume=D(1)
+        )
 
     # -- the market ------------------------------------------------------------------------
 
@@ -342,7 +315,14 @@ class RiskVenue:
         self.fill(order.symbol, order.client_id, order.venue_id, order.side.sign * part, price)
 
     def fill(
-        self, symbol: str, client_id: str, venue_id: str, signed: Decimal, price: Decimal, *, told: bool = True
+        self,
+        symbol: str,
+        client_id: str,
+        venue_id: str,
+        signed: Decimal,
+        price: Decimal,
+        *,
+        told: bool = True,
     ) -> None:
         """Book an execution; ``told`` False: nobody hears of it but by reading the positions."""
         terms = self.terms[symbol]
@@ -385,7 +365,9 @@ class RiskVenue:
 
     def pay(self, symbol: str, rate: Decimal) -> None:
         """Settle funding on the whole position."""
-        amount = booked(-value(self.terms[symbol], self.books.size(symbol), self.books.marks[symbol]) * Fraction(rate))
+        amount = booked(
+            -value(self.terms[symbol], self.books.size(symbol), self.books.marks[symbol]) * Fraction(rate)
+        )
         self.count += 1
         self.books.wallet += amount
         paid = FundingPaid(

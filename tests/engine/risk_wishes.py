@@ -133,7 +133,7 @@ class Wishes:
         trail = self.random.choice([None, None, True, False])
         if self.random.random() < 0.7:
             sign = 1 if item.size > 0 else -1
-            away = D(self.random.randint(-30, 300)).scaleb(-4)
+            away = D(self.random.choice([self.random.randint(-30, 300), 5_000])).scaleb(-4)
             stop = FixedStop(price=max(self._price(item) * (1 - sign * away), item.terms.tick_size))
         elif self.random.random() < 0.4:
             stop = AtrStop(multiple=D(2))
@@ -141,7 +141,7 @@ class Wishes:
 
     def adopt(self, item: Held) -> Intent:
         sign = 1 if item.net > 0 else -1
-        away = D(self.random.randint(-10, 400)).scaleb(-4)
+        away = D(self.random.choice([self.random.randint(-10, 400)] * 5 + [6_000])).scaleb(-4)
         stop: StopSpec = FixedStop(price=max(self._price(item) * (1 - sign * away), item.terms.tick_size))
         if self.random.random() < 0.3:
             stop = AtrStop()

@@ -5,8 +5,6 @@ A failure names its story's seed: ``Story(seed).tell(steps)`` tells it again, to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -51,10 +49,10 @@ def test_a_thousand_sequences_were_told_and_every_rule_refused(capsys: pytest.Ca
 
 
 @pytest.fixture(scope="module")
-def begun() -> Iterator[Story]:
+def begun() -> Story:
     story = Story(0)
     story.begin()
-    yield story
+    return story
 
 
 def test_every_rule_of_the_gate_and_before_it_is_required(begun: Story) -> None:
