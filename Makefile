@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 
-.PHONY: demo lab test lint accept bench screenshot browser clean
+.PHONY: demo lab test mutants lint accept bench screenshot browser clean
 
 .venv/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -29,6 +29,10 @@ lab: .venv/.installed
 
 test: .venv/.installed-test .venv-sdk/.installed
 	$(BIN)/python -m pytest
+
+# The laws of the risk rules, asked whether they would notice: longer than a suite that runs at each change.
+mutants: .venv/.installed-test
+	$(BIN)/python -m pytest -m mutants
 
 lint: .venv/.installed-test
 	$(BIN)/ruff format --check .

@@ -50,7 +50,7 @@ class Breaking:
             self._trip()
 
     def reset(self, event: BreakerReset) -> None:
-        """Unlatch; ACTIVE again, unless the desk is halted for another reason, too."""
+        """Unlatch; ACTIVE again, unless somebody has to resume it for another reason, too."""
         desk, breaker = self._desk, self._desk.breaker
         if not breaker.reason:
             self._core.notify(Severity.INFO, "not_reset", "the breaker has not tripped")
@@ -58,12 +58,15 @@ class Breaking:
         if not event.reason.strip():
             self._core.notify(Severity.WARNING, "not_reset", "the breaker is reset with a reason only")
             return
-        alone = not breaker.halted_before and desk.state_reason == _state_reason(breaker.reason)
+        told = desk.state_reason == _state_reason(breaker.reason)
+        alone = told and not breaker.resume_too
         breaker.reset()
         if alone and desk.started and not desk.hedged:
             self._core.enter_state(TradingState.ACTIVE, "")
         elif alone:
             desk.state_reason = "the breaker is reset; resume() once the desk has started"
+        elif told:
+            desk.state_reason = "the breaker is reset; resume() ends what else stopped the desk"
         text = f"{event.who} reset the breaker: {event.reason}; the desk is {desk.state.value}"
         self._core.notify(Severity.WARNING, "breaker_reset", text)
 
@@ -76,7 +79,7 @@ class Breaking:
         """HALTED at once: entries go, stops stay, and it is latched."""
         desk, breaker = self._desk, self._desk.breaker
         breaker.reason = drawdown_words(breaker.drawdown(desk.now_ns), desk.risk.breaker_window_s)
-        breaker.halted_before = desk.state is TradingState.HALTED
+        breaker.resume_too = desk.state is not TradingState.ACTIVE
         self._core.enter_state(TradingState.HALTED, _state_reason(breaker.reason))
         flatten = desk.risk.on_trip is OnTrip.FLATTEN
         for market in desk.symbols.values():

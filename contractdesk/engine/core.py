@@ -88,6 +88,7 @@ class Core:
     def halt(self, reason: str) -> None:
         """HALTED by the engine itself: only a person resumes."""
         if self.desk.state is TradingState.HALTED:
+            self.desk.breaker.resume_too = True  # a reset of the breaker alone is not enough
             return
         self.enter_state(TradingState.HALTED, reason)
         self.notify(Severity.ALARM, "halted", f"halted: {reason}; resume() when it is understood")

@@ -136,8 +136,7 @@ class Person:
         if symbol is not None and symbol not in self._desk.symbols:
             self._say(Severity.WARNING, "unknown_symbol", f"{symbol} is not on this desk")
             return
-        if self._desk.state is not TradingState.HALTED:
-            self._core.enter_state(TradingState.REDUCING, reason)
+        self._reduce(reason)
         for name, market in self._desk.symbols.items():
             if symbol in (None, name):
                 self._orders.cancel_entries(market)
@@ -148,9 +147,15 @@ class Person:
         if event.flatten:
             self._flatten(None, reason)
             return
-        if self._desk.state is not TradingState.HALTED:
-            self._core.enter_state(TradingState.REDUCING, reason)
+        self._reduce(reason)
         self._cancel_all_entries()
+
+    def _reduce(self, reason: str) -> None:
+        """REDUCING until ``resume()``; a desk that the breaker has halted waits for that, too."""
+        if self._desk.state is TradingState.HALTED:
+            self._desk.breaker.resume_too = True
+        else:
+            self._core.enter_state(TradingState.REDUCING, reason)
 
     def _cancel_all_entries(self) -> None:
         for market in self._desk.symbols.values():

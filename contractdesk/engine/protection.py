@@ -184,9 +184,10 @@ class Protection:
         return market.trusted.price if age_ns <= self._desk.risk.mark_max_age_s * NS_PER_S else None
 
     def _stand_down(self, market: Market) -> None:
-        """Flat: no stop may stay, and a flattening is over once nothing can open a position again."""
+        """Flat: no stop or exit may stay, and a flattening is over once nothing can open a position again."""
         for tracked in self._desk.tracked(market, OrderRole.STOP, OrderRole.TAKE_PROFIT):
             self._orders.cancel(tracked)
+        self.flattening.take_back(market)  # it would close the next position, or somebody else's
         if market.guard.flatten_reason:
             self._orders.cancel_entries(market)
             if self._desk.tracked(market, OrderRole.ENTRY, OrderRole.EXIT, OrderRole.FLATTEN):
@@ -221,12 +222,14 @@ class Protection:
         guard.stop_ns = self._desk.now_ns + wait
 
     def _on_move_refused(self, market: Market, order: Order) -> None:
-        """The stop that was to be replaced covers all: it stays where it is, for longer each time."""
-        guard, now, standing = market.guard, self._desk.now_ns, market.stop_price
-        guard.move_ns = now + min(FIRST_RETRY_NS << min(guard.moves_refused, 8), LONGEST_RETRY_NS)
-        guard.moves_refused += 1
-        guard.stop_price = standing if standing is not None else guard.stop_price
-        text = f"the stop stays at {standing}: its replacement was rejected ({order.reason})"
+        """The stop that was to be replaced covers all and stays; the move is tried later each time."""
+        guard = market.guard
+        wait = min(FIRST_RETRY_NS << min(guard.moves_refused, 8), LONGEST_RETRY_NS)
+        guard.move_ns, guard.moves_refused = self._desk.now_ns + wait, guard.moves_refused + 1
+        text = (
+            f"the stop stays at {market.stop_price}: {order.request.trigger_price} was rejected "
+            f"({order.reason}); again in {wait / NS_PER_S:g} s"
+        )
         self._core.notify(Severity.WARNING, "stop_not_moved", text, order.request.symbol)
 
     def _on_stop_lost(self, market: Market, tracked: Tracked) -> None:

@@ -64,9 +64,8 @@ class StopIntents:
         if objection is not None or price is None:
             return objection or failed(RULE, "no price", "a stop and a known mark", "a valid mark")
         looser = now is not None and sign * (price - now) < 0
-        if looser and now is not None and pending.strategy_id:
-            limit = f"not looser than {number(now)}"
-            return failed(RULE, f"stop {number(price)}", limit, "a person's move_stop()")
+        if (forbidden := _loosened(pending, price, sign, now)) is not None:
+            return forbidden
         market.guard.stop_price = price
         if looser and market.trail.on:  # it would be taken back at the next mark
             market.trail = replace(market.trail, on=False)
@@ -91,6 +90,7 @@ class StopIntents:
         price, sign = self._price(pending, market, whole), (1 if whole > 0 else -1)
         cost = market.position.cost + market.instrument.cost(market.external_size, shown.entry_price)
         objection = _objection(market, price, sign, self._bound(market, whole, cost))
+        objection = objection or _loosened(pending, price, sign, market.guard.stop_price)
         if objection is not None:
             return objection
         taken = market.external_size
@@ -168,6 +168,14 @@ def trail_of(pending: Pending) -> Trail:
         by=intent.trail_by or own,
         timeframe=pending.timeframe,
     )
+
+
+def _loosened(pending: Pending, price: Decimal | None, sign: int, now: Decimal | None) -> Finding | None:
+    """A strategy may not take the stop that stands further away, in whatever way it wishes it."""
+    if not pending.strategy_id or price is None or now is None or sign * (price - now) >= 0:
+        return None
+    limit = f"not looser than {number(now)}"
+    return failed(RULE, f"stop {number(price)}", limit, "a person's move_stop()")
 
 
 def _objection(market: Market, price: Decimal | None, sign: int, bound: Decimal | None) -> Finding | None:

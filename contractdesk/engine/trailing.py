@@ -55,10 +55,10 @@ class Trailing:
         """It is to follow, all that it follows is current, and the venue has confirmed its last step."""
         if not (self._desk.risk.trailing and market.trail.on and market.ready and self._desk.started):
             return False
-        guard, now = market.guard, self._desk.now_ns
-        if guard.flatten_reason or not market.position.size or now < guard.move_ns:
+        guard = market.guard
+        if guard.flatten_reason or not market.position.size:
             return False
-        age_ns = now - market.mark_ns
+        age_ns = self._desk.now_ns - market.mark_ns
         if age_ns > self._desk.risk.mark_max_age_s * NS_PER_S:
             return False
         standing = market.stop_price == guard.stop_price

@@ -46,7 +46,7 @@ class Breaker(Struct, kw_only=True):
     profit: Decimal = ZERO  # now
     equity: Decimal = ZERO
     reason: str = ""  # not empty: it has tripped, and is latched until a person resets it
-    halted_before: bool = False  # the desk was halted for another reason when it tripped
+    resume_too: bool = False  # latched, and something else stopped the desk that only resume() ends
 
     def take(self, ts_ns: int, profit: Decimal, equity: Decimal, drop: Decimal, window_ns: int) -> bool:
         """Take in a sample; True when this is a reason to trip. ``drop`` > 0, window <= LONGEST_NS."""
@@ -65,7 +65,7 @@ class Breaker(Struct, kw_only=True):
 
     def reset(self) -> None:
         """Unlatch, and begin anew: what was lost before does not count again."""
-        self.samples, self.peaks, self.reason, self.halted_before = [], [], "", False
+        self.samples, self.peaks, self.reason, self.resume_too = [], [], "", False
 
     def drawdown(self, now_ns: int) -> Decimal | None:
         """Profit since the sample that is nearest to tripping, of the equity then (<= 0); None: unknown."""

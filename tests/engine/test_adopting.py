@@ -7,12 +7,13 @@ from msgspec.structs import replace
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import PlaceStop, ReduceOrder
-from contractdesk.domain.events import FlattenAsked, OrderFilled
+from contractdesk.domain.events import FlattenAsked, OrderFilled, StrategyStarted, TradePrinted
 from contractdesk.domain.instrument import ZERO
-from contractdesk.domain.intents import AtrStop, FixedStop, IntentKind, StopSpec
-from contractdesk.domain.orders import OrderRole
+from contractdesk.domain.intents import AtrStop, FixedStop, Intent, IntentKind, StopSpec
+from contractdesk.domain.orders import OrderRole, Side
 from contractdesk.engine import client_ids
 from contractdesk.engine.engine import Engine
+from contractdesk.strategy.base import Context, Strategy, Wish
 from tests.engine.bench import CONFIG, MARK, NS_PER_S, SYMBOL, Bench, D, wish
 from tests.engine.test_breaker import later
 from tests.engine.test_trailing import bars
@@ -155,6 +156,36 @@ def test_more_of_what_we_hold_is_added_to_it() -> None:
     adopt(bench, FixedStop(D(29_100)))
     assert (bench.market.position.size, bench.market.external_size) == (D("0.3"), ZERO)
     assert bench.last(PlaceStop).size == D("0.3")
+
+
+class Adopter(Strategy):
+    """Adopts whatever there is at each trade, under a stop at 28,000."""
+
+    def on_trade(self, trade: TradePrinted, ctx: Context) -> Wish:
+        stop = FixedStop(D(28_000))
+        return Intent(kind=IntentKind.ADOPT, symbol=trade.symbol, stop=stop)
+
+
+def test_a_strategy_loosens_no_stop_by_adopting() -> None:
+    """Ours stands at 29,000: taking 0.2 more under 28,000 would loosen that; a person may, and says so."""
+    bench = Bench({"adopter": Adopter}, config=WIDE)
+    bench.open("0.1", "29000")
+    account = bench.account(D("0.3"))
+    fill = bench.make_fill("web", "0.2", "29850")
+    bench.feed(OrderFilled(ts_ns=bench.now_ns, client_id="web", symbol=SYMBOL, fill=fill))
+    bench.advance(3)
+    request = bench.engine._desk.state_read
+    assert request is not None
+    bench.picture(request.request_id, account=account)
+    hosted = {"strategy_id": "a", "class_name": "Adopter", "source_hash": "adopter", "timeframe": "1m"}
+    now = {"ts_ns": bench.now_ns}
+    bench.feed(StrategyStarted(**now, who="tester", **hosted, params={}, symbols=(SYMBOL,)))
+    trade = {"trade_id": 1, "price": MARK, "size": D(1), "taker": Side.BUY, "venue_ns": bench.now_ns}
+    bench.feed(TradePrinted(**now, symbol=SYMBOL, **trade))
+    assert last_refusal(bench) == ("hard_stop", "stop 28000", "not looser than 29000")
+    assert bench.market.guard.stop_price == D(29_000)
+    adopt(bench, FixedStop(D(28_000)))
+    assert bench.market.guard.stop_price == D(28_000)
 
 
 def test_it_stays_ours_from_a_checkpoint() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +20,9 @@ from contractdesk.domain.commands import (
 )
 from contractdesk.domain.events import (
     BreakerReset,
+    ClosingAsked,
+    Event,
+    FlattenAsked,
     FundingPaid,
     HaltAsked,
     MarkPriced,
@@ -205,6 +210,38 @@ def test_a_reset_does_not_end_a_halt_by_hand() -> None:
     assert state(bench) is TradingState.ACTIVE
     reset(bench)
     assert "not_reset" in bench.codes
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before the trip", "after it"])
+@pytest.mark.parametrize(
+    "asked", [FlattenAsked, partial(ClosingAsked, flatten=False)], ids=["flatten", "close"]
+)
+def test_a_reset_does_not_end_a_flatten(first: bool, asked: Callable[..., Event]) -> None:
+    """ "After flatten() the state is REDUCING until resume()", whatever trips and is reset meanwhile."""
+    bench, _ = held()
+    request = asked(ts_ns=bench.now_ns, who="tester")
+    if first:
+        bench.feed(request)
+    later(bench, 1, "27000")
+    assert bench.engine.view.breaker_reason
+    if not first:
+        bench.feed(request)
+    reset(bench)
+    assert state(bench) is TradingState.HALTED
+    assert "resume()" in bench.engine.snapshot().state_reason
+    bench.feed(ResumeAsked(ts_ns=bench.now_ns, who="tester"))
+    assert state(bench) is TradingState.ACTIVE
+
+
+def test_a_reset_does_not_end_what_else_has_halted_the_desk() -> None:
+    """An order that was filled beyond its size, while the breaker was latched."""
+    bench, _ = held()
+    entry = bench.enter("0.01", "26000").approved.request.client_id
+    later(bench, 1, "27000")
+    bench.fill(entry, "0.02", "27000")
+    assert "overfilled" in bench.codes
+    reset(bench)
+    assert state(bench) is TradingState.HALTED
 
 
 def test_flatten_on_trip_closes_reduce_only() -> None:

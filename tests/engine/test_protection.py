@@ -341,3 +341,18 @@ def test_a_stop_that_is_being_cancelled_guards_nothing_new() -> None:
     assert bench.market.guarded == 0
     bench.advance(3.05)  # neither the cancel nor the new stop is answered
     assert flattened(bench).size == D("0.02")
+
+
+def test_a_resting_exit_does_not_outlive_its_position() -> None:
+    """It would close the next one, or what somebody else holds; and no flattening would ever end."""
+    bench = Bench()
+    stop = bench.open("0.02")
+    bench.ask(wish(IntentKind.EXIT, limit=D(31_000)))
+    resting = bench.last(ReduceOrder).client_id
+    bench.accept(resting)
+    bench.fill(stop, "-0.02", "29000")
+    assert [command.client_id for command in bench.now(CancelOrder)] == [resting]
+    bench.feed(FlattenAsked(ts_ns=bench.now_ns, who="tester"))
+    assert bench.market.guard.flatten_reason
+    bench.cancelled(resting)
+    assert not bench.market.guard.flatten_reason

@@ -102,18 +102,21 @@ def test_a_step_that_is_refused_leaves_the_old_stop() -> None:
     made.reject(first.client_id)
     assert made.market.guarded == D("0.02")
     assert not made.tracked(stop.client_id).cancelling
-    assert made.market.guard.stop_price == stop.trigger_price
     assert made.codes[-1] == "stop_not_moved"
     waits = []
-    for _ in range(6):  # each try waits longer: a venue that refuses is not asked at every mark
-        seconds = 0
-        while not (placed := mark(made, "30100")):
-            seconds += 1
-        waits.append(seconds)
+    for _ in range(7):  # each try waits longer: a venue that refuses is not asked at every mark
+        before = made.now_ns
+        while not (placed := [c for c in made.advance(0.25) if isinstance(c, PlaceStop)]):
+            made.mark(D(30_100))
+        waits.append((made.now_ns - before) / NS_PER_S)
+        assert placed[0].trigger_price == first.trigger_price
         made.reject(placed[0].client_id)
     assert waits == sorted(waits)
-    assert waits[-1] >= 7
+    assert (waits[0], waits[-1]) == (0.25, 10.0)
     assert not made.market.guard.flatten_reason, "what is covered is not closed for it"
+    (last,) = [c for c in made.advance(10) if isinstance(c, PlaceStop)]
+    replaced(made, [last], stop)
+    assert made.market.stop_price == first.trigger_price
 
 
 def test_the_old_stop_that_cannot_be_cancelled_costs_no_coverage() -> None:
