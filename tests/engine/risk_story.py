@@ -65,7 +65,7 @@ class Story:
         settings = self._settings()
         self.oracle = Oracle(self.world, settings, self.venue, self.tally)
         config = EngineConfig(
-            desk="bench", bot="b0t0", epoch=1, asset=self.world.asset, 
+            desk="bench", bot="b0t0", epoch=1, asset=self.world.asset,
             native_timeframes=("1m", "5m"), risk=settings,
         )  # fmt: skip
         self.oracle.engine = self.engine = Engine(config, CLASSES)
