@@ -1,0 +1,44 @@
+"""One still exchange a module; a desk on an account of its own for whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.rules.venue import Seat, StillVenue
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StillVenue]:
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTRACTDESK_STATE", str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        still = StillVenue()
+        yield still
+        still.close()
+
+
+@pytest.fixture
+def seat(venue: StillVenue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Seat]]:
+    """``seat(balance="10000", risk={...})``: a new account and its desk, closed after the test."""
+    opened: list[Seat] = []
+
+    def take(**options: Any) -> Seat:
+        name = f"seat{next(_numbers)}"
+        monkeypatch.setenv(f"CONTRACTDESK_BINANCE_{name.upper()}_TESTNET_KEY", f"{name}-key")
+        monkeypatch.setenv(f"CONTRACTDESK_BINANCE_{name.upper()}_TESTNET_SECRET", f"{name}-secret")
+        since = venue.asked()
+        opened.append(Seat(venue, venue.open(name, **options), since))
+        return opened[-1]
+
+    yield take
+    venue.forgive()
+    for one in opened:
+        one.desk.close(leave="flatten")
+    venue.restore()
