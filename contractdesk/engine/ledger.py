@@ -1,6 +1,6 @@
 """Positions and cash, folded from fills and payments, each booked once.
 
-Identity is ``(symbol, trade_id)`` for a fill and ``(symbol, payment_id)`` for funding. An execution
+Identity is ``(symbol, trade_id, side)`` for a fill and ``(symbol, payment_id)`` for funding. An execution
 that is not ours first closes what is external, then what is ours, and then counts as external.
 """
 
@@ -33,9 +33,9 @@ class Ledger:
     def is_new(self, fill: Fill) -> bool:
         """Remember the fill; False for a repeat, and for a symbol without terms."""
         market = self._core.market(fill.symbol)
-        if market is None or fill.trade_id in market.trade_ids:
+        if market is None or fill.identity in market.trade_ids:
             return False
-        market.trade_ids[fill.trade_id] = None
+        market.trade_ids[fill.identity] = None
         bounded(market.trade_ids, Limits.IDENTITIES)
         self._desk.last_fill_ns = max(self._desk.last_fill_ns, fill.venue_ns)
         self._core.reconcile_within(RECONCILE_AFTER_FILL_NS)
