@@ -131,9 +131,20 @@ class Ledger:
         return True
 
     def on_wallet(self, event: WalletChanged) -> None:
-        """The venue's own balance, pushed; late ones are ignored."""
-        if event.asset == self._desk.config.asset and event.venue_ns >= self._desk.wallet_ns:
-            self._desk.wallet_balance, self._desk.wallet_ns = event.wallet_balance, event.venue_ns
+        """The venue's own balance, pushed; late ones are ignored.
+
+        Where money has come or gone that no trade of ours explains, every picture of the account is of
+        before that: it is read anew, and no entry is measured by an old one.
+        """
+        desk = self._desk
+        if event.asset != desk.config.asset or event.venue_ns < desk.wallet_ns:
+            return
+        desk.wallet_balance, desk.wallet_ns = event.wallet_balance, event.venue_ns
+        if event.change and desk.started:
+            too_old_ns = desk.now_ns - int(desk.risk.account_max_age_s * NS_PER_S) - 1
+            desk.account_ns = min(desk.account_ns, too_old_ns)
+            desk.account_reads.clear()
+            self._core.read_account()
 
     def on_account(self, account: Account, asked_ns: int, request_id: int) -> None:
         """The account as it was read; it is as old as the question."""
