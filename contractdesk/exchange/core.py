@@ -154,6 +154,17 @@ class Exchange:
         self._conclude()
         return self._floor.drain()
 
+    def print_mark(self, symbol: str, price: Decimal) -> list[Event]:
+        """Print one mark, wherever the index is; what it reaches triggers, and the market's next one follows."""
+        now = self._floor.marks[self._floor.listing(symbol).symbol]
+        self._apply(symbol, MarkTick(price, now.index_price, now.funding_rate, now.next_funding_ns))
+        return self._floor.drain()
+
+    def expire_algos(self, name: str, symbol: str) -> list[Event]:
+        """Take away every open algo order of an account and symbol, as a venue does that removes them."""
+        self._algos.expire_all(self._floor.account(name).name, self._floor.listing(symbol).symbol, "removed")
+        return self._floor.drain()
+
     # -- public reads ------------------------------------------------------------------------
 
     def book(self, symbol: str, limit: int | None = None) -> BookView:
