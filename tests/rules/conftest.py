@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.venue import Seat, StillVenue
+from tests.rules.venue import VENUE, Seat, StillVenue
 
 _numbers = count(1)
 
@@ -39,6 +39,8 @@ def seat(venue: StillVenue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     yield take
     venue.forgive()
+    for symbol in VENUE:
+        venue.thicken(symbol)
     for one in opened:
         one.desk.close(leave="flatten")
     venue.restore()

@@ -31,12 +31,13 @@ class StillMarket:
         self._tick = self._goal = int(price / listing.instrument.tick_size)
         self._start_ns = start_ns
         self._next_ns = start_ns + NS_PER_S
-        self.lots = LOTS
+        self._lots = self._offered = LOTS
         self.reach = self._tick // 2_000  # ticks from a bar's middle to its high and low: 0.05 %
 
     @property
     def next_ns(self) -> int:
-        return self._next_ns if self._goal == self._tick else self._start_ns
+        unchanged = (self._goal, self._offered) == (self._tick, self._lots)
+        return self._next_ns if unchanged else self._start_ns
 
     @property
     def funding_interval_ns(self) -> int:
@@ -51,21 +52,26 @@ class StillMarket:
                 row.add(tick, 1, self._listing.quote_value(1, tick), buyer_is_maker=False)
             prints.minutes.append(row)
         prints.aggregate([prints.trade(self._start_ns, self._tick, 1, buyer_is_maker=False)])
-        return Depth(*self._quotes(self._tick, self.lots)), self._mark()
+        return Depth(*self._quotes(self._tick, self._lots)), self._mark()
 
     def pop(self) -> Sequence[Message]:
-        before, self._tick = self._tick, self._goal
-        if before == self._tick:
+        before, due = (self._tick, self._lots), self.next_ns == self._next_ns
+        self._tick, self._lots = self._goal, self._offered
+        if due:
             self._next_ns += NS_PER_S
-            return Depth(*self._quotes(before, self.lots)), self._mark()
-        gone, there = self._quotes(before, 0), self._quotes(self._tick, self.lots)
-        return Depth(gone[0] + there[0], gone[1] + there[1]), self._mark()
+        gone, there = self._quotes(before[0], 0), self._quotes(self._tick, self._lots)
+        depth = Depth(gone[0] + there[0], gone[1] + there[1])
+        return (depth, self._mark()) if due or before[0] != self._tick else (depth,)
 
     def sleep_until(self, now_ns: int) -> None:
         self._next_ns = max(self._next_ns, now_ns)
 
     def walk_to(self, tick: int, seconds: float) -> None:
         self._goal = tick
+
+    def offer(self, lots: int) -> None:
+        """Show so many lots a level from now on; 0 leaves the book to its users."""
+        self._offered = lots
 
     def _mark(self) -> MarkTick:
         price = self._listing.price(self._tick)
@@ -77,8 +83,10 @@ class StillMarket:
         return [(middle - step, lots) for step in steps], [(middle + step, lots) for step in steps]
 
 
-def still_exchange(now_ns: int, opening: Mapping[str, Decimal] = OPENING) -> Exchange:
+def still_exchange(
+    now_ns: int, opening: Mapping[str, Decimal] = OPENING
+) -> tuple[Exchange, dict[str, StillMarket]]:
     """BTC at 60,000, ETH at 3,000 and SOL at 150, in which nothing happens by itself."""
     listings = default_listings()
     markets = {one.symbol: StillMarket(one, opening[one.symbol], now_ns) for one in listings}
-    return Exchange(listings, markets, now_ns)
+    return Exchange(listings, markets, now_ns), markets

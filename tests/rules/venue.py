@@ -22,7 +22,7 @@ from contractdesk.console.opening import open_desk
 from contractdesk.desk import embedded
 from contractdesk.exchange.launch import ExchangeOptions, Running, running
 from contractdesk.exchange.wire.binance.signing import signature
-from tests.rules.still import OPENING, still_exchange
+from tests.rules.still import LOTS, OPENING, StillMarket, still_exchange
 
 D = Decimal
 T = TypeVar("T")
@@ -50,6 +50,7 @@ class StillVenue:
         self._running: Running | None = None
         self._thread = threading.Thread(target=self._serve, name="still-exchange", daemon=True)
         self._desks: list[Desk] = []
+        self._markets: dict[str, StillMarket] = {}
         self._thread.start()
         assert self._ready.wait(10)
         self.other = Hand(self, "somebody-else", "somebody-else", "1000000000")
@@ -59,7 +60,8 @@ class StillVenue:
 
     async def _until_told(self) -> None:
         options = ExchangeOptions(accounts=())
-        async with running(options, exchange=still_exchange(time.time_ns())) as self._running:
+        exchange, self._markets = still_exchange(time.time_ns())
+        async with running(options, exchange=exchange) as self._running:
             self._ready.set()
             await self._ending.wait()
 
@@ -114,6 +116,19 @@ class StillVenue:
         """The number of the last request."""
         rows = self.get("requests?limit=100000")
         return int(rows[-1]["seq"]) if rows else 0
+
+    def thin(self, symbol: str, lots: int) -> None:
+        """Show so many lots a level from now on; 0: only users are left in the book."""
+        self._markets[VENUE[symbol]].offer(lots)
+        eventually(lambda: self.offered(symbol), lambda now: bool(now) == bool(lots))
+
+    def thicken(self, symbol: str) -> None:
+        self.thin(symbol, LOTS)
+
+    def offered(self, symbol: str) -> list[Any]:
+        """The best level of either side, where there is one."""
+        book = json.loads(embedded.get(self.address, f"/fapi/v1/depth?symbol={VENUE[symbol]}&limit=5"))
+        return [*book["bids"][:1], *book["asks"][:1]]
 
     def fault(self, kind: str, **fields: object) -> int:
         found: int = self.post("fault", {"kind": kind, **fields})["id"]
