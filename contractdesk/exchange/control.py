@@ -5,7 +5,7 @@
 ``GET requests?since=SEQ``       the request log after SEQ; ``limit`` bounds it
 ``GET sockets``                  the open sockets and what they are subscribed to
 ``POST price``                   ``{"symbol", "price", "seconds"}``: the generated market walks there
-``POST mark``                    ``{"symbol", "mark"}``: one mark is printed there, the index stays where it is
+``POST mark``                    ``{"symbol", "mark"}``: one mark is printed there; the index stays
 ``GET | POST | DELETE fault``    see ``faults``; POST answers with the fault's id, DELETE takes ``?id=``
 ``POST account``                 ``{"key", "secret", "balance", "scopes", "account"}``: an API key; the
                                  account is opened when it is new, and named after the key by default

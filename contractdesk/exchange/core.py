@@ -155,7 +155,7 @@ class Exchange:
         return self._floor.drain()
 
     def print_mark(self, symbol: str, price: Decimal) -> list[Event]:
-        """Print one mark, wherever the index is; what it reaches triggers, and the market's next one follows."""
+        """Print one mark, wherever the index is: what it reaches triggers; the market's next one follows."""
         now = self._floor.marks[self._floor.listing(symbol).symbol]
         self._apply(symbol, MarkTick(price, now.index_price, now.funding_rate, now.next_funding_ns))
         return self._floor.drain()

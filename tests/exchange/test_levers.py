@@ -13,7 +13,7 @@ STREAM = "/market/ws/btcusdt@markPrice@1s"
 
 
 @on_exchange(quiet_exchange)
-async def test_one_mark_is_printed_off_the_index(ann: Client, _: Client) -> None:
+async def test_one_mark_is_printed_off_the_index(ann: Client, bob: Client) -> None:
     async with ann.socket(STREAM) as socket:
         await ann.control("POST", "mark", {"symbol": SYMBOL, "mark": "51000.5"})
         frame = await hear(socket, lambda said: said.get("e") == "markPriceUpdate")
@@ -23,7 +23,7 @@ async def test_one_mark_is_printed_off_the_index(ann: Client, _: Client) -> None
 
 
 @on_exchange(quiet_exchange)
-async def test_such_a_mark_triggers_what_watches_it(ann: Client, _: Client) -> None:
+async def test_such_a_mark_triggers_what_watches_it(ann: Client, bob: Client) -> None:
     await ann.market("BUY", "0.001", reduceOnly="false")
     _, stop = await ann.stop("SELL", "55000", closePosition="true", workingType="MARK_PRICE")
     await ann.control("POST", "mark", {"symbol": SYMBOL, "mark": "55000.1"})
@@ -35,7 +35,7 @@ async def test_such_a_mark_triggers_what_watches_it(ann: Client, _: Client) -> N
 
 
 @on_exchange(quiet_exchange)
-async def test_a_mark_must_be_a_positive_number_of_a_listed_symbol(ann: Client, _: Client) -> None:
+async def test_a_mark_must_be_a_positive_number_of_a_listed_symbol(ann: Client, bob: Client) -> None:
     for body in (
         {"symbol": SYMBOL, "mark": "0"},
         {"symbol": SYMBOL, "mark": "NaN"},

@@ -23,7 +23,7 @@ def enter(at: Seat, symbol: str, side: str, **more: Any) -> Any:
     return order(symbol, **more)
 
 
-# Entry of 6,000 USDT at a limit, 1,000 USDT in the wallet, 3 of them the dearer fee of 0.05 %. Liquidated where
+# Entry of 6,000 USDT at a limit, 1,000 USDT in the wallet, 3 of them the dearer fee. Liquidated where
 #   long:  997 + q (p - entry) = r q p   ->  p = (6,000 - 997) / (q (1 - r))
 #   short: 997 - q (p - entry) = r q p   ->  p = (6,000 + 997) / (q (1 + r))
 # with r = 0.4 % (BTC, ETH) or 0.5 % (SOL). A stop must lie strictly inside p x 1.005, or p x 0.995.
@@ -100,7 +100,7 @@ def test_to_the_tick_of_the_mark(
 def test_each_part_that_fills_is_covered(
     seat: Callable[..., Seat], symbol: str, side: str, parts: tuple[str, ...], stop: int
 ) -> None:
-    """The second and third part come at once: while the stop of the first is on its way, or being replaced."""
+    """The second and third part come at once: while the first's stop is on its way, or being replaced."""
     at = seat(balance="1000", risk=RAISED)
     size = sum(map(D, parts))
     assert enter(at, symbol, side, size=size, limit=LIMIT[symbol], stop=stop).done
