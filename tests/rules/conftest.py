@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import pytest
 
-from tests.rules.venue import VENUE, Seat, StillVenue
+from tests.rules.venue import VENUE, Hand, Seat, StillVenue
 
 _numbers = count(1)
 
@@ -26,15 +27,22 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StillVenue]:
 
 @pytest.fixture
 def seat(venue: StillVenue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Seat]]:
-    """``seat(balance="10000", risk={...})``: a new account and its desk, closed after the test."""
+    """``seat(balance="10000", risk={...})``: a new account and its desk, closed after the test.
+
+    ``there`` is what another client of the account holds already: ``{BTC: Decimal("-0.1")}``.
+    """
     opened: list[Seat] = []
 
-    def take(**options: Any) -> Seat:
+    def take(balance: str = "10000", there: Mapping[str, Decimal] | None = None, **options: Any) -> Seat:
         name = f"seat{next(_numbers)}"
         monkeypatch.setenv(f"CONTRACTDESK_BINANCE_{name.upper()}_TESTNET_KEY", f"{name}-key")
         monkeypatch.setenv(f"CONTRACTDESK_BINANCE_{name.upper()}_TESTNET_SECRET", f"{name}-secret")
+        venue.admit(name, balance)
+        second = Hand(venue, f"{name}-second", name)
+        for symbol, size in (there or {}).items():
+            second.trade(symbol, "BUY" if size > 0 else "SELL", str(abs(size)))
         since = venue.asked()
-        opened.append(Seat(venue, venue.open(name, **options), since))
+        opened.append(Seat(venue, venue.open(name, **options), second, since))
         return opened[-1]
 
     yield take

@@ -9,6 +9,7 @@ import pytest
 
 from contractdesk.domain.intents import Intent
 from contractdesk.domain.views import TradingState
+from contractdesk.errors import UserError
 from contractdesk.strategy import intents
 from contractdesk.strategy.base import BarView, Context, Strategy
 from tests.rules.venue import BTC, ETH, Seat, covered, held, live_stops
@@ -124,3 +125,19 @@ def test_flatten_is_whole_even_where_it_meets_our_own_entry(
     assert not rows["size"].any()
     booked = {fill["trade_id"] for fill in truth["fills"]}
     assert len(at.desk.fills) == len(truth["fills"]) > len(booked)  # they did meet: one trade, two fills
+
+
+@pytest.mark.parametrize(("side", "sign"), SIDES)
+def test_what_was_opened_elsewhere_a_moment_ago_can_be_adopted(
+    seat: Callable[..., Seat], side: str, sign: int
+) -> None:
+    """In a contract that this desk has never named: desk.positions shows it, and adopt() waits."""
+    at = seat()
+    at.second.trade(ETH, side.upper(), "0.05")
+    at.desk.wait_for(lambda s: any(row.origin == "external" for row in s.positions), 20)
+    assert at.desk.adopt(ETH, stop=AWAY[sign][0]).done
+    truth = at.truth()
+    assert covered(truth, ETH)
+    assert held(truth, ETH) == sign * D("0.05")
+    with pytest.raises(UserError, match="opened elsewhere"):
+        at.desk.adopt(ETH, stop=AWAY[sign][0])

@@ -78,12 +78,15 @@ class StillVenue:
         self._thread.join(10)
         self._loop.close()
 
-    def open(self, name: str, balance: str = "10000", **options: Any) -> Desk:
-        """A desk on a new account; its keys must be in the environment (``Seat`` puts them there)."""
+    def admit(self, name: str, balance: str) -> None:
+        """A new account, with the key that its desk will use."""
         self.post("limits", {})  # forgives what the desks before have used: they share an address
         self.post(
             "account", {"key": f"{name}-key", "secret": f"{name}-secret", "balance": balance, "account": name}
         )
+
+    def open(self, name: str, **options: Any) -> Desk:
+        """The desk of an account; its keys are in the environment."""
         where = {"rest": self.address, "stream": self.address.replace("http", "ws")}
         desk = open_desk("binance", name, "testnet", name=name, endpoints=where, **options)
         self._desks.append(desk)
@@ -168,12 +171,12 @@ class Hand:
 class Seat:
     """One account: its desk, a second client with a key of its own, and the exchange's word on both."""
 
-    def __init__(self, venue: StillVenue, desk: Desk, since: int = 0) -> None:
+    def __init__(self, venue: StillVenue, desk: Desk, second: Hand, since: int) -> None:
         self.venue = venue
         self.desk = desk
         self.name = desk.name
+        self.second = second
         self._since = since
-        self.second = Hand(venue, f"{desk.name}-second", desk.name)
 
     # -- the witness ---------------------------------------------------------------------------
 
