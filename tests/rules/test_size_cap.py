@@ -14,7 +14,8 @@ import pytest
 from contractdesk.domain.intents import Intent
 from contractdesk.strategy import intents
 from contractdesk.strategy.base import BarView, Context, Strategy
-from tests.rules.venue import BTC, ETH, SOL, VENUE, Seat, held, live_stops
+from tests.rules.venue import BTC, ETH, SOL, VENUE, Seat, covered, held, live_stops
+from tests.rules.witness import longest_naked_s, most_live
 
 pytestmark = pytest.mark.timeout(120)
 D = Decimal
@@ -204,6 +205,7 @@ def test_a_strategy_that_wishes_at_every_bar_does_not_pyramid(
         shares = [worst_share(one, symbol) for one in pictures]
         assert D("0.023") < max(shares) <= CAP  # BTC in lots of 60: 0.004 of it are 240 of 300
         assert all(held(one, symbol) * sign >= 0 for one in pictures)
-    for symbol in (BTC, ETH, SOL):
-        (stop,) = live_stops(at.truth(), symbol)
-        assert D(stop["quantity"]) == abs(at.size(symbol))
+    truth = at.until(lambda now: all(covered(now, symbol) for symbol in LOT))
+    for symbol in LOT:
+        assert longest_naked_s(truth, symbol) < 3
+        assert most_live(truth, symbol) <= 2
