@@ -6,11 +6,13 @@ from contractdesk.console.receipts import Receipt
 from contractdesk.console.tables import shown
 from contractdesk.console.verb_base import CONFIRM_S, VerbBase
 from contractdesk.console.watching import READY_S
+from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import AtrStop, Intent, StopSpec
 from contractdesk.errors import UserError
 from contractdesk.strategy import intents
 
 Number = intents.Number
+EXTERNAL_S = 10.0  # until two reads have told what was opened elsewhere
 
 
 class StopVerbs(VerbBase):
@@ -49,9 +51,22 @@ class StopVerbs(VerbBase):
         if not await self._watching.prepare(target, wish.stop):
             said = f"not asked: {target} is not ready within {READY_S:.0f} s"
             return self._receipt("adopt", self._picture(), said, done=False)
-        if not self._session.state.symbols[target].external_size:
+        if not await self._host.until(
+            lambda: self._external(target), EXTERNAL_S if self._differs(target) else 0
+        ):
             raise UserError(f"no position in {target} that was opened elsewhere; desk.positions shows them")
         return await self._stop("adopt", wish)
+
+    def _external(self, symbol: str) -> bool | None:
+        return True if self._session.state.symbols[symbol].external_size else None
+
+    def _differs(self, symbol: str) -> bool:
+        """The venue shows other contracts than ours; it takes two reads to tell that they are not."""
+        account, item = self._session.state.account, self._session.state.symbols[symbol]
+        shown = (
+            next((row.size for row in account.positions if row.symbol == symbol), ZERO) if account else ZERO
+        )
+        return shown != item.position.size + item.external_size
 
     async def _stop(self, verb: str, wish: Intent) -> Receipt:
         """Ask, and wait until one stop stands where it is wanted, over all that is held."""

@@ -29,8 +29,8 @@ class VerbBase:
 
     async def _ask(self, wish: Intent) -> int:
         """Hand a wish to the engine; returns the number by which its decision is known."""
-        await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
-        return self._session.state.intents
+        handled = await self._host.ask(IntentAsked(ts_ns=self._now(), who=PERSON, intent=wish))
+        return handled.intent_id
 
     def _guarded(self, symbol: str) -> bool | None:
         item = self._session.state.symbols[symbol]

@@ -32,6 +32,7 @@ from contractdesk.domain.events import (
     Event,
     HaltAsked,
     InstrumentListed,
+    IntentAsked,
     LoopLagged,
     MarketEvent,
     StrategyStopped,
@@ -63,6 +64,7 @@ class Handled(Struct, frozen=True):
 
     seq: int
     commands: tuple[Command, ...]
+    intent_id: int = 0  # of the wish that the event was, if it was one
 
 
 class DeskHost:
@@ -270,6 +272,7 @@ class DeskHost:
         self.recorder.event(event)
         seq = self.recorder.seq
         latched = self.state.breaker_reason
+        wished = self.state.intents + 1  # an event's own wish comes before all that follows from it
         commands = self._handle(event)
         self.recorder.commands(event.ts_ns, commands)
         self._dispatcher.entries_blocked = self._no_entries()
@@ -284,7 +287,7 @@ class DeskHost:
         if not isinstance(event, MarketEvent | TimePassed):
             self.publish()
         self._measured(event, (self.clock.monotonic_ns() - began_ns) / NS_PER_MS)
-        return Handled(seq, tuple(commands))
+        return Handled(seq, tuple(commands), wished if isinstance(event, IntentAsked) else 0)
 
     def _no_entries(self) -> str:
         """Why an entry that was approved, and waits for the disk, must not leave any more; "" = it may."""

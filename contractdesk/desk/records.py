@@ -49,7 +49,7 @@ class Records:
 
     def begin(self, state: Desk) -> None:
         """Take a recovered desk's positions as they are: what made them is of an earlier session."""
-        self._seen_fills.update((fill.symbol, fill.trade_id) for fill in state.fills)
+        self._seen_fills.update((fill.symbol, fill.identity) for fill in state.fills)
         for symbol, market in state.symbols.items():
             self._positions[symbol] = market.position
             self._owners[symbol] = market.guard.strategy_id
@@ -76,14 +76,14 @@ class Records:
 
     def collect(self, snapshot: DeskSnapshot) -> None:
         """Take over the fills that the engine has booked since the last snapshot."""
-        fresh = [fill for fill in snapshot.fills if (fill.symbol, fill.trade_id) not in self._seen_fills]
+        fresh = [fill for fill in snapshot.fills if (fill.symbol, fill.identity) not in self._seen_fills]
         for fill in sorted(fresh, key=lambda fill: fill.ts_ns):
             listed = snapshot.symbols.get(fill.symbol)
             if listed is not None:
                 self._book(fill, listed.instrument)
 
     def _book(self, fill: Fill, instrument: Instrument) -> None:
-        self._seen_fills.add((fill.symbol, fill.trade_id))
+        self._seen_fills.add((fill.symbol, fill.identity))
         before = self._positions.get(fill.symbol, Position(symbol=fill.symbol))
         after = before.apply(fill, instrument)
         self._positions[fill.symbol] = after

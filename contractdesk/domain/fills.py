@@ -14,7 +14,7 @@ class Liquidity(Enum):
 
 
 class Fill(Struct, frozen=True, kw_only=True):
-    """One execution, as the venue reports it; ``(symbol, trade_id)`` is its identity."""
+    """One execution, as the venue reports it; ``(symbol, identity)`` tells it from every other."""
 
     symbol: str
     trade_id: str
@@ -28,6 +28,11 @@ class Fill(Struct, frozen=True, kw_only=True):
     venue_ns: int
     ts_ns: int
     strategy_id: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The trade and our side of it: two orders of one account that met have one trade id between them."""
+        return f"{self.trade_id}{'+' if self.signed_size > 0 else '-'}"
 
     @property
     def size(self) -> Decimal:

@@ -15,7 +15,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.position import Position
-from contractdesk.engine.core import Core
+from contractdesk.engine.core import SOON_NS, Core
 from contractdesk.engine.coverage import renewed
 from contractdesk.engine.state import NS_PER_S, Market
 
@@ -87,10 +87,17 @@ class Connection:
         if market is None:
             position = Position(symbol=instrument.symbol)
             self._desk.symbols[instrument.symbol] = Market(instrument=instrument, position=position)
+            if self._shown(instrument.symbol):  # opened elsewhere, in what nobody here has named before
+                self._core.reconcile_within(SOON_NS)
             return
         before, market.instrument = market.instrument, instrument
         if (before.tick_size, before.lot_size) != (instrument.tick_size, instrument.lot_size):
             market.book.invalidate()
+
+    def _shown(self, symbol: str) -> bool:
+        """The account that was read last has a position in it."""
+        account = self._desk.account
+        return account is not None and any(row.symbol == symbol and row.size for row in account.positions)
 
     def _on_modes(self, event: ModesRead) -> None:
         for symbol, leverage in event.leverages.items():

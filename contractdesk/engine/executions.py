@@ -27,8 +27,7 @@ class Executions:
 
     def apply(self, fill: Fill) -> None:
         """Book a fill, unless it is known; where it belongs follows from its ids."""
-        if not fill.trade_id:
-            fill = replace(fill, trade_id=_identity(fill))
+        fill = _named(fill)
         if not self._ledger.is_new(fill):
             return
         tracked = self._orders.find(fill.client_id, fill.venue_order_id)
@@ -49,7 +48,7 @@ class Executions:
         if market is None or ours or fill.venue_ns > self._desk.since_ns:
             self.apply(fill)
         else:
-            market.trade_ids[fill.trade_id or _identity(fill)] = None
+            market.trade_ids[_named(fill).identity] = None
 
     def _untracked(self, fill: Fill) -> None:
         """An order of our own making that no journal remembers: ours, and without a stop price."""
@@ -60,6 +59,9 @@ class Executions:
         self._protection.on_booking(booking, self._desk.symbols[fill.symbol])
 
 
-def _identity(fill: Fill) -> str:
-    """An id for a fill that came without: the same one for every repeat."""
-    return f"~{fill.venue_order_id}:{fill.venue_ns}:{fill.signed_size}:{fill.price}"
+def _named(fill: Fill) -> Fill:
+    """With an id where it came without: the same one for every repeat."""
+    if fill.trade_id:
+        return fill
+    made = f"~{fill.venue_order_id}:{fill.venue_ns}:{fill.signed_size}:{fill.price}"
+    return replace(fill, trade_id=made)

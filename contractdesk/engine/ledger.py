@@ -1,6 +1,6 @@
 """Positions and cash, folded from fills and payments, each booked once.
 
-Identity is ``(symbol, trade_id)`` for a fill and ``(symbol, payment_id)`` for funding. An execution
+Identity is ``(symbol, trade_id, side)`` for a fill and ``(symbol, payment_id)`` for funding. An execution
 that is not ours first closes what is external, then what is ours, and then counts as external.
 """
 
@@ -33,9 +33,9 @@ class Ledger:
     def is_new(self, fill: Fill) -> bool:
         """Remember the fill; False for a repeat, and for a symbol without terms."""
         market = self._core.market(fill.symbol)
-        if market is None or fill.trade_id in market.trade_ids:
+        if market is None or fill.identity in market.trade_ids:
             return False
-        market.trade_ids[fill.trade_id] = None
+        market.trade_ids[fill.identity] = None
         bounded(market.trade_ids, Limits.IDENTITIES)
         self._desk.last_fill_ns = max(self._desk.last_fill_ns, fill.venue_ns)
         self._core.reconcile_within(RECONCILE_AFTER_FILL_NS)
@@ -131,9 +131,20 @@ class Ledger:
         return True
 
     def on_wallet(self, event: WalletChanged) -> None:
-        """The venue's own balance, pushed; late ones are ignored."""
-        if event.asset == self._desk.config.asset and event.venue_ns >= self._desk.wallet_ns:
-            self._desk.wallet_balance, self._desk.wallet_ns = event.wallet_balance, event.venue_ns
+        """The venue's own balance, pushed; late ones are ignored.
+
+        Where money has come or gone that no trade of ours explains, every picture of the account is of
+        before that: it is read anew, and no entry is measured by an old one.
+        """
+        desk = self._desk
+        if event.asset != desk.config.asset or event.venue_ns < desk.wallet_ns:
+            return
+        desk.wallet_balance, desk.wallet_ns = event.wallet_balance, event.venue_ns
+        if event.change and desk.started:
+            too_old_ns = desk.now_ns - int(desk.risk.account_max_age_s * NS_PER_S) - 1
+            desk.account_ns = min(desk.account_ns, too_old_ns)
+            desk.account_reads.clear()
+            self._core.read_account()
 
     def on_account(self, account: Account, asked_ns: int, request_id: int) -> None:
         """The account as it was read; it is as old as the question."""

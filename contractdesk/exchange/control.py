@@ -5,12 +5,14 @@
 ``GET requests?since=SEQ``       the request log after SEQ; ``limit`` bounds it
 ``GET sockets``                  the open sockets and what they are subscribed to
 ``POST price``                   ``{"symbol", "price", "seconds"}``: the generated market walks there
+``POST mark``                    ``{"symbol", "mark"}``: one mark is printed there; the index stays
 ``GET | POST | DELETE fault``    see ``faults``; POST answers with the fault's id, DELETE takes ``?id=``
 ``POST account``                 ``{"key", "secret", "balance", "asset", "scopes", "account"}``: an API key;
                                  the account is opened when it is new, and named after the key by default
 ``POST transfer``                ``{"account", "amount", "asset"}``: deposit (+) or withdraw (-)
 ``POST fund``                    ``{"symbol", "rate"}``: settle funding now; ``rate`` is optional
 ``POST open_interest``           ``{"symbol", "amount"}``: contracts held from now on; the past stays
+``POST expire_algos``            ``{"account", "symbol"}``: its open algo orders there are EXPIRED
 ``POST expire_listen_key``       ``{"account"}``: its listen keys are past their hour
 ``POST limits``                  a ``Quota``: what the venue grants from now on; forgives what was used
 ===============================  ======================================================================
@@ -59,6 +61,11 @@ class TransferWish(Struct, frozen=True):
     asset: str = DEFAULT_ASSET
 
 
+class MarkWish(Struct, frozen=True):
+    symbol: str
+    mark: Decimal
+
+
 class FundWish(Struct, frozen=True):
     symbol: str
     rate: Decimal | None = None
@@ -67,6 +74,11 @@ class FundWish(Struct, frozen=True):
 class InterestWish(Struct, frozen=True):
     symbol: str
     amount: Decimal
+
+
+class AlgosWish(Struct, frozen=True):
+    account: str
+    symbol: str
 
 
 class AccountWish(Struct, frozen=True):
@@ -85,6 +97,7 @@ class Control:
             ("GET", "requests", self._requests),
             ("GET", "sockets", self._sockets),
             ("POST", "price", self._price),
+            ("POST", "mark", self._mark),
             ("GET", "fault", self._faults),
             ("POST", "fault", self._install),
             ("DELETE", "fault", self._remove),
@@ -92,6 +105,7 @@ class Control:
             ("POST", "transfer", self._transfer),
             ("POST", "fund", self._fund),
             ("POST", "open_interest", self._interest),
+            ("POST", "expire_algos", self._expire_algos),
             ("POST", "expire_listen_key", self._expire),
             ("POST", "limits", self._limits),
         ]
@@ -143,7 +157,14 @@ class Control:
 
     async def _price(self, request: web.Request) -> object:
         wish = await _body(request, PriceWish)
-        self._server.exchange.walk_to(wish.symbol, wish.price, wish.seconds)
+        self._server.exchange.levers.walk_to(wish.symbol, wish.price, wish.seconds)
+        return {}
+
+    async def _mark(self, request: web.Request) -> object:
+        wish = await _body(request, MarkWish)
+        if not wish.mark.is_finite() or wish.mark <= 0:
+            raise ValueError(f"a mark is a positive number, not {wish.mark}")
+        self._server.publish(self._server.exchange.levers.print_mark(wish.symbol, wish.mark))
         return {}
 
     async def _account(self, request: web.Request) -> object:
@@ -164,12 +185,17 @@ class Control:
 
     async def _fund(self, request: web.Request) -> object:
         wish = await _body(request, FundWish)
-        self._server.publish(self._server.exchange.settle_funding(wish.symbol, wish.rate))
+        self._server.publish(self._server.exchange.levers.settle_funding(wish.symbol, wish.rate))
         return {}
 
     async def _interest(self, request: web.Request) -> object:
         wish = await _body(request, InterestWish)
-        self._server.exchange.set_open_interest(wish.symbol, wish.amount)
+        self._server.exchange.levers.set_open_interest(wish.symbol, wish.amount)
+        return {}
+
+    async def _expire_algos(self, request: web.Request) -> object:
+        wish = await _body(request, AlgosWish)
+        self._server.publish(self._server.exchange.levers.expire_algos(wish.account, wish.symbol))
         return {}
 
     async def _expire(self, request: web.Request) -> object:

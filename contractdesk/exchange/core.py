@@ -18,6 +18,7 @@ from contractdesk.exchange.configuring import Configuring
 from contractdesk.exchange.events import Event, MarkMoved, Response, Result
 from contractdesk.exchange.floor import Floor
 from contractdesk.exchange.funding import FundingSchedule
+from contractdesk.exchange.levers import Levers
 from contractdesk.exchange.market import Depth, Market, MarkTick, Message, Print, Taker
 from contractdesk.exchange.matching import Matcher
 from contractdesk.exchange.open_interest import OpenInterest
@@ -88,6 +89,10 @@ class Exchange:
         for symbol in self.listings:
             self._open_market(symbol)
         self._floor.drain()
+        self.levers = Levers(
+            self._floor, self._markets, self._schedules, self._interest, self._clearing, self._algos,
+            self._apply, self._conclude,
+        )  # fmt: skip
 
     def open_account(self, name: str, balances: Mapping[str, Decimal], now_ns: int) -> None:
         """Let in a customer with these balances by asset; they stand in the ledger as transfers.
@@ -147,22 +152,6 @@ class Exchange:
         response = self._dispatch(request)
         self._conclude()
         return Result(response=response, events=tuple(self._floor.drain()))
-
-    def walk_to(self, symbol: str, price: Decimal, seconds: float) -> None:
-        """Lead a generated market to ``price``; Refused(MARKET_NOT_STEERABLE) for any other one."""
-        listing = self._floor.listing(symbol)
-        if not price.is_finite() or price <= 0:
-            raise Refused(Reason.PRICE_NOT_POSITIVE, str(price))
-        self._markets[symbol].walk_to(max(1, int(price / listing.instrument.tick_size)), seconds)
-
-    def settle_funding(self, symbol: str, rate: Decimal | None = None) -> list[Event]:
-        """Settle now, ahead of the schedule, at ``rate`` or else at the one in force."""
-        schedule = self._schedules[self._floor.listing(symbol).symbol]
-        in_force = schedule.rate if rate is None else rate
-        schedule.settled.append(self._clearing.settle_funding(symbol, in_force, self.now_ns))
-        self._clearing.review(symbol)
-        self._conclude()
-        return self._floor.drain()
 
     # -- public reads ------------------------------------------------------------------------
 
@@ -239,10 +228,6 @@ class Exchange:
     def open_interest(self, symbol: str) -> Decimal:
         """Contracts that are held: the market's own, and our accounts' longs."""
         return self._interest.now(symbol)
-
-    def set_open_interest(self, symbol: str, amount: Decimal) -> None:
-        """Make it ``amount`` from now on; ValueError where our accounts hold more."""
-        self._interest.set(symbol, amount)
 
     def open_interest_history(
         self, symbol: str, period_ns: int, *, start_ns: int | None, end_ns: int | None, limit: int

@@ -268,7 +268,7 @@ def test_a_stop_that_triggers_meanwhile_closes_and_leaves_no_other(guarded: Call
     async def case(rig: Rig) -> None:
         rig.fault("delay", when="before", ms=1_500)
         await rig.ask(IntentKind.MOVE_STOP, rig.near("0.951"))
-        rig.exchange.server.exchange.walk_to("BTCUSDT", rig.near("0.94"), 0.3)
+        rig.exchange.server.exchange.levers.walk_to("BTCUSDT", rig.near("0.94"), 0.3)
         await rig.wait(lambda: rig.market.position.flat and not rig.market.open_ids)
         await rig.wait(lambda: [row.code for row in rig.requests("PUT")] == [-2013])
         refused_ns = rig.host.state.now_ns

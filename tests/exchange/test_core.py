@@ -293,4 +293,4 @@ def test_details_name_what_would_pass() -> None:
         details.append(refusal.value.detail)
     assert details == ["63000.0", "57000.1", "100"]
     with pytest.raises(Refused, match=Reason.PRICE_NOT_POSITIVE.value):
-        pit.exchange.walk_to(BTC, D("NaN"), 1)
+        pit.exchange.levers.walk_to(BTC, D("NaN"), 1)

@@ -86,13 +86,13 @@ def test_update_ids_follow_each_other_and_rebuild_the_book() -> None:
 
 def test_the_price_walks_where_it_is_led() -> None:
     exchange = bitcoin()
-    exchange.walk_to(BTC, D("57000"), 5)
+    exchange.levers.walk_to(BTC, D("57000"), 5)
     run(exchange, 5)
     book = exchange.book(BTC, 1)
     assert abs(book.bids[0][0] - 570_000) <= 1
     run(exchange, 1)
     assert abs(exchange.mark(BTC).mark_price / 57_000 - 1) < D("0.002")
-    exchange.walk_to(BTC, D("57500"), 0)
+    exchange.levers.walk_to(BTC, D("57500"), 0)
     run(exchange, 1)
     assert abs(exchange.last_price(BTC) / 57_500 - 1) < D("0.002")
 

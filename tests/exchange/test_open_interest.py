@@ -31,10 +31,10 @@ def test_before_the_opening_it_was_what_it_was_at_the_opening() -> None:
 def test_it_keeps_what_it_was_at_each_step() -> None:
     exchange = quiet_exchange()
     for amount in ("90000", "70000", "70001"):
-        exchange.set_open_interest(SYMBOL, D(amount))
+        exchange.levers.set_open_interest(SYMBOL, D(amount))
         assert exchange.open_interest(SYMBOL) == D(amount)
         exchange.advance(exchange.now_ns + STEP_NS)
-    exchange.set_open_interest(SYMBOL, D(1))  # since the last step: no row has it yet
+    exchange.levers.set_open_interest(SYMBOL, D(1))  # since the last step: no row has it yet
     assert [amount for _, amount in history(exchange, limit=4)] == [OPENING, 90_000, 70_000, 70_001]
     exchange.advance(exchange.now_ns + 3 * STEP_NS)
     assert [amount for _, amount in history(exchange, limit=4)] == [70_001, 1, 1, 1]
@@ -49,10 +49,10 @@ def test_our_accounts_longs_are_in_it_and_cannot_be_set_away() -> None:
     order = NewOrder(account="a", symbol=SYMBOL, side=Side.BUY, type=OrderType.MARKET, quantity=D("0.01"))
     exchange.handle(order, exchange.now_ns)
     assert exchange.open_interest(SYMBOL) == OPENING + D("0.01")
-    exchange.set_open_interest(SYMBOL, D("0.01"))
+    exchange.levers.set_open_interest(SYMBOL, D("0.01"))
     assert exchange.open_interest(SYMBOL) == D("0.01")
     for amount in ("0.009", "-1", "NaN"):
         with pytest.raises(ValueError, match="at least"):
-            exchange.set_open_interest(SYMBOL, D(amount))
+            exchange.levers.set_open_interest(SYMBOL, D(amount))
     with pytest.raises(Refused):
-        exchange.set_open_interest("X", D(1))
+        exchange.levers.set_open_interest("X", D(1))

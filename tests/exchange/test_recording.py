@@ -175,7 +175,7 @@ def test_a_recorded_market_goes_on_where_a_suspended_host_left_it(tmp_path: Path
 
 def test_a_recorded_market_cannot_be_led(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=Reason.MARKET_NOT_STEERABLE.value):
-        made_up(tmp_path).walk_to(BTC, D(30000), 1)
+        made_up(tmp_path).levers.walk_to(BTC, D(30000), 1)
 
 
 def test_several_files_are_one_recording(tmp_path: Path) -> None:

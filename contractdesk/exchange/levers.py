@@ -1,0 +1,70 @@
+"""What a venue does of its own accord, and seldom: by these a test, or a person, has it done now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from contractdesk.exchange.algos import Algos
+from contractdesk.exchange.clearing import Clearing
+from contractdesk.exchange.events import Event
+from contractdesk.exchange.floor import Floor
+from contractdesk.exchange.funding import FundingSchedule
+from contractdesk.exchange.market import Market, MarkTick, Message
+from contractdesk.exchange.open_interest import OpenInterest
+from contractdesk.exchange.words import Reason, Refused
+
+
+class Levers:
+    """Works on the parts of one exchange; Refused(UNKNOWN_SYMBOL, UNKNOWN_ACCOUNT) as anywhere."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        markets: Mapping[str, Market],
+        schedules: Mapping[str, FundingSchedule],
+        interest: OpenInterest,
+        clearing: Clearing,
+        algos: Algos,
+        apply: Callable[[str, Message], None],
+        conclude: Callable[[], None],
+    ) -> None:
+        self._floor = floor
+        self._markets = markets
+        self._schedules = schedules
+        self._interest = interest
+        self._clearing = clearing
+        self._algos = algos
+        self._apply = apply
+        self._conclude = conclude
+
+    def walk_to(self, symbol: str, price: Decimal, seconds: float) -> None:
+        """Lead a generated market to ``price``; Refused(MARKET_NOT_STEERABLE) for any other one."""
+        listing = self._floor.listing(symbol)
+        if not price.is_finite() or price <= 0:
+            raise Refused(Reason.PRICE_NOT_POSITIVE, str(price))
+        self._markets[symbol].walk_to(max(1, int(price / listing.instrument.tick_size)), seconds)
+
+    def settle_funding(self, symbol: str, rate: Decimal | None = None) -> list[Event]:
+        """Settle now, ahead of the schedule, at ``rate`` or else at the one in force."""
+        schedule = self._schedules[self._floor.listing(symbol).symbol]
+        in_force = schedule.rate if rate is None else rate
+        schedule.settled.append(self._clearing.settle_funding(symbol, in_force, self._floor.now_ns))
+        self._clearing.review(symbol)
+        self._conclude()
+        return self._floor.drain()
+
+    def set_open_interest(self, symbol: str, amount: Decimal) -> None:
+        """Make it ``amount`` from now on; ValueError where our accounts hold more."""
+        self._interest.set(symbol, amount)
+
+    def print_mark(self, symbol: str, price: Decimal) -> list[Event]:
+        """Print one mark, wherever the index is: what it reaches triggers; the market's next one follows."""
+        now = self._floor.marks[self._floor.listing(symbol).symbol]
+        self._apply(symbol, MarkTick(price, now.index_price, now.funding_rate, now.next_funding_ns))
+        return self._floor.drain()
+
+    def expire_algos(self, name: str, symbol: str) -> list[Event]:
+        """Take away every open algo order of an account and symbol, as a venue does that removes them."""
+        self._algos.expire_all(self._floor.account(name).name, self._floor.listing(symbol).symbol, "removed")
+        return self._floor.drain()
