@@ -42,7 +42,7 @@ WEIGHTS = {
     "wish": 24, "strategy_wish": 9, "quiet": 4, "crash": 3, "run": 2, "spike": 1, "odd_mark": 1,
     "mute_marks": 1, "lose_book": 1, "thin_book": 1.5, "cross_book": 0.4, "unready": 0.7, "lose_stream": 0.7,
     "lag": 0.7, "skew": 0.7, "silence": 0.6, "hedge": 0.3, "halt": 0.8, "flatten": 0.5, "close": 0.2,
-    "settle": 0.8, "owe_funding": 0.7, "interest_falls": 0.8, "tune": 2, "tighten_guard": 0.8, "restore": 0.7,
+    "settle": 0.8, "owe_funding": 0.7, "interest_falls": 0.8, "tune": 2, "tighten_guard": 1.2, "restore": 0.7,
     "restart": 0.4, "elsewhere": 1.0, "transfer": 0.7, "no_reads": 0.7, "slow_reads": 0.9, "sleep": 0.4,
     "stop_strategy": 0.7, "reset": 0.3,
 }  # fmt: skip
@@ -95,8 +95,8 @@ class Happenings:
         for _, mend in mends:
             mend()
 
-    def _mend(self, mend: Callable[[], None]) -> None:
-        self.mends.append((self.number + self.random.randint(1, 7), mend))
+    def _mend(self, mend: Callable[[], None], latest: int = 7) -> None:
+        self.mends.append((self.number + self.random.randint(1, latest), mend))
 
     def _any(self) -> str:
         return self.random.choice(self.story.tradable)
@@ -296,7 +296,7 @@ class Happenings:
     def tighten_guard(self) -> None:
         """So that what is held is too much."""
         self._tune({"margin_guard": "0.05"})
-        self._mend(lambda: self._tune({"margin_guard": "0.85"}))
+        self._mend(lambda: self._tune({"margin_guard": "0.85"}), latest=30)
 
     def _tune(self, changes: dict[str, Any]) -> None:
         self._feed(RiskTuned, who="tester", settings=changes)

@@ -194,7 +194,8 @@ class Known:
 
     # -- heard -----------------------------------------------------------------------------
 
-    def hear(self, event: Event, now_ns: int) -> None:  # noqa: C901  (a flat dispatch, a case each)
+    def hear(self, event: Event, now_ns: int, *, taken: bool) -> None:  # noqa: C901  (a flat dispatch)
+        """``taken``: the desk has not given up the question that this read answers."""
         self.measured, self.now_ns = False, now_ns
         match event:
             case MarkPriced():
@@ -207,7 +208,7 @@ class Known:
                 self._end(event.client_id)
             case OrderRead():
                 self._on_order_read(event)
-            case VenueStateRead():
+            case VenueStateRead() if taken:
                 for fill in event.fills:
                     self._on_fill(fill)
                 for row in event.orders:
