@@ -352,7 +352,9 @@ class Desk(Struct, kw_only=True):
 
     @property
     def venue_now_ns(self) -> int:
-        return self.now_ns + int(self.clock_offset_ms * NS_PER_MS)
+        """Our time as the venue's; an offset that is no number refuses entries, and shifts nothing."""
+        offset_ms = self.clock_offset_ms
+        return self.now_ns + (int(offset_ms * NS_PER_MS) if math.isfinite(offset_ms) else 0)
 
 
 def _from_scratch(series: BarSeries, indicator: Atr) -> float:
