@@ -49,6 +49,7 @@ def seat(venue: StillVenue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     venue.forgive()
     for symbol in VENUE:
         venue.thicken(symbol)
+        venue.silence(symbol, silent=False)
     for one in opened:
         one.desk.close(leave="flatten")
     venue.restore()

@@ -1,7 +1,7 @@
 """A market that stands exactly where it was put, so that the limits of the rules can be met to the unit.
 
 It is steered by ``/control/price`` as the generated one is, but jumps: the very mark that was asked for
-is printed at once, its index beside it, and then once a second.
+is printed at once, its index beside it, and then four times a second.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contractdesk.exchange.prints import NS_PER_MIN, NS_PER_S, BarRow, Prints
 from contractdesk.exchange.terms import Listing
 
 FUNDING_INTERVAL_NS = 8 * 3600 * NS_PER_S
+EVERY_NS = NS_PER_S // 4
 HALF_SPREAD = 10  # ticks from the mark to the best price of either side
 LEVELS = 5
 LOTS = 10_000_000  # a level: more than any test takes
@@ -30,8 +31,9 @@ class StillMarket:
         self._listing = listing
         self._tick = self._goal = int(price / listing.instrument.tick_size)
         self._start_ns = start_ns
-        self._next_ns = start_ns + NS_PER_S
+        self._next_ns = start_ns + EVERY_NS
         self._lots = self._offered = LOTS
+        self.silent = False  # True: no mark is printed but that of a move
         self.reach = self._tick // 2_000  # ticks from a bar's middle to its high and low: 0.05 %
 
     @property
@@ -58,10 +60,11 @@ class StillMarket:
         before, due = (self._tick, self._lots), self.next_ns == self._next_ns
         self._tick, self._lots = self._goal, self._offered
         if due:
-            self._next_ns += NS_PER_S
+            self._next_ns += EVERY_NS
         gone, there = self._quotes(before[0], 0), self._quotes(self._tick, self._lots)
         depth = Depth(gone[0] + there[0], gone[1] + there[1])
-        return (depth, self._mark()) if due or before[0] != self._tick else (depth,)
+        printed = before[0] != self._tick or (due and not self.silent)
+        return (depth, self._mark()) if printed else (depth,)
 
     def sleep_until(self, now_ns: int) -> None:
         self._next_ns = max(self._next_ns, now_ns)

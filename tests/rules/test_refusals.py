@@ -61,37 +61,31 @@ def test_what_would_pass_passes(seat: Callable[..., Seat]) -> None:
     assert at.size(ETH) == -D(size)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "low", "high"),
-    [
-        ("size_cap", "10.01", "0", "10"),
-        ("size_cap", "-0.01", "0", "10"),
-        ("breaker_drop", "1.01", "0.001", "1"),
-        ("breaker_window_s", 901, "10", "900"),
-        ("margin_guard", "0.04", "0.05", "1"),
-        ("trail_multiple", "0.09", "0.1", "50"),
-        ("stop_liquidation_buffer", "0.51", "0", "0.5"),
-        ("funding_gate", "nan", "0", "1"),
-        ("open_interest_drop", "1.01", "0", "1"),
-    ],
-)
-def test_out_of_range_is_refused_with_the_range(
-    tuned: Seat, setting: str, value: object, low: str, high: str
-) -> None:
-    before = tuned.desk.risk.settings
-    with pytest.raises(ConfigError, match=f"{setting}.*from {low} to {high}"):
-        tuned.desk.risk.tune(**{setting: value})
-    assert tuned.desk.risk.settings == before
+OUT_OF_RANGE = [
+    ("size_cap", "10.01", "0", "10"),
+    ("size_cap", "-0.01", "0", "10"),
+    ("breaker_drop", "1.01", "0.001", "1"),
+    ("breaker_window_s", 901, "10", "900"),
+    ("margin_guard", "0.04", "0.05", "1"),
+    ("trail_multiple", "0.09", "0.1", "50"),
+    ("stop_liquidation_buffer", "0.51", "0", "0.5"),
+    ("funding_gate", "nan", "0", "1"),
+    ("open_interest_drop", "1.01", "0", "1"),
+]
 
 
-@pytest.fixture
-def tuned(seat: Callable[..., Seat]) -> Seat:
-    return seat()
+def test_out_of_range_is_refused_with_the_range(seat: Callable[..., Seat]) -> None:
+    at = seat()
+    before = at.desk.risk.settings
+    for setting, value, low, high in OUT_OF_RANGE:
+        with pytest.raises(ConfigError, match=f"{setting}.*from {low} to {high}"):
+            at.desk.risk.tune(**{setting: value})
+    assert at.desk.risk.settings == before
 
 
-def test_a_tuned_limit_binds_the_next_entry_and_is_journaled(tuned: Seat) -> None:
+def test_a_tuned_limit_binds_the_next_entry_and_is_journaled(seat: Callable[..., Seat]) -> None:
     """3 % of 10,000 are 0.1 ETH sold at 3,000; 1.5 % are half of that, 4.5 % half as much again."""
-    at = tuned
+    at = seat()
     began_ns = at.truth()["now_ns"]
     assert at.desk.risk.tune(size_cap="0.015").done
     refused = at.desk.sell(ETH, size="0.051", stop=3_050).refused

@@ -120,6 +120,10 @@ class StillVenue:
         rows = self.get("requests?limit=100000")
         return int(rows[-1]["seq"]) if rows else 0
 
+    def silence(self, symbol: str, *, silent: bool = True) -> None:
+        """Print no mark of the market's own until told otherwise."""
+        self._markets[VENUE[symbol]].silent = silent
+
     def thin(self, symbol: str, lots: int) -> None:
         """Show so many lots a level from now on; 0: only users are left in the book."""
         self._markets[VENUE[symbol]].offer(lots)
