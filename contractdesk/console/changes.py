@@ -58,14 +58,9 @@ def stops_now(before: DeskSnapshot, after: DeskSnapshot) -> tuple[str, ...]:
 
 def positions_now(before: DeskSnapshot, after: DeskSnapshot) -> tuple[str, ...]:
     """Open positions, and what became of those that were open."""
-    old = {row.symbol: row for row in before.positions}
-    lines = [_position_line(old.get(row.symbol), row) for row in after.positions]
-    present = {row.symbol for row in after.positions}
-    lines += [
-        f"closed: {row.symbol}, was {shown(row.size)}"
-        for row in before.positions
-        if row.symbol not in present
-    ]
+    old = {(row.symbol, row.origin): row for row in before.positions}
+    lines = [_position_line(old.pop((row.symbol, row.origin), None), row) for row in after.positions]
+    lines += [f"closed: {row.symbol}, was {shown(row.size)}" for row in old.values() if row.size]
     return tuple(line for line in lines if line)
 
 
@@ -87,4 +82,12 @@ def _position_line(old: PositionRow | None, row: PositionRow) -> str:
         return f"closed: {row.symbol}, was {shown(was)}; realized {shown(row.realized_pnl)}" if was else ""
     what = "unchanged" if was == row.size else f"was {shown(was)}"
     stop = f"stop {shown(row.stop_price)}" if row.stop_price is not None else "NO STOP"
+    if row.origin == "external":
+        stop = "external: left alone, adopt() takes it"
     return f"{row.symbol} {shown(row.size)} at {shown(row.entry_price)} ({what}), {stop}"
+
+
+def left_alone(snapshot: DeskSnapshot) -> str:
+    """What is not ours and stays, to be said beside what was closed."""
+    foreign = [row.symbol for row in snapshot.positions if row.size and row.origin == "external"]
+    return f"; external and left alone: {', '.join(foreign)}" if foreign else ""

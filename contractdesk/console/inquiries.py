@@ -68,7 +68,7 @@ class Inquiries:
             raise UserError(f'side={side!r} must be "buy" or "sell"')
         unified = await self._host.list_symbol(symbol)
         wish = _SIDES[side](unified, stop=stop, notional=notional, limit=limit)
-        share = None if risk is None else Decimal(str(risk))
+        share = None if risk is None else _number(risk)
         await self._watching.prepare(unified, wish.stop)  # if it fails, the preview says why
         return Preview.of(self._session.engine.preview(wish, risk=share))
 
@@ -86,7 +86,7 @@ class Inquiries:
         """
         moves: Decimal | dict[str, Decimal]
         if isinstance(price, Mapping):
-            moves = {await self._host.list_symbol(symbol): _number(move) for symbol, move in price.items()}
+            moves = {self._host.venue.resolve(name).symbol: _number(move) for name, move in price.items()}
         else:
             moves = _number(price)
         chosen = None if leverage is None else _number(leverage)

@@ -8,7 +8,7 @@ from contractdesk.console.verb_base import CONFIRM_S, VerbBase
 from contractdesk.console.watching import READY_S
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import AtrStop, Intent, StopSpec
-from contractdesk.errors import UserError
+from contractdesk.errors import UserError, VenueError
 from contractdesk.strategy import intents
 
 Number = intents.Number
@@ -51,22 +51,32 @@ class StopVerbs(VerbBase):
         if not await self._watching.prepare(target, wish.stop):
             said = f"not asked: {target} is not ready within {READY_S:.0f} s"
             return self._receipt("adopt", self._picture(), said, done=False)
-        if not await self._host.until(
-            lambda: self._external(target), EXTERNAL_S if self._differs(target) else 0
-        ):
+        if not await self._is_external(target):
             raise UserError(f"no position in {target} that was opened elsewhere; desk.positions shows them")
         return await self._stop("adopt", wish)
 
-    def _external(self, symbol: str) -> bool | None:
-        return True if self._session.state.symbols[symbol].external_size else None
+    async def _is_external(self, symbol: str) -> bool:
+        """Ask the venue; where it has what is not ours, wait until the engine has told it apart, too.
 
-    def _differs(self, symbol: str) -> bool:
-        """The venue shows other contracts than ours; it takes two reads to tell that they are not."""
-        account, item = self._session.state.account, self._session.state.symbols[symbol]
-        shown = (
-            next((row.size for row in account.positions if row.symbol == symbol), ZERO) if account else ZERO
-        )
-        return shown != item.position.size + item.external_size
+        That takes two of its own reads, and one that shows the average price.
+        """
+        try:
+            account = await self._host.venue.read_account()
+        except VenueError as error:
+            raise UserError(f"the venue did not answer: {error}") from error
+        item = self._session.state.symbols[symbol]
+        venue = next((row.size for row in account.positions if row.symbol == symbol), ZERO)
+        if venue == item.position.size:
+            return bool(item.external_size)
+
+        def told_apart() -> bool | None:
+            known = self._session.state.account
+            rows = known.positions if known else ()
+            shown = next((row.size for row in rows if row.symbol == symbol and row.entry_price > 0), None)
+            held = item.position.size + item.external_size
+            return True if item.external_size and shown == held else None
+
+        return bool(await self._host.until(told_apart, EXTERNAL_S))
 
     async def _stop(self, verb: str, wish: Intent) -> Receipt:
         """Ask, and wait until one stop stands where it is wanted, over all that is held."""
@@ -82,6 +92,7 @@ class StopVerbs(VerbBase):
 
         done = await self._host.until(standing, CONFIRM_S)
         decision = state.decisions.get(intent_id)
+        done = done and decision is not None
         told = "; ".join(finding.found for finding in decision.findings) if decision else ""
         stop = shown(state.symbols[wish.symbol].stop_price)
         said = f"{wish.symbol} stop at {stop}; {told}" if done else "the venue has not confirmed it yet"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from contractdesk.console.changes import changed_orders, order_line, positions_now, stops_now
+from contractdesk.console.changes import changed_orders, left_alone, order_line, positions_now, stops_now
 from contractdesk.console.receipts import Receipt
 from contractdesk.console.verb_base import CONFIRM_S, VerbBase
 from contractdesk.console.watching import READY_S
@@ -59,10 +59,10 @@ class Verbs(VerbBase):
         before = self._picture()
         await self._host.ask(FlattenAsked(ts_ns=self._now(), who=PERSON, symbol=target))
         done = await self._host.until(lambda: True if self._flat(target) else None, FLATTEN_S)
+        after = self._picture()
         said = f"{target or 'all symbols'}: entries cancelled, positions closed" if done else "still closing"
-        return self._receipt(
-            "flatten", before, f"{said}; state {self._picture().state.value}", done=bool(done)
-        )
+        said += f"{left_alone(after)}; state {after.state.value}"
+        return self._receipt("flatten", before, said, done=bool(done))
 
     async def tune_risk(self, changes: dict[str, Any]) -> Receipt:
         """Change risk settings within their ranges: ``{"size_cap": "0.02"}``; ConfigError names a range."""
@@ -243,8 +243,9 @@ class Verbs(VerbBase):
     def closing_receipt(self, before: DeskSnapshot, *, done: bool) -> Receipt:
         """What closing the desk has done; any thread may ask once the loop has nothing more to do."""
         after = self._session.snapshot
-        held = any(row.size for row in after.positions)
+        held = any(row.size for row in after.positions if row.origin == "own")
         kept = "positions stay under their stops on the venue" if held else "no position is open"
+        kept += left_alone(after)
         return Receipt(
             verb="close",
             done=done,

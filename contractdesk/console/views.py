@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from contractdesk.clock import NS_PER_S
-from contractdesk.console.tables import Table
+from contractdesk.console.tables import Table, shown
 from contractdesk.desk.records import Booking, Records
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.errors import UserError
@@ -193,12 +193,11 @@ class Pnl:
 
     def __repr__(self) -> str:
         unrealized = self._snapshot.unrealized_pnl
-        return f"{self.by('strategy', 'symbol')!r}\nunrealized: {unrealized}"
+        return f"{self.by('strategy', 'symbol')!r}\nunrealized: {shown(unrealized)}"
 
     def _repr_html_(self) -> str:
-        return (
-            f"{self.by('strategy', 'symbol')._repr_html_()}<p>unrealized: {self._snapshot.unrealized_pnl}</p>"
-        )
+        unrealized = shown(self._snapshot.unrealized_pnl)
+        return f"{self.by('strategy', 'symbol')._repr_html_()}<p>unrealized: {unrealized}</p>"
 
 
 def _sums(bookings: Sequence[Booking]) -> tuple[Decimal, Decimal, Decimal, Decimal, int]:

@@ -31,6 +31,7 @@ class VenuePosition(Struct, frozen=True, kw_only=True):
     leverage: Decimal
     margin_mode: MarginMode = MarginMode.CROSS
     liquidation_price: Decimal | None = None  # None: the venue says there is none
+    settle: str = ""  # of its profit; "" = the account's own asset
 
 
 class Account(Struct, frozen=True, kw_only=True):

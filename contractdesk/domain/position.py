@@ -13,10 +13,26 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.instrument import ZERO, Instrument, cash
 from contractdesk.domain.intents import AtrStop
 from contractdesk.domain.orders import Side
+
+
+def external_cost(
+    terms: Instrument, ours: Position, external_size: Decimal, shown: VenuePosition | None
+) -> Fraction | None:
+    """Exact cost of the contracts that are not ours; None where the venue names no price.
+
+    The venue's average is of the whole position, ours included; a picture of another size is an older
+    one, and its average the best guess.
+    """
+    if shown is None or shown.entry_price <= 0:
+        return None
+    if shown.size == ours.size + external_size:
+        return terms.cost(shown.size, shown.entry_price) - ours.cost
+    return terms.cost(external_size, shown.entry_price)
 
 
 class Trail(Struct, frozen=True, kw_only=True):

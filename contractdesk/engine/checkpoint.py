@@ -18,7 +18,7 @@ from contractdesk.engine.state import Desk, Hosted, HostStatus
 from contractdesk.errors import StorageError
 from contractdesk.strategy.bars import BarSeries, SeriesState
 
-VERSION = 1
+VERSION = 2
 
 
 class Versioned(Struct, frozen=True):

@@ -98,9 +98,14 @@ class Core:
     def read_account(self, *, since_ns: int = 0) -> None:
         """Ask for the account, unless a question is under way whose answer will be fresh enough.
 
-        One that was asked before ``since_ns`` is not.
+        One that was asked before ``since_ns``, or before money came or went, is not. While the venue
+        demands silence nothing is asked; the next read is due at its end.
         """
         desk, reads = self.desk, self.desk.account_reads
+        since_ns = max(since_ns, desk.account_after_ns)
+        if desk.now_ns < desk.silent_until_ns:
+            desk.account_due_ns = max(desk.account_due_ns, desk.silent_until_ns)
+            return
         newest_ns = next(reversed(reads.values()), 0)
         if newest_ns >= max(since_ns, 1) and desk.now_ns < newest_ns + int(
             desk.risk.account_max_age_s * NS_PER_S

@@ -124,6 +124,9 @@ class Engine:
                 self._timers.run()
             if not quick or due or core.busy:
                 self._settle()
+                if core.measuring:  # a wish has been booked: its sample is of this event, too
+                    self._breaking.measure()
+                    self._settle()
                 self._guarding.on_settled()
                 self._deadline = self._timers.deadline_ns() or NEVER
         finally:
@@ -188,7 +191,8 @@ class Engine:
         asked_ns = self._desk.account_reads.pop(event.request_id, 0)
         if asked_ns < self._desk.account_ns or not asked_ns:
             return  # overtaken by a newer one, or given up: how old it is, nobody knows
-        self._ledger.on_account(event.account, asked_ns, event.request_id)
+        if not self._ledger.on_account(event.account, asked_ns, event.request_id):
+            return  # from before money came or went: whoever waits, waits for a newer one
         self._guarding.look()
         self._intents.on_account()
 

@@ -69,7 +69,7 @@ class Guarding:
         gauge = rule.gauge(self._desk)
         measured = f": {gauge.found}, limit {gauge.limit}" if gauge else ""
         self._core.notify(Severity.ALARM, CODE, f"unwinding{measured}")
-        self._desk.unwound = Unwinding(since_ns=self._desk.now_ns)
+        self._desk.unwound = Unwinding()
         return self._desk.unwound
 
     def _step(self, unwound: Unwinding) -> None:

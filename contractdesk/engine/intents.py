@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from contractdesk.domain.commands import Approved, SubmitOrder
 from contractdesk.domain.instrument import Rounding
-from contractdesk.domain.intents import Finding, FixedStop, Intent, IntentKind, Refused
+from contractdesk.domain.intents import AtrStop, Finding, FixedStop, Intent, IntentKind, Refused
 from contractdesk.domain.orders import OrderRole, Side
 from contractdesk.domain.views import Decision, TradingState
 from contractdesk.engine.core import Core, Wished
@@ -20,6 +20,7 @@ from contractdesk.engine.state import NS_PER_S, HostStatus, Limits, Market, Pend
 from contractdesk.engine.stop_intents import StopIntents, trail_of
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.portfolio import NS_PER_HOUR
+from contractdesk.strategy.indicators import MAX_PERIOD
 
 
 class Intents:
@@ -262,7 +263,20 @@ class Intents:
             del self._desk.decisions[next(iter(self._desk.decisions))]
 
 
+def _sane_atr(stop: object) -> bool:
+    """None, or an ATR stop that can be reckoned: a strategy may have made it by hand."""
+    if not isinstance(stop, AtrStop):
+        return stop is None
+    whole = isinstance(stop.period, int) and 1 <= stop.period <= MAX_PERIOD
+    multiple = stop.multiple
+    return whole and isinstance(multiple, Decimal) and multiple.is_finite() and multiple > 0
+
+
 def _sane(intent: Intent) -> bool:
+    if isinstance(intent.stop, AtrStop) and not _sane_atr(intent.stop):
+        return False
+    if not _sane_atr(intent.trail_by) or not isinstance(intent.trail, bool | None):
+        return False
     stop = intent.stop.price if isinstance(intent.stop, FixedStop) else None
     numbers = (intent.size, intent.notional, intent.amount, intent.limit, intent.take_profit, stop)
     return all(number is None or (number.is_finite() and number > 0) for number in numbers) and (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 
 from msgspec.structs import replace
 
@@ -16,10 +17,12 @@ from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import FundingPaid, WalletChanged
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO, cash
+from contractdesk.domain.position import external_cost
 from contractdesk.domain.views import TradingState
-from contractdesk.engine.core import Booking, Core, bounded
+from contractdesk.engine.core import SOON_NS, Booking, Core, bounded
 from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Tracked
 
+ADOPTED = "adopted-"  # and the number of the wish: the client id of what was not bought here
 RECONCILE_AFTER_FILL_NS = NS_PER_S  # fills come in bursts: one reconciliation for all of them
 
 
@@ -70,7 +73,7 @@ class Ledger:
         on_ours = _closing(market.position.size, left)
         market.external_size += left - on_ours
         if not on_ours:
-            self._keep(fill)
+            self._core.measuring = True
             self._core.touch(fill.symbol)
             return
         self.book(replace(fill, signed_size=on_ours, strategy_id=market.guard.strategy_id), None)
@@ -79,23 +82,24 @@ class Ledger:
         if self._desk.state is TradingState.ACTIVE:
             self._core.enter_state(TradingState.REDUCING, f"{fill.symbol}: {text}")
 
-    def adopt(self, market: Market, entry_price: Decimal) -> Booking:
-        """Book what is external as ours, as if it had been bought here at ``entry_price`` without a fee.
+    def adopt(self, market: Market, cost: Fraction, intent_id: int) -> Booking:
+        """Book what is external as ours, as if it had been bought here for ``cost`` without a fee.
 
         The breaker's profit stays what it is: what the contracts had made before is not made again.
         """
         size, mark, terms = market.external_size, market.trusted.price, market.instrument
+        price = terms.average_price(size, cost)
         if mark is not None:
             market.carried.profit(terms, ZERO, mark)
-            market.carried.realized -= cash(terms.exact_pnl(size, terms.cost(size, entry_price), mark))
+            market.carried.realized -= cash(terms.exact_pnl(size, terms.cost(size, price), mark))
         market.external_size = ZERO
         fill = Fill(
             symbol=terms.symbol,
             trade_id=f"adopted-{self._core.request_id()}",
-            client_id="adopted",
+            client_id=f"{ADOPTED}{intent_id}",
             venue_order_id="",
             signed_size=size,
-            price=entry_price,
+            price=price,
             fee=ZERO,
             fee_asset=terms.settle,
             liquidity=Liquidity.TAKER,
@@ -141,14 +145,17 @@ class Ledger:
             return
         desk.wallet_balance, desk.wallet_ns = event.wallet_balance, event.venue_ns
         if event.change and desk.started:
+            soon_ns = desk.now_ns + SOON_NS  # several such changes come in a burst
             too_old_ns = desk.now_ns - int(desk.risk.account_max_age_s * NS_PER_S) - 1
             desk.account_ns = min(desk.account_ns, too_old_ns)
-            desk.account_reads.clear()
-            self._core.read_account()
+            desk.account_after_ns = desk.now_ns
+            desk.account_due_ns = min(desk.account_due_ns or soon_ns, soon_ns)
 
-    def on_account(self, account: Account, asked_ns: int, request_id: int) -> None:
-        """The account as it was read; it is as old as the question."""
+    def on_account(self, account: Account, asked_ns: int, request_id: int) -> bool:
+        """The account as it was read; it is as old as the question. False: a newer one is known."""
         desk = self._desk
+        if asked_ns < max(desk.account_ns, desk.account_after_ns):
+            return False
         desk.account, desk.account_ns, desk.account_request = account, asked_ns, request_id
         if not account.venue_ns or account.venue_ns >= desk.wallet_ns:
             desk.wallet_balance = account.wallet_balance
@@ -157,6 +164,7 @@ class Ledger:
             market = self._core.market(position.symbol)
             if market is not None and position.leverage > 0:
                 market.leverage = position.leverage
+        return True
 
 
 def latest_mark(market: Market) -> Decimal | None:
@@ -167,15 +175,19 @@ def unrealized(desk: Desk, mark_of: Callable[[Market], Decimal | None] = latest_
     """Unrealized PnL of all positions at the marks; as last read where there is no mark."""
     read = {position.symbol: position for position in desk.account.positions} if desk.account else {}
     total = ZERO
+    asset = desk.config.asset
     for symbol, market in desk.symbols.items():
         reported = read.pop(symbol, None)
         mark = mark_of(market)
+        if market.instrument.settle != asset:
+            continue  # its profit is in another currency, and in another wallet
         if mark is None:
             total += reported.unrealized_pnl if reported else ZERO
         else:
             total += market.position.unrealized_pnl(market.instrument, mark)
             total += _external_pnl(market, reported, mark)
-    return total + sum((position.unrealized_pnl for position in read.values()), ZERO)
+    unwatched = (position for position in read.values() if position.settle in ("", asset))
+    return total + sum((position.unrealized_pnl for position in unwatched), ZERO)
 
 
 def equity(desk: Desk) -> Decimal:
@@ -185,11 +197,9 @@ def equity(desk: Desk) -> Decimal:
 
 def _external_pnl(market: Market, reported: VenuePosition | None, mark: Decimal) -> Decimal:
     """PnL of what is not ours, at the venue's average entry."""
-    if not market.external_size or reported is None or not reported.entry_price:
-        return ZERO
-    instrument = market.instrument
-    cost = instrument.cost(market.external_size, reported.entry_price)
-    return cash(instrument.exact_pnl(market.external_size, cost, mark))
+    size, terms = market.external_size, market.instrument
+    cost = external_cost(terms, market.position, size, reported)
+    return ZERO if not size or cost is None else cash(terms.exact_pnl(size, cost, mark))
 
 
 def _closing(size: Decimal, change: Decimal) -> Decimal:

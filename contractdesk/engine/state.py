@@ -135,9 +135,8 @@ class Guard(Struct, kw_only=True):
 
 
 class Unwinding(Struct, kw_only=True):
-    """The margin guard at work: since when, and what it waits for."""
+    """The margin guard at work, and what it waits for."""
 
-    since_ns: int
     acted_ns: int = 0  # of its last act
     settled: int | None = None  # the last request before it came to its end; None = it goes on
     cancelled: bool = False  # own entries have been cancelled
@@ -256,6 +255,7 @@ class Desk(Struct, kw_only=True):
     account: Account | None = None
     account_ns: int = 0
     account_request: int = 0  # that it answers
+    account_after_ns: int = 0  # what was asked before is of before money came or went
     wallet_balance: Decimal = ZERO
     wallet_ns: int = 0  # venue time of it
     clock_offset_ms: float = 0.0

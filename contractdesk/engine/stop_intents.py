@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from contractdesk.domain.account import VenuePosition, liquidation_price
 from contractdesk.domain.instrument import Rounding
 from contractdesk.domain.intents import AtrStop, Finding, FixedStop, Intent
-from contractdesk.domain.position import Trail
+from contractdesk.domain.position import Trail, external_cost
 from contractdesk.engine.core import Core
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.state import Market, Pending
 from contractdesk.engine.trailing import Trailing
+from contractdesk.risk.trailing import better
 from contractdesk.risk.words import failed, foreign, number, passed
 
 RULE = "hard_stop"
@@ -44,6 +45,9 @@ class StopIntents:
             return failed(RULE, "no position to stop", "an open position", "an entry")
         if intent.stop is None and intent.trail is None:
             return failed(RULE, "no price", "a stop, or whether it follows", "a valid mark, or stop=<price>")
+        by = intent.trail_by
+        if intent.trail and by is not None and by.timeframe and by.timeframe not in market.series:
+            return failed(RULE, f"no {by.timeframe} bars", "bars that are watched", ", ".join(market.series))
         noted = []
         if intent.stop is not None:
             finding = self._move(pending, market)
@@ -57,48 +61,52 @@ class StopIntents:
         return passed(RULE, ", ".join(noted), "")
 
     def _move(self, pending: Pending, market: Market) -> Finding:
-        price, size, now = self._price(pending, market, market.position.size), market.position.size, None
-        bound = self._bound(market, size, market.position.cost)
-        sign, now = (1 if size > 0 else -1), market.guard.stop_price
-        objection = _objection(market, price, sign, bound)
+        size, now = market.position.size, market.guard.stop_price
+        price, sign = self._price(pending, market, size), (1 if size > 0 else -1)
+        objection = _objection(market, price, sign, self._bound(market, sign))
         if objection is not None or price is None:
             return objection or failed(RULE, "no price", "a stop and a known mark", "a valid mark")
         looser = now is not None and sign * (price - now) < 0
         if (forbidden := _loosened(pending, price, sign, now)) is not None:
             return forbidden
         market.guard.stop_price = price
-        if looser and market.trail.on:  # it would be taken back at the next mark
+        if looser and market.trail.on and pending.intent.trail is None:  # the next mark would take it back
             market.trail = replace(market.trail, on=False)
             return passed(RULE, f"stop moved to {number(price)}, and fixed: trail_stop() lets it follow", "")
         return passed(RULE, f"stop moved to {number(price)}", "")
 
-    @staticmethod
-    def _let(intent: Intent, market: Market) -> str:
+    def _let(self, intent: Intent, market: Market) -> str:
         by = intent.trail_by or market.trail.by
         market.trail = replace(market.trail, on=bool(intent.trail), by=by)
-        return "the stop follows the market" if intent.trail else "the stop stays where it is"
+        if not intent.trail:
+            return "the stop stays where it is"
+        off = "" if self._desk.risk.trailing else ", once risk.tune(trailing=True) permits it"
+        return f"the stop follows the market{off}"
 
     # -- adopting --------------------------------------------------------------------------
 
     def adopt(self, pending: Pending, market: Market) -> Finding:
         """Take what is external as ours, at the venue's average price, and stop it."""
         shown = self._shown(market)
-        finding = self._not_to_be_adopted(market, shown)
-        if finding is not None or shown is None:
-            return finding or failed("adoption", "not shown", "a read of the account", "a read of it")
-        whole = market.position.size + market.external_size
-        price, sign = self._price(pending, market, whole), (1 if whole > 0 else -1)
-        cost = market.position.cost + market.instrument.cost(market.external_size, shown.entry_price)
-        objection = _objection(market, price, sign, self._bound(market, whole, cost))
+        finding, mark = self._not_to_be_adopted(market, shown), market.trusted.price
+        if finding is not None or mark is None:
+            return finding or failed(
+                "adoption", "no mark that is beyond doubt", "a valid mark", "the next one"
+            )
+        taken, before, trail = market.external_size, market.position, market.trail
+        price, sign = self._price(pending, market, taken), (1 if taken > 0 else -1)
+        objection = _objection(market, price, sign, self._bound(market, sign))
         objection = objection or _loosened(pending, price, sign, market.guard.stop_price)
         if objection is not None:
             return objection
-        taken = market.external_size
-        booking = self._ledger.adopt(market, shown.entry_price)
-        self._protection.on_booking(booking, market)
+        cost = external_cost(market.instrument, before, taken, shown) or market.instrument.cost(taken, mark)
+        self._protection.on_booking(self._ledger.adopt(market, cost, pending.intent_id), market)
         market.guard.stop_price = price
-        mark = market.trusted.price  # what the best one was before, nobody here has seen
-        market.trail = replace(trail_of(pending), best=mark)
+        if before.size:  # more of the same: its best mark stays, and it follows as before
+            wished = trail.on if pending.intent.trail is None else pending.intent.trail
+            market.trail = replace(trail, on=wished, best=better(sign, trail.best, mark))
+        else:  # what the best mark was before, nobody here has seen
+            market.trail = replace(trail_of(pending), best=mark)
         self._core.touch(market.instrument.symbol)
         return passed("adoption", f"{number(taken)} contracts are ours, stop {number(price or taken)}", "")
 
@@ -112,8 +120,11 @@ class StopIntents:
             return failed("adoption", found, "one direction", "closing one of the two first")
         if account is not None and market.instrument.settle != account.asset:
             return foreign("adoption", market.instrument, account, "this account's asset")
-        if shown is None or shown.entry_price <= 0:
-            return failed("adoption", "no entry price known", "the venue's own", "a read of the account")
+        if self._desk.hedged:
+            return failed("adoption", "hedge mode", "one-way mode", "set_position_mode('one_way')")
+        if shown is None or shown.entry_price <= 0 or shown.size != ours + external:
+            limit = "the venue's own, of this very position"
+            return failed("adoption", "no entry price known yet", limit, "the next read of the account")
         if market.guard.flatten_reason:
             return failed("adoption", market.guard.flatten_reason, "no closing under way", "a flat position")
         return None
@@ -140,18 +151,22 @@ class StopIntents:
                 return None
         return market.instrument.round_price(exact, Rounding.UP if sign > 0 else Rounding.DOWN)
 
-    def _bound(self, market: Market, size: Decimal, cost: Fraction) -> Decimal | None:
-        """The liquidation price, moved inside by the buffer; None where there is none.
+    def _bound(self, market: Market, sign: int) -> Decimal | None:
+        """The liquidation price of the whole position, moved inside by the buffer; None where there is none.
 
         The venue's own where its picture shows this very position; an older one may be of another
         position, even of the other direction: then ours, from the tiers.
         """
-        shown = self._shown(market)
+        shown, ours = self._shown(market), market.position
+        size = ours.size + market.external_size
+        if size * sign <= 0:
+            return None
         if shown is not None and shown.size == size:
             price = shown.liquidation_price
         else:
-            price = liquidation_price(market.instrument, size, cost, self._desk.wallet_balance)
-        sign = 1 if size > 0 else -1
+            external = external_cost(market.instrument, ours, market.external_size, shown) or Fraction(0)
+            cost, wallet = ours.cost + external, self._desk.wallet_balance
+            price = liquidation_price(market.instrument, size, cost, wallet)
         return None if price is None else price * (1 + sign * self._desk.risk.stop_liquidation_buffer)
 
 
@@ -184,7 +199,8 @@ def _objection(market: Market, price: Decimal | None, sign: int, bound: Decimal 
         return failed(RULE, "no price", "a stop and a known mark", "a valid mark, or stop=<price>")
     if sign * (mark - price) <= 0:
         side = "below" if sign > 0 else "above"
-        return failed(RULE, f"stop {number(price)}", f"{side} the mark {number(mark)}", "exit_position()")
+        limit = f"{side} the mark {number(mark)}"
+        return failed(RULE, f"stop {number(price)}", limit, f"a stop {limit}, or closing the position")
     if bound is not None and sign * (price - bound) <= 0:
         limit = f"inside {bound.quantize(Decimal('0.000001')).normalize():f}"
         return failed(RULE, f"stop {number(price)}", limit, NEARER)

@@ -15,7 +15,7 @@ from contractdesk.engine.amending import covers, under_way
 from contractdesk.engine.core import Core
 from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.order_tracker import OrderTracker
-from contractdesk.engine.state import Market, Tracked
+from contractdesk.engine.state import AmendState, Market, Tracked
 
 MAX_LIVE_STOPS = 2
 CONFIRMED = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED, OrderStatus.TRIGGERED)
@@ -44,7 +44,7 @@ class Stops:
         fitting = [tracked for tracked in right if self._fits(market, tracked)]
         holding = [tracked for tracked in fitting if tracked.order.status in CONFIRMED]
         if holding:
-            market.guard.rejections = market.guard.unheard = 0
+            market.guard.rejections = market.guard.unheard = market.guard.moves_refused = 0
             for tracked in right:
                 if tracked is not holding[0]:
                     self._orders.cancel(tracked)
@@ -118,7 +118,8 @@ class Stops:
             return False
         stop = staying[0]
         if under_way(stop):
-            return True
+            lost = stop.amending is not None and stop.amending.state is AmendState.LOST
+            return not (lost and market.guard.uncovered)  # a second stop covers what waits for an answer
         working = stop.order.status is OrderStatus.WORKING
         return working and self._orders.amends.attempt(stop, abs(market.position.size), wanted)
 

@@ -8,6 +8,7 @@ from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Refused
 from contractdesk.domain.orders import Order, OrderRole
 from contractdesk.domain.views import Decision
+from contractdesk.engine.ledger import ADOPTED
 from contractdesk.engine.state import Desk, Tracked
 
 
@@ -25,6 +26,7 @@ class Story(Struct, frozen=True, kw_only=True):
 
 def story_of(desk: Desk, asked: str) -> Story | None:
     """The story behind a client, venue, trade or intent id; None where the id is not known here."""
+    asked = asked.removeprefix(ADOPTED)
     tracked = _order(desk, asked)
     decision = _decision(desk, asked, tracked)
     if tracked is None and decision is None:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
+from contractdesk.domain.instrument import ContractKind
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import Side
 from contractdesk.domain.views import DeskView
@@ -68,7 +69,7 @@ class FundingGate(Struct, frozen=True):
 
 
 class OpenInterestGate(Struct, frozen=True):
-    """Open interest, in base units, is at most ``drop`` below its highest of the last ``window_ns``."""
+    """Open interest (base; inverse: quote) is at most ``drop`` below its highest of ``window_ns``."""
 
     drop: Decimal
     window_ns: int
@@ -88,11 +89,12 @@ class OpenInterestGate(Struct, frozen=True):
         if not most:
             return failed(INTEREST, "no open interest", limit, "a contract that somebody holds")
         ok = Fraction(most - now) <= Fraction(self.drop) * Fraction(most)
-        base = item.instrument.base
-        found = f"{percent(most - now, most)} below: {number(now)} of {number(most)} {base}"
+        terms = item.instrument
+        unit = terms.base if terms.kind is ContractKind.LINEAR else terms.quote
+        found = f"{percent(most - now, most)} below: {number(now)} of {number(most)} {unit}"
         least = most * (1 - self.drop)
-        advice = f">= {number(least)} {base}, or a highest that is older"
-        return judged(INTEREST, found, limit, advice, ok=ok, left=f"{number(now - least)} {base}")
+        advice = f">= {number(least)} {unit}, or a highest that is older"
+        return judged(INTEREST, found, limit, advice, ok=ok, left=f"{number(now - least)} {unit}")
 
     def _missing(self, history: OpenInterestHistory, now_ns: int) -> tuple[str, str] | None:
         """What is not known of the window, and what would be enough."""

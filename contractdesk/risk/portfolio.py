@@ -13,7 +13,8 @@ from contractdesk.risk.proposal import Proposal, mark_of, worst_of_order
 from contractdesk.risk.sizing import entries, net_size
 from contractdesk.risk.words import failed, foreign, judged, money, number, percent
 
-NS_PER_HOUR = 3600 * 1_000_000_000
+NS_PER_S = 1_000_000_000
+NS_PER_HOUR = 3600 * NS_PER_S
 GROSS, RATE, DAY = "gross_exposure", "entry_rate", "daily_loss"
 
 
@@ -65,11 +66,9 @@ class EntryRate(Struct, frozen=True):
         since = view.now_ns - NS_PER_HOUR
         sent = [ns for ns in view.entry_times if ns > since]
         ok = len(sent) < self.limit
-        wait_s = 0 if ok else (sent[-self.limit] - since) / 1e9
+        wait_s = 0 if ok else -(-(sent[-self.limit] - since) // NS_PER_S)
         found, limit = f"{len(sent)} in the last hour", f"< {self.limit} entries an hour"
-        return judged(
-            RATE, found, limit, f"{wait_s:.0f} s of waiting", ok=ok, left=str(self.limit - len(sent))
-        )
+        return judged(RATE, found, limit, f"{wait_s} s of waiting", ok=ok, left=str(self.limit - len(sent)))
 
 
 class DailyLoss(Struct, frozen=True):

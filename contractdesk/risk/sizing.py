@@ -13,6 +13,7 @@ from fractions import Fraction
 from contractdesk.domain.account import Account, VenuePosition, liquidation_price
 from contractdesk.domain.instrument import ZERO, ContractKind, Instrument, Rounding, cash
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus, Side
+from contractdesk.domain.position import external_cost
 from contractdesk.domain.views import DeskView, SymbolView
 from contractdesk.risk.proposal import Proposal, adverse_price, mark_of, worst_of_order
 from contractdesk.risk.settings import CapBasis
@@ -50,13 +51,16 @@ def exposure(view: DeskView, item: SymbolView, side: Side, collar: Decimal) -> F
     return total
 
 
-def cap_used(item: SymbolView, notional: Fraction, basis: CapBasis) -> Fraction | None:
+def cap_used(
+    item: SymbolView, notional: Fraction, basis: CapBasis, leverage: Decimal | None = None
+) -> Fraction | None:
     """What the cap counts of a symbol's whole ``notional``; None where the leverage is unknown."""
+    leverage = item.leverage if leverage is None else leverage
     if basis is CapBasis.NOTIONAL:
         return notional
-    if item.leverage <= 0:
+    if leverage <= 0:
         return None
-    return notional / Fraction(min(item.leverage, item.instrument.tier(notional).max_leverage))
+    return notional / Fraction(min(leverage, item.instrument.tier(notional).max_leverage))
 
 
 def cap_notional(item: SymbolView, allowed: Fraction, basis: CapBasis) -> Fraction | None:
@@ -170,8 +174,11 @@ def held_cost(account: Account, item: SymbolView) -> Fraction:
     """Exact cost of the whole position; the external part at the venue's average entry price."""
     if not item.external_size:
         return item.position.cost
-    position = venue_position(account, item.instrument.symbol)
-    price = position.entry_price if position is not None and position.entry_price > 0 else mark_of(item)
+    shown = venue_position(account, item.instrument.symbol)
+    external = external_cost(item.instrument, item.position, item.external_size, shown)
+    if external is not None:
+        return item.position.cost + external
+    price = mark_of(item)
     if price is None:
         return item.position.cost
     return item.position.cost + item.instrument.cost(item.external_size, price)

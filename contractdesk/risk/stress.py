@@ -23,6 +23,8 @@ from contractdesk.risk.settings import RiskSettings
 from contractdesk.risk.sizing import cap_used, entries, held_cost, net_size
 from contractdesk.risk.words import money, number, percent
 
+MOST = 100  # times the price
+
 
 class Shock(Struct, frozen=True, kw_only=True):
     """``price`` by symbol, or for all of them: -0.1 is ten per cent lower. ConfigError for what cannot be."""
@@ -34,8 +36,9 @@ class Shock(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         moves = self.price.values() if isinstance(self.price, Mapping) else (self.price,)
         for move in moves:
-            if not move.is_finite() or move <= -1:
-                raise ConfigError(f"price={move} is not permitted: a share of the price above -1, as -0.1")
+            if not move.is_finite() or not -1 < move <= MOST:
+                words = f"a share of the price above -1 and up to {MOST}, as -0.1"
+                raise ConfigError(f"price={move} is not permitted: {words}")
         if not self.funding.is_finite():
             raise ConfigError(f"funding={self.funding} is not permitted: a rate, as 0.0005")
         if self.leverage is not None and not 1 <= self.leverage <= 1000:
@@ -103,6 +106,10 @@ class _Line(Struct, kw_only=True):
         return self.item.instrument.cost(self.size, self.shocked)
 
     @property
+    def worth_before(self) -> Fraction:
+        return self.item.instrument.cost(self.size, self.mark)
+
+    @property
     def profit(self) -> Fraction:
         return self.item.instrument.exact_pnl(self.size, self.cost, self.shocked)
 
@@ -132,14 +139,23 @@ def stressed(view: DeskView, settings: RiskSettings, shock: Shock) -> Stress | N
         return None
     lines = [line for symbol in view.symbols if (line := _line(view, account, symbol, shock)) is not None]
     known = {line.symbol for line in lines}
-    unknown = [position for position in account.positions if position.size and position.symbol not in known]
-    funding = sum((-line.worth * Fraction(shock.funding) for line in lines), Fraction(0))
+    unknown = [
+        p for p in account.positions if p.size and p.symbol not in known and p.settle in ("", account.asset)
+    ]
+    funding = sum((-line.worth_before * Fraction(shock.funding) for line in lines), Fraction(0))
     wallet = Fraction(account.wallet_balance) + funding
     unrealized = sum((line.profit for line in lines), Fraction(0))
     unrealized += sum((Fraction(position.unrealized_pnl) for position in unknown), Fraction(0))
     equity = wallet + unrealized
     initial = sum((line.initial() for line in lines), Fraction(0))
     maintenance = sum((line.maintenance for line in lines if line.size), Fraction(0))
+    if unknown:  # their margins are the rest of what the account shows
+        before = [_line(view, account, line.symbol, Shock()) for line in lines]
+        rest = [line for line in before if line is not None]
+        bound = sum((line.initial() for line in rest), Fraction(0))
+        initial += max(Fraction(0), Fraction(account.initial_margin) - bound)
+        bound = sum((line.maintenance for line in rest if line.size), Fraction(0))
+        maintenance += max(Fraction(0), Fraction(account.maintenance_margin) - bound)
     change = funding + sum((line.profit - line.profit_before for line in lines), Fraction(0))
     return Stress(
         asset=account.asset,
@@ -262,20 +278,22 @@ def _unwinding(lines: list[_Line], equity: Fraction, limit: Fraction) -> str:
 
 def _stop(line: _Line) -> Firing:
     stop, fires = line.item.stop_price, _fires(line)
-    terms = line.item.instrument
-    at_stop = cash(terms.exact_pnl(line.size, line.cost, stop)) if stop is not None else ZERO
+    terms, ours = line.item.instrument, line.item.position  # it closes what is ours
+    at_stop = ours.unrealized_pnl(terms, stop) if stop is not None else ZERO
+    there = ours.unrealized_pnl(terms, line.shocked)
     slip = f"; at the stop it would be {money(at_stop, terms.settle, up=False)}" if fires else ""
     return Firing(
         rule=f"hard_stop {line.symbol}",
         fires=fires,
         found=f"mark {number(_short(line.shocked))}",
         limit="no stop" if stop is None else f"stop {number(stop)}",
-        then=f"closed near the mark: {money(line.profit, terms.settle, up=False)}{slip}" if fires else "",
+        then=f"closed near the mark: {money(there, terms.settle, up=False)}{slip}" if fires else "",
     )
 
 
 def _cap(settings: RiskSettings, line: _Line, equity: Fraction, account: Account) -> Firing:
-    used = cap_used(line.item, abs(line.worth), settings.cap_basis) or Fraction(0)
+    exposure = abs(line.worth) + max(line.bids, line.asks)
+    used = cap_used(line.item, exposure, settings.cap_basis, line.leverage) or Fraction(0)
     most = max(equity, Fraction(0)) * Fraction(settings.size_cap)
     return Firing(
         rule=f"size_cap {line.symbol}",

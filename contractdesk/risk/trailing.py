@@ -103,7 +103,7 @@ def _next_step(symbol: str, item: SymbolView, settings: RiskSettings) -> str:
     if not (item.trail.on and settings.trailing) or atr is None or item.stop_price is None:
         return ""
     sign = 1 if item.position.size > 0 else -1
-    step = max(rule.min_step * atr, item.instrument.tick_size)
+    step = max(item.instrument.round_price(rule.min_step * atr, Rounding.UP), item.instrument.tick_size)
     best = item.stop_price + sign * (step + rule.multiple * atr)
     away = Rounding.UP if sign > 0 else Rounding.DOWN
     return f"{symbol} moves at {number(item.instrument.round_price(best, away))}"

@@ -84,6 +84,7 @@ def exit_position(
 
 def move_stop(symbol: str, price: Number, *, trail: bool | None = None, reason: str = "") -> Intent:
     """Wish to move the position's stop to ``price``, and let it follow the market from there or not."""
+    _check_flag("trail", trail)
     return Intent(
         kind=IntentKind.MOVE_STOP, symbol=symbol, stop=fixed_stop(price), trail=trail, reason=reason
     )
@@ -92,13 +93,17 @@ def move_stop(symbol: str, price: Number, *, trail: bool | None = None, reason: 
 def trail_stop(symbol: str, by: AtrStop | None = None, *, on: bool = True, reason: str = "") -> Intent:
     """Wish that the position's stop follows the market, ``by`` so many ATRs behind, or stays.
 
-    None: as it was opened with, or as the risk settings say.
+    None: as it was opened with, or as the risk settings say. Raises ConfigError.
     """
+    if not (by is None or isinstance(by, AtrStop)):
+        raise ConfigError(f"by={by!r} is not permitted: give atr_stop(14, 2.5), or nothing")
+    _check_flag("on", on)
     return Intent(kind=IntentKind.MOVE_STOP, symbol=symbol, trail=on, trail_by=by, reason=reason)
 
 
 def adopt(symbol: str, stop: StopSpec | Number, *, trail: bool | None = None, reason: str = "") -> Intent:
     """Wish to take a position that was opened elsewhere as this desk's own, under ``stop``."""
+    _check_flag("trail", trail)
     return Intent(kind=IntentKind.ADOPT, symbol=symbol, stop=_stop(stop), trail=trail, reason=reason)
 
 
@@ -109,7 +114,7 @@ def cancel_entries(symbol: str, *, reason: str = "") -> Intent:
 
 def atr_stop(period: int = 14, multiple: Number = Decimal("2.5"), timeframe: str = "") -> AtrStop:
     """A stop ``multiple`` times ATR(``period``) away from the entry; "" is the strategy's timeframe."""
-    if not 1 <= period <= 1000:
+    if not (isinstance(period, int) and 1 <= period <= 1000):
         raise ConfigError(f"period={period!r} is not permitted: it must be from 1 to 1000 bars")
     return AtrStop(period=period, multiple=_decimal("multiple", multiple), timeframe=timeframe)
 
@@ -137,6 +142,7 @@ def _enter(
         raise ConfigError("an entry takes one of size, notional and amount")
     if post_only and limit is None:
         raise ConfigError("a post-only entry rests at a price: give limit=")
+    _check_flag("trail", trail)
     if expire_s is not None and not expire_s > 0:
         raise ConfigError(f"expire_s={expire_s!r} is not permitted: it must be above 0 seconds")
     return Intent(
@@ -154,6 +160,12 @@ def _enter(
         expire_s=expire_s,
         reason=reason,
     )
+
+
+def _check_flag(name: str, value: object) -> None:
+    """A word such as "no" is true to Python, and would mean the opposite of what it says."""
+    if not (value is None or isinstance(value, bool)):
+        raise ConfigError(f"{name}={value!r} is not permitted: it must be True or False")
 
 
 def _stop(stop: StopSpec | Number) -> StopSpec:

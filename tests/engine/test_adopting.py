@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from contractdesk.domain.account import VenuePosition
+from contractdesk.domain.account import PositionMode, VenuePosition
 from contractdesk.domain.commands import PlaceStop, ReduceOrder
-from contractdesk.domain.events import FlattenAsked, OrderFilled, StrategyStarted, TradePrinted
+from contractdesk.domain.events import FlattenAsked, ModesRead, OrderFilled, StrategyStarted, TradePrinted
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import AtrStop, FixedStop, Intent, IntentKind, StopSpec
 from contractdesk.domain.orders import OrderRole, Side
 from contractdesk.engine import client_ids
 from contractdesk.engine.engine import Engine
 from contractdesk.strategy.base import Context, Strategy, Wish
-from tests.engine.bench import CONFIG, MARK, NS_PER_S, SYMBOL, Bench, D, wish
+from tests.engine.bench import CONFIG, MARK, NS_PER_S, SYMBOL, Bench, D, enter, wish
 from tests.engine.test_breaker import later
 from tests.engine.test_trailing import bars
 
@@ -54,7 +54,9 @@ def test_it_is_ours_at_the_venues_price_and_stopped(size: str, stop: str) -> Non
     assert (placed.size, placed.trigger_price) == (abs(D(size)), D(stop))
     bench.accept(placed.client_id)
     assert bench.market.guarded == abs(D(size))
-    assert bench.engine.snapshot().fills[-1].client_id == "adopted"
+    told = bench.engine.why(bench.engine.snapshot().fills[-1].client_id)
+    assert told is not None
+    assert "adopt" in " ".join(told.lines)
 
 
 def test_an_atr_stop_is_taken_from_the_mark_and_follows() -> None:
@@ -196,3 +198,80 @@ def test_it_stays_ours_from_a_checkpoint() -> None:
     bench.now_ns += NS_PER_S
     assert bench.market.guard.stop_price == D(28_500)
     assert bench.engine.why("1") is not None
+
+
+# -- beside what is ours -------------------------------------------------------------------------
+
+
+def test_the_external_part_costs_what_the_venues_average_leaves_for_it() -> None:
+    """Ours 0.1 at 30,000; the venue's average of 0.3 is 32,000: the other 0.2 cost 33,000 each."""
+    bench = Bench(config=WIDE)
+    bench.open("0.1", "29000")
+    fill = bench.make_fill("web", "0.2", "33000")
+    bench.feed(OrderFilled(ts_ns=bench.now_ns, client_id="web", symbol=SYMBOL, fill=fill))
+    bench.advance(3)
+    request = bench.engine._desk.state_read
+    assert request is not None
+    shown = VenuePosition(
+        symbol=SYMBOL, size=D("0.3"), entry_price=D(32_000), unrealized_pnl=ZERO, leverage=D(10)
+    )
+    bench.picture(request.request_id, account=replace(bench.account(), positions=(shown,)))
+    later(bench, 1)
+    adopt(bench, FixedStop(D(29_100)))
+    assert bench.market.position.entry_price(bench.market.instrument) == D(32_000)
+    assert bench.market.position.unrealized_pnl(bench.market.instrument, D(30_000)) == D(-600)
+
+
+def test_a_moved_stop_lies_inside_the_liquidation_of_the_whole_position() -> None:
+    bench = Bench(config=WIDE)
+    bench.open("0.1", "29000")
+    fill = bench.make_fill("web", "3", "30000")
+    bench.feed(OrderFilled(ts_ns=bench.now_ns, client_id="web", symbol=SYMBOL, fill=fill))
+    bench.advance(3)
+    request = bench.engine._desk.state_read
+    assert request is not None
+    shown = VenuePosition(
+        symbol=SYMBOL, size=D("3.1"), entry_price=D(30_000), unrealized_pnl=ZERO, leverage=D(10),
+        liquidation_price=D(26_900),
+    )  # fmt: skip
+    bench.picture(request.request_id, account=replace(bench.account(), positions=(shown,)))
+    bench.ask(wish(IntentKind.MOVE_STOP, stop=FixedStop(D(20_000))))
+    assert last_refusal(bench) == ("hard_stop", "stop 20000", "inside 27034.5")  # 26,900 x 1.005
+
+
+def test_a_picture_of_another_size_adopts_nothing_yet() -> None:
+    bench = external("0.3")
+    fill = bench.make_fill("web", "0.1")
+    bench.feed(OrderFilled(ts_ns=bench.now_ns, client_id="web", symbol=SYMBOL, fill=fill))
+    adopt(bench, FixedStop(D(28_500)))
+    assert last_refusal(bench)[:2] == ("adoption", "no entry price known yet")
+
+
+def test_nothing_is_adopted_in_hedge_mode_or_on_a_doubted_mark() -> None:
+    bench = external()
+    bench.feed(ModesRead(ts_ns=bench.now_ns, position_mode=PositionMode.HEDGE, margin_modes={}, leverages={}))
+    adopt(bench, FixedStop(D(28_500)))
+    assert last_refusal(bench)[:2] == ("adoption", "hedge mode")
+
+
+def test_more_of_what_follows_keeps_its_best_mark() -> None:
+    bench = Bench(config=WIDE)
+    bench.feed(bars())
+    bench.alive()
+    bench.ask(replace(enter("0.1"), stop=AtrStop()))
+    entry = bench.sent[-1].approved.request.client_id
+    bench.accept(entry)
+    bench.fill(entry, "0.1")
+    later(bench, 1, "31000")
+    later(bench, 1, "30800")
+    fill = bench.make_fill("web", "0.2", "30800")
+    bench.feed(OrderFilled(ts_ns=bench.now_ns, client_id="web", symbol=SYMBOL, fill=fill))
+    bench.advance(3)
+    request = bench.engine._desk.state_read
+    assert request is not None
+    shown = VenuePosition(
+        symbol=SYMBOL, size=D("0.3"), entry_price=D(30_533), unrealized_pnl=ZERO, leverage=D(10)
+    )
+    bench.picture(request.request_id, account=replace(bench.account(), positions=(shown,)))
+    adopt(bench, FixedStop(D(30_000)))
+    assert (bench.market.trail.on, bench.market.trail.best) == (True, D(31_000))

@@ -163,7 +163,7 @@ def test_a_checkpoint_keeps_everything() -> None:
     assert len(bench.all(PlaceStop)) == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", msgspec.msgpack.encode({"version": 1, "desk": {}})])
+@pytest.mark.parametrize("data", [b"", b"nonsense", msgspec.msgpack.encode({"version": 2, "desk": {}})])
 def test_what_is_no_checkpoint_is_refused(data: bytes) -> None:
     with pytest.raises(StorageError, match="not a checkpoint"):
         Engine.restore(data, {})

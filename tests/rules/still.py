@@ -90,6 +90,6 @@ def still_exchange(
     now_ns: int, opening: Mapping[str, Decimal] = OPENING
 ) -> tuple[Exchange, dict[str, StillMarket]]:
     """BTC at 60,000, ETH at 3,000 and SOL at 150, in which nothing happens by itself."""
-    listings = default_listings()
+    listings = tuple(one for one in default_listings() if one.symbol in opening)
     markets = {one.symbol: StillMarket(one, opening[one.symbol], now_ns) for one in listings}
     return Exchange(listings, markets, now_ns), markets

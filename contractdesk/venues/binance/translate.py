@@ -202,6 +202,7 @@ def _position(row: rows.PositionRow, instrument: Instrument, leverage: Decimal) 
         leverage=leverage,
         margin_mode=MarginMode.ISOLATED if row.isolated_margin else MarginMode.CROSS,
         liquidation_price=row.liquidation_price or None,
+        settle=instrument.settle,
     )
 
 

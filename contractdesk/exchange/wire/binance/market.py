@@ -212,14 +212,13 @@ def premium_index(mark: Mark, terms: Instrument, face: Face) -> Json:
     return paired(terms, row)
 
 
-def funding_row(funding: FundingRate, product: Product, face: Face) -> Json:
-    row: Json = {
+def funding_row(funding: FundingRate, face: Face) -> Json:
+    return {
         "symbol": funding.symbol,
         "fundingTime": face.ms(funding.ts_ns),
         "fundingRate": money(funding.rate),
         "markPrice": money(funding.mark_price),
     }
-    return {**row, "rateType": "Regular"} if product is COINM else row
 
 
 def funding_info(symbol: str) -> Json:

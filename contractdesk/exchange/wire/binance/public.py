@@ -100,7 +100,7 @@ def funding_rate(call: Call) -> list[Json]:
     ]
     rows.sort(key=lambda row: row.ts_ns)
     rows = rows[-limit:] if start_ns is None else rows[:limit]
-    return [market.funding_row(row, call.product, call.face) for row in rows]
+    return [market.funding_row(row, call.face) for row in rows]
 
 
 def funding_info(call: Call) -> list[Json]:
