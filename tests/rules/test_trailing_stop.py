@@ -32,7 +32,7 @@ MIN_NS = 60 * NS_PER_S
 
 
 class Walk:
-    """A trail as it has to be, by the marks that the test has had printed and the exchange's klines."""
+    """A trail as it has to be, by the marks that the test has asked for and the exchange's klines."""
 
     def __init__(self, at: Seat, symbol: str, sign: int) -> None:
         self.at, self.symbol, self.sign = at, symbol, sign
@@ -59,10 +59,11 @@ class Walk:
         """Move the mark by so many ATRs from the opening, in favour of the position."""
         tick = TICK[self.symbol]
         away = (D(atrs) * OPENING_ATR[self.symbol] / tick).to_integral_value() * tick
-        self.at.venue.move(**{VENUE[self.symbol]: OPENING[VENUE[self.symbol]] + self.sign * away})
-        row = self.at.truth()["marks"][VENUE[self.symbol]]
-        self.marks.append((row["ts_ns"], D(row["mark_price"])))
-        self.at.desk.wait_for(lambda s: s.symbols[self.symbol].mark == D(row["mark_price"]), 10)
+        asked_ns = self.at.truth()["now_ns"]  # it is printed after this, and again and again
+        mark = OPENING[VENUE[self.symbol]] + self.sign * away
+        self.at.venue.move(**{VENUE[self.symbol]: mark})
+        self.marks.append((asked_ns, mark))
+        self.at.desk.wait_for(lambda s: s.symbols[self.symbol].mark == mark, 10)
 
     def followed(self, before: Decimal) -> dict[str, Any]:
         """Wait until one stop stands over all that is held, where it has to be after ``before``."""
@@ -167,7 +168,7 @@ def test_an_add_fills_while_the_stop_is_being_moved(
     walk.go("1")  # the best mark; an add at the far side of the spread takes at once
     at.until(lambda _: any(row["fault"] for row in at.requests()))
     order = at.desk.buy if side == "buy" else at.desk.sell
-    far = D(str(walk.marks[-1][1])) * (1 - sign * D("0.02"))
+    far = walk.marks[-1][1] * (1 - sign * D("0.02"))
     fixed = (far / TICK[symbol]).to_integral_value() * TICK[symbol]
     assert order(symbol, size=ADDED[symbol], stop=fixed).done  # looser than the one that stands: it counts
     total = D(SIZE[symbol]) + D(ADDED[symbol])
