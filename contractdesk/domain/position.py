@@ -25,13 +25,14 @@ def external_cost(
 ) -> Fraction | None:
     """Exact cost of the contracts that are not ours; None where the venue names no price.
 
-    The venue's average is of the whole position, ours included; a picture of another size is an older
-    one, and its average the best guess.
+    The venue's average is of the whole position, ours included. Where it is of another size, an older
+    picture, or leaves less than nothing for the rest, being rounded, it is the best guess itself.
     """
     if shown is None or shown.entry_price <= 0:
         return None
-    if shown.size == ours.size + external_size:
-        return terms.cost(shown.size, shown.entry_price) - ours.cost
+    rest = terms.cost(shown.size, shown.entry_price) - ours.cost
+    if shown.size == ours.size + external_size and rest * Fraction(external_size) > 0:
+        return rest
     return terms.cost(external_size, shown.entry_price)
 
 

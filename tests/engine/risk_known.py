@@ -39,7 +39,7 @@ from contractdesk.domain.events import (
     WalletChanged,
 )
 from contractdesk.domain.fills import Fill
-from contractdesk.domain.instrument import ZERO, Instrument
+from contractdesk.domain.instrument import ZERO, ContractKind, Instrument
 from contractdesk.domain.market import unpack_levels
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from tests.engine.risk_terms import MS, NS_PER_S, D, booked, profit, value
@@ -99,6 +99,14 @@ class Held:
     @property
     def closing(self) -> Side:
         return Side.SELL if self.size > 0 else Side.BUY
+
+    def leaves(self, average: Decimal) -> Decimal:
+        """What the external contracts cost, each, where ``average`` is what all cost, ours included."""
+        rest = value(self.terms, self.net, average) - self.cost
+        if rest * Fraction(self.external) <= 0:
+            return average
+        units = Fraction(self.external) * Fraction(self.terms.contract_size)
+        return booked(rest / units if self.terms.kind is ContractKind.LINEAR else units / rest)
 
     def apply(self, signed: Decimal, price: Decimal, fee: Decimal) -> None:
         was, self.bookings = self.size, self.bookings + 1

@@ -44,6 +44,7 @@ SLACK_NS = NS_PER_S // 20
 IDLE_NS = 3 * NS_PER_S  # of a closing, until the next deadline: an exit that resists its cancel blocks it
 STEP_NS = 8 * NS_PER_S  # the guard is patient for 5 s with its last act
 LOOKS = 3  # at accounts above the limit, each asked for after that, without another act
+STARTUP = 0  # the request that the picture at the start answers
 NAMED = (IntentKind.MOVE_STOP, IntentKind.ADOPT)  # acts of a person that name a stop
 
 
@@ -59,6 +60,7 @@ class Oracle:
         self.refused: set[int] = set()
         self.seen: dict[str, tuple[Position, Decimal, int]] = {}  # as they were compared last
         self.flattening: set[str] = set()  # before the event
+        self.asking = STARTUP  # the picture of the venue that the desk waits for, before the event
         self.idle: dict[str, int] = {}  # since when a closing has nothing under way
         self.over_ns = 0  # since when all accounts have been above the margin limit
         self.looks: set[int] = set()
@@ -78,17 +80,18 @@ class Oracle:
     def before(self) -> None:
         markets = self.desk.symbols.items()
         self.flattening = {symbol for symbol, market in markets if market.guard.flatten_reason}
+        self.asking = self.desk.state_read.request_id if self.desk.state_read else STARTUP
 
     def take(self, event: Event, commands: list[Command], now_ns: int) -> None:
         self.now_ns = now_ns
         known = self.known
-        taken = isinstance(event, AccountRead | VenueStateRead) and self.desk.account is event.account
-        known.hear(event, now_ns, taken=taken)
-        if isinstance(event, AccountRead | VenueStateRead) and taken:
+        read = isinstance(event, VenueStateRead) and event.request_id in (STARTUP, self.asking)
+        known.hear(event, now_ns, taken=read)
+        if isinstance(event, AccountRead | VenueStateRead) and self.desk.account is event.account:
             known.took(event, now_ns)
-            if isinstance(event, VenueStateRead):
-                self._drifts(event, commands)
             self._guarded(commands)
+        if isinstance(event, VenueStateRead) and read:
+            self._drifts(event, commands)
         self._adopted(event)
         self._money()
         self.trading.follow(event, now_ns, self.desk)
@@ -117,7 +120,7 @@ class Oracle:
         item.foreign(signed, price, ZERO)
 
     def _adopted(self, event: Event) -> None:
-        """Adoption books what is external as bought at the venue's price; nothing else does."""
+        """Adoption books what is external at what the venue's average leaves for it; nothing else does."""
         for intent in _wishes(event):
             market = self.desk.symbols.get(intent.symbol)
             if intent.kind is not IntentKind.ADOPT or market is None or market.external_size:
@@ -125,9 +128,10 @@ class Oracle:
             item = self.known.held[intent.symbol]
             if item.external and self.known.account is not None:
                 rows = {row.symbol: row for row in self.known.account.positions}
+                price = item.leaves(rows[intent.symbol].entry_price)
                 taken, item.external = item.external, ZERO
                 item.bookings += 1
-                item.apply(taken, rows[intent.symbol].entry_price, ZERO)
+                item.apply(taken, price, ZERO)
                 self.tally.adoptions += 1
 
     # -- money -----------------------------------------------------------------------------
