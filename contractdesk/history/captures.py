@@ -10,7 +10,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -46,57 +46,58 @@ _STREAMS = {
 }
 Texts = list[tuple[str, str]]
 T = TypeVar("T")
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what the store can hold
 
 
 class _Trade(Struct):
     symbol: str = field(name="s")
     price: str = field(name="p")
     size: str = field(name="q")
-    time_ms: int = field(name="T")
+    time_ms: Whole = field(name="T")
     buyer_made: bool = field(name="m")
-    event_ms: int = field(name="E", default=0)
-    trade_id: int = field(name="t", default=0)
-    aggregate_id: int = field(name="a", default=0)
-    first_id: int = field(name="f", default=0)
-    last_id: int = field(name="l", default=0)
+    event_ms: Whole = field(name="E", default=0)
+    trade_id: Whole = field(name="t", default=0)
+    aggregate_id: Whole = field(name="a", default=0)
+    first_id: Whole = field(name="f", default=0)
+    last_id: Whole = field(name="l", default=0)
     word: str | None = field(name="X", default=ON_THE_BOOK)
 
 
 class _Quote(Struct):
     symbol: str = field(name="s")
-    update_id: int = field(name="u")
+    update_id: Whole = field(name="u")
     bid: str = field(name="b")
     bid_size: str = field(name="B")
     ask: str = field(name="a")
     ask_size: str = field(name="A")
-    time_ms: int = field(name="T", default=0)  # spot has none
-    event_ms: int = field(name="E", default=0)
+    time_ms: Whole = field(name="T", default=0)  # spot has none
+    event_ms: Whole = field(name="E", default=0)
 
 
 class _Depth(Struct):
     symbol: str = field(name="s")
-    first_id: int = field(name="U")
-    last_id: int = field(name="u")
+    first_id: Whole = field(name="U")
+    last_id: Whole = field(name="u")
     bids: Texts = field(name="b")
     asks: Texts = field(name="a")
-    previous_id: int = field(name="pu", default=0)
-    time_ms: int = field(name="T", default=0)
-    event_ms: int = field(name="E", default=0)
+    previous_id: Whole = field(name="pu", default=0)
+    time_ms: Whole = field(name="T", default=0)
+    event_ms: Whole = field(name="E", default=0)
 
 
 class _Snapshot(Struct):
-    last_id: int = field(name="lastUpdateId")
+    last_id: Whole = field(name="lastUpdateId")
     bids: Texts
     asks: Texts
-    time_ms: int = field(name="T", default=0)
+    time_ms: Whole = field(name="T", default=0)
 
 
 class _Mark(Struct):
     symbol: str = field(name="s")
-    event_ms: int = field(name="E")
+    event_ms: Whole = field(name="E")
     mark: Decimal = field(name="p")
     rate: str = field(name="r")
-    next_funding_ms: int = field(name="T")
+    next_funding_ms: Whole = field(name="T")
     index: Decimal = field(name="i", default=Decimal(0))
 
 
@@ -218,7 +219,7 @@ def read(path: Path, series: Series, terms: Terms) -> Iterator[Raw]:
                 if reader.columns.full():
                     yield reader.take()
     except EOFError:
-        reader.columns.spoil(row + 1, "line", "the file ends in the middle: it was being written")
+        reader.columns.tear(f"{path.name} ends in the middle, after line {row}: it was being written")
     yield reader.take()
 
 

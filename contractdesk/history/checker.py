@@ -28,7 +28,7 @@ from contractdesk.history.judging import Judge, Verdict
 from contractdesk.history.raw import Corrupt, Raw, Rules
 from contractdesk.storage.dataset_files import DAY_NS, day_of
 from contractdesk.storage.grid import Ints, Mask
-from contractdesk.storage.schema import Kind, Series
+from contractdesk.storage.schema import DepthFlag, Kind, Series
 from contractdesk.storage.terms import Terms
 
 HOLE_S = 300.0
@@ -45,7 +45,6 @@ class Checker:
         self._names: list[str] = []
         self._findings: list[Finding] = []
         self._ids = IdRanges()
-        self._ascend = True
         self._days: set[int] = set()
         self.quarantined: list[Quarantined] = []
         self.offsets: list[tuple[str, Offset]] = []
@@ -56,7 +55,7 @@ class Checker:
         """The judged rows of a source, batch by batch; its findings are complete at the end."""
         source = _SourceChecks(self._series, rules, Tally(name), self._hole_ns)
         self._names.append(name)
-        self._ascend = rules.ids_ascend
+        before = self.rows_read
         for raw in raws:
             verdict = self._judge.judge(raw, source.duplicates(raw))
             self._note_ids(verdict, rules)
@@ -64,6 +63,8 @@ class Checker:
             source.see(verdict)
             self._days |= set((source.times(verdict)[verdict.kept] // DAY_NS).tolist())
             yield verdict
+        if self.rows_read == before:
+            source.tally.add(FindingKind.NO_ROW, Severity.WARNING, f"it holds no {self._series}")
         offset = source.finish()
         if offset is not None:
             self.offsets.append((name, offset))
@@ -153,6 +154,8 @@ class _SourceChecks:
         raw, kept = verdict.raw, verdict.kept
         for what, count in raw.left_out:
             self.tally.add(FindingKind.LEFT_OUT, Severity.NOTE, what, count=count)
+        for where in raw.torn:
+            self.tally.add(FindingKind.TORN_END, Severity.WARNING, where)
         for word, mask in verdict.types.items():
             _add(self.tally, FindingKind.FOREIGN_TYPE, Severity.NOTE, verdict, mask & kept, f"type {word}")
         if not bool(kept.any()):
@@ -206,7 +209,7 @@ class _SourceChecks:
         raw, kept = verdict.raw, verdict.kept
         first, last = raw.columns["first_id"][kept], raw.columns["last_id"][kept]
         before = np.concatenate([[self._chain], last[:-1]])
-        broken = (first != before + 1) & (before > 0) & (first > 0)
+        broken = (first > before + 1) & (before > 0)
         for at in np.flatnonzero(broken):
             row, ns = int(raw.rows[kept][at]), int(raw.columns["venue_ns"][kept][at])
             told = f"{first[at] - before[at] - 1} prints before {first[at]} are in no aggregate"
@@ -216,9 +219,9 @@ class _SourceChecks:
     def _links(self, verdict: Verdict) -> None:
         """Messages of depth: each names the last one's id."""
         raw = verdict.raw
-        heads = verdict.kept & (raw.columns["level"] == 0)
+        heads = raw.columns["level"] == 0  # a refused level breaks no chain
         previous, last = raw.columns["previous_id"][heads], raw.columns["last_id"][heads]
-        snapshot = raw.columns["flags"][heads] != 0
+        snapshot = (raw.columns["flags"][heads] & DepthFlag.SNAPSHOT) != 0
         for at in range(len(last)):
             if snapshot[at]:
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -32,7 +32,7 @@ class Cells:
         self.corrupt = corrupt
 
     def only(self, wanted: NDArray[np.bool_]) -> Cells:
-        """The lines that are wanted, and those that could not be told apart."""
+        """The lines that are wanted."""
         mask = pa.array(wanted)
         kept = {name: column.filter(mask) for name, column in self._columns.items()}
         return Cells(self.rows[wanted], kept, self.corrupt)
@@ -89,13 +89,17 @@ def _number(text: str, kind: pa.DataType) -> float | None:
         return None
 
 
-def read_cells(path: Path, layouts: Sequence[Sequence[str]], aliases: Mapping[str, str]) -> Iterator[Cells]:
+def read_cells(
+    path: Path, layouts: Sequence[Sequence[str]], aliases: Mapping[str, str], needed: Collection[str]
+) -> Iterator[Cells]:
     """The file's lines, in blocks. A header is recognised by its first cell, which is then no number.
 
     ``aliases`` maps a header's names to ours; ``layouts`` are the columns of files without a header,
-    told apart by their number. UserError for a file that is none of these.
+    told apart by their number. UserError for a file that is none of these, or has not what is ``needed``.
     """
     names, skipped = _names(path, layouts, aliases)
+    if missing := sorted(set(needed) - set(names)):
+        raise UserError(f"{path.name} has no column {', '.join(missing)}: it is no such dump")
     bad: list[pc_csv.InvalidRow] = []
 
     def note(row: pc_csv.InvalidRow) -> str:
@@ -114,11 +118,20 @@ def read_cells(path: Path, layouts: Sequence[Sequence[str]], aliases: Mapping[st
         row = 1
         for block in blocks:
             lost = [Corrupt(each.number - skipped, "line", each.text) for each in bad]
-            bad.clear()
-            rows = np.arange(row, row + block.num_rows + len(lost), dtype=np.int64)
-            row += len(rows)
-            rows = rows[~np.isin(rows, [each.row for each in lost])]
-            yield Cells(rows, {name: block[name] for name in names}, lost)
+            rows = _numbers_of(row, block.num_rows, [each.row for each in lost])
+            row = int(rows[-1]) + 1 if len(rows) else row
+            here = [each for each in lost if each.row < row]
+            del bad[: len(here)]  # the parser is ahead of us: these are of blocks to come
+            yield Cells(rows, {name: block[name] for name in names}, here)
+        if bad:
+            rest = [Corrupt(each.number - skipped, "line", each.text) for each in bad]
+            yield Cells(_numbers_of(row, 0, []), {name: pa.array([], pa.string()) for name in names}, rest)
+
+
+def _numbers_of(first: int, count: int, lost: Sequence[int]) -> Ints:
+    """The numbers from ``first`` on of ``count`` lines, but for those that were lost."""
+    numbers = np.arange(first, first + count + len(lost), dtype=np.int64)
+    return numbers[~np.isin(numbers, lost)][:count]
 
 
 def _names(path: Path, layouts: Sequence[Sequence[str]], aliases: Mapping[str, str]) -> tuple[list[str], int]:
@@ -159,5 +172,5 @@ def open_csv(path: Path) -> Iterator[IO[bytes]]:
         else:
             with path.open("rb") as plain:
                 yield plain
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, OSError) as exc:
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, OSError, pa.ArrowInvalid) as exc:
         raise UserError(f"{path} cannot be read ({exc}): download it again") from exc

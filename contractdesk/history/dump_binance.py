@@ -43,7 +43,9 @@ def read(path: Path, series: Series, _terms: Terms) -> Iterator[Raw]:
         raise UserError(f"{path.name} is a dump of trades, not of {series.kind.value}")
     aggregated = series.kind is Kind.AGG_TRADES
     _agree(path, aggregated)
-    for cells in read_cells(path, _AGGREGATES if aggregated else _TRADES, _ALIASES):
+    layouts = _AGGREGATES if aggregated else _TRADES
+    needed = set(layouts[0]) - {"worth"}
+    for cells in read_cells(path, layouts, _ALIASES, needed):
         yield _raw(cells, aggregated)
 
 

@@ -33,11 +33,7 @@ def read(path: Path, series: Series, terms: Terms) -> Iterator[Raw]:
     """The file's rows of the symbol; UserError where it has not the columns."""
     if series.kind is not Kind.TRADES:
         raise UserError(f"{path.name} is a dump of trades, not of {series.kind.value}")
-    for cells in read_cells(path, (), _ALIASES):
-        if missing := sorted(name for name in _NEEDED if name not in cells):
-            raise UserError(
-                f"{path.name} has no column {', '.join(missing)}: it is no dump of Bybit's trades"
-            )
+    for cells in read_cells(path, (), _ALIASES, _NEEDED):
         yield _raw(cells, terms)
 
 
@@ -64,7 +60,8 @@ def _raw(cells: Cells, terms: Terms) -> Raw:
 def _seconds(cells: Cells) -> Ints:
     """To the microsecond: the files have four decimals, and a double of today's seconds has six."""
     seconds = cells.floats("time")
-    micros = np.rint(np.where(np.isfinite(seconds), seconds, 0.0) * 1e6)
+    sound = np.isfinite(seconds) & (seconds >= 0) & (seconds < 2**33)
+    micros = np.rint(np.where(sound, seconds, 0.0) * 1e6)
     return micros.astype(np.int64) * 1_000
 
 

@@ -27,16 +27,13 @@ RULES = Rules(format="OKX public dump")
 _ALIASES = {"trade_id": "id", "created_time": "time", "instrument_name": "symbol", "instrument": "symbol",
             "side": "side", "size": "size", "price": "price"}  # fmt: skip
 _BEFORE = ("id", "side", "size", "price", "time")
-_NEEDED = set(_BEFORE)
 
 
 def read(path: Path, series: Series, terms: Terms) -> Iterator[Raw]:
     """The file's rows of the instrument; those of others are counted as left out."""
     if series.kind not in (Kind.TRADES, Kind.AGG_TRADES):
         raise UserError(f"{path.name} is a dump of trades, not of {series.kind.value}")
-    for cells in read_cells(path, (_BEFORE,), _ALIASES):
-        if missing := sorted(name for name in _NEEDED if name not in cells):
-            raise UserError(f"{path.name} has no column {', '.join(missing)}: it is no dump of OKX's trades")
+    for cells in read_cells(path, (_BEFORE,), _ALIASES, _BEFORE):
         yield _raw(cells, terms)
 
 

@@ -33,6 +33,7 @@ class FindingKind(Enum):
     HOLE = "hole"
     EMPTY_DAY = "empty day"
     UNAGGREGATED = "prints outside the aggregates"
+    NO_ROW = "no row"
     LEFT_OUT = "left out"
     TORN_END = "torn end"
     INFERRED_TERMS = "inferred terms"

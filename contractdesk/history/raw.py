@@ -15,7 +15,9 @@ from contractdesk.storage.schema import Series
 from contractdesk.storage.terms import Terms
 
 MOST_ROWS = 1 << 16  # of one batch
+MOST_NS = 2**63 - 1
 ON_THE_BOOK = "MARKET"
+_OBJECTS = ("mark", "index", "funding_rate", "rate", "amount", "note")  # decimals and words
 
 
 class Corrupt(Struct, frozen=True):
@@ -35,6 +37,7 @@ class Raw(Struct, kw_only=True):
     event_ns: Ints | None = None  # when the venue sent it: what its clock is judged by
     corrupt: tuple[Corrupt, ...] = ()  # their rows have some value, and are not to be used
     left_out: tuple[tuple[str, int], ...] = ()  # what the source holds besides, and how much of it
+    torn: tuple[str, ...] = ()  # where the source ends in the middle of something
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,14 +71,21 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 def since_epoch_ns(stamps: Ints) -> Ints:
-    """Nanoseconds of stamps that may be ms, us or ns: venues changed units within one series."""
+    """Nanoseconds of stamps that may be ms, us or ns: venues changed units within one series.
+
+    0, which is no time, for one that does not fit.
+    """
     units: Ints = np.select([stamps >= 10**17, stamps >= 10**14], [1, 1_000], 1_000_000)
-    return stamps * units
+    sound = (stamps >= 0) & (stamps <= MOST_NS // units)
+    return np.where(sound, stamps, 0) * units
 
 
 def stamp_ns(stamp: int) -> int:
-    """The same of one stamp."""
-    return stamp if stamp >= 10**17 else stamp * 1_000 if stamp >= 10**14 else stamp * 1_000_000
+    """The same of one stamp; ValueError for one that does not fit."""
+    ns = stamp if stamp >= 10**17 else stamp * 1_000 if stamp >= 10**14 else stamp * 1_000_000
+    if not 0 <= ns <= MOST_NS:
+        raise ValueError(f"{stamp} is no time")
+    return ns
 
 
 class Columns:
@@ -91,6 +101,7 @@ class Columns:
         self._words: list[str | None] = []
         self._events: list[int] = []
         self._corrupt: list[Corrupt] = []
+        self._torn: list[str] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -106,15 +117,20 @@ class Columns:
         """Note a row that cannot be read."""
         self._corrupt.append(Corrupt(row, column, text))
 
+    def tear(self, where: str) -> None:
+        """Note that the source ends in the middle."""
+        self._torn.append(where)
+
     def take(self) -> Raw:
         """All rows so far; there are none afterwards."""
         events = np.array(self._events, dtype=np.int64)
         raw = Raw(
             rows=np.array(self._rows, dtype=np.int64),
-            columns={name: _array(values) for name, values in self._values.items()},
+            columns={name: np.array(values, dtype=_dtype(name)) for name, values in self._values.items()},
             words=np.array(self._words, dtype=object),
             event_ns=events if bool(events.any()) else None,
             corrupt=tuple(self._corrupt),
+            torn=tuple(self._torn),
         )
         self.clear()
         return raw
@@ -123,7 +139,8 @@ class Columns:
         return len(self._rows) + len(self._corrupt) >= MOST_ROWS
 
 
-def _array(values: list[Any]) -> NDArray[Any]:
-    first = next((value for value in values if value is not None), None)
-    plain = np.int64 if isinstance(first, int) else np.float64 if isinstance(first, float) else object
-    return np.array(values, dtype=plain)
+def _dtype(name: str) -> type:
+    """Of a column, by its name: a batch without rows has its types as well."""
+    if name in _OBJECTS:
+        return object
+    return np.float64 if name.endswith(("price", "size")) else np.int64

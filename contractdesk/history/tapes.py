@@ -79,7 +79,7 @@ def read(folder: Path, series: Series, terms: Terms) -> Iterator[Raw]:
         if columns.full():
             yield columns.take()
     for each in torn:
-        columns.spoil(0, "line", f"{each.path.name} ends in the middle: {each.lost_bytes} bytes are lost")
+        columns.tear(f"{each.path.name} ends in the middle: {each.lost_bytes} bytes are lost")
     raw = columns.take()
     raw.left_out = tuple(sorted(others.items()))
     yield raw

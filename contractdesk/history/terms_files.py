@@ -1,4 +1,4 @@
-"""Where tick and lot size come from: the caller, a recorded listing of the venue's, a desk's journal, or ...
+"""Where tick and lot size come from: the caller, a recorded listing of the venue's, or the data.
 
 Listings: Binance ``exchangeInfo``, Bybit ``/v5/market/instruments-info``, OKX
 ``/api/v5/public/instruments``, as their REST endpoints answer.

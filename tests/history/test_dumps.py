@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contractdesk.errors import UserError
-from contractdesk.history import FindingKind, import_, load
+from contractdesk.history import FindingKind, csv_rows, import_, load
 from contractdesk.history.findings import Severity
 from tests.history.dumps import BTC, T0, T0_MS, binance_trade, binance_trades, gzipped, zipped
 
@@ -172,12 +172,47 @@ def test_spoilt_cells_and_lines_are_named_and_the_rest_is_stored(tmp_path: Path)
     assert report.rows_refused == 3
 
 
+def test_lines_cut_short_keep_their_numbers_over_many_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 1 << 12)
+    count, cut = 2_000, [1, 70, 71, 72, 73, 700, 1_500, 1_999, 2_000]
+    rows = [f"{n},1" if n in cut else binance_trade(n) for n in range(1, count + 1)]
+    report = import_(binance_trades(tmp_path, rows), root=tmp_path, **BTC)  # type: ignore[arg-type]
+    assert [row.row for row in report.quarantined] == cut
+    assert (report.rows_read, report.rows_refused) == (count, len(cut))
+    kept = [n for n in range(1, count + 1) if n not in cut]
+    assert columns(stored(tmp_path), "trade_id") == [(n,) for n in kept]
+
+
+def test_a_stamp_that_overflows_is_no_time(tmp_path: Path) -> None:
+    rows = [binance_trade(1), binance_trade(2, ms=20_000_000_000_000), binance_trade(3, ms=-5)]
+    report = import_(binance_trades(tmp_path, rows), root=tmp_path, **BTC)  # type: ignore[arg-type]
+    assert [(row.row, row.reasons) for row in report.quarantined] == [
+        (2, (FindingKind.BAD_TIME,)),
+        (3, (FindingKind.BAD_TIME,)),
+    ]
+
+
+def test_a_source_without_a_row_is_told(tmp_path: Path) -> None:
+    report = import_(binance_trades(tmp_path, []), root=tmp_path, **BTC)  # type: ignore[arg-type]
+    (empty,) = report.findings
+    assert (empty.kind, empty.severity) == (FindingKind.NO_ROW, Severity.WARNING)
+    assert (report.passed, report.days) == (False, ())
+
+
 def test_files_that_are_none_are_said_in_a_sentence(tmp_path: Path) -> None:
     broken = tmp_path / "BTCUSDT-trades-1.zip"
     broken.write_bytes(b"PK nonsense")
     empty = tmp_path / "BTCUSDT-trades-2.csv"
     empty.touch()
+    foreign = tmp_path / "foreign.csv"
+    foreign.write_text("date,open,close\n1,2,3\n")
+    garbled = tmp_path / "garbled.csv"
+    garbled.write_bytes(b"id,price,qty,quote_qty,time,is_buyer_maker\n1,\xff\xfe,1,1,1,true\n")
     for path, told in (
+        (foreign, "has no column buyer_made, id, price, size, time"),
+        (garbled, "cannot be read"),
         (broken, "cannot be read"),
         (empty, "is empty"),
         (tmp_path / "none.zip", "no file or folder"),
