@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from contractdesk import errors as errors
+    from contractdesk import history as history
     from contractdesk.console.audit import audit as audit
     from contractdesk.console.desk import Desk as Desk
     from contractdesk.console.nested import allow_nested as allow_nested
@@ -68,7 +69,11 @@ _HOMES = {
     "trail_stop": "contractdesk.strategy.intents",
     "Param": "contractdesk.strategy.params",
 }
-_MODULES = {"errors": "contractdesk.errors", "library": "contractdesk.strategy.library"}
+_MODULES = {
+    "errors": "contractdesk.errors",
+    "history": "contractdesk.history",
+    "library": "contractdesk.strategy.library",
+}
 
 __all__ = [
     "Atr",
@@ -92,6 +97,7 @@ __all__ = [
     "errors",
     "exit_position",
     "fixed_stop",
+    "history",
     "library",
     "move_stop",
     "open_desk",

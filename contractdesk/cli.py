@@ -1,4 +1,4 @@
-"""The command line: ``contractdesk exchange | run | demo | lab | doctor``."""
+"""The command line: ``contractdesk exchange | run | demo | lab | import | doctor``."""
 
 from __future__ import annotations
 
@@ -79,6 +79,37 @@ def demo(
     for line in shown.lines:
         typer.echo(line)
     raise typer.Exit(int(shown.ending))
+
+
+@commands.command("import")
+def import_history(
+    sources: Annotated[list[Path], typer.Argument(help="Dumps, raw captures, tapes, or folders of them.")],
+    venue: Annotated[str, typer.Option(help="binance, bybit or okx.")],
+    symbol: Annotated[str, typer.Option(help="ccxt's, such as BTC/USDT:USDT.")],
+    kind: Annotated[str, typer.Option(help="trades, agg_trades, quotes, depth, marks, ...")] = "trades",
+    timeframe: Annotated[str, typer.Option(help="Of candles, such as 1m.")] = "",
+    root: Annotated[Path | None, typer.Option(help="Where the store is.")] = None,
+    tick: Annotated[str | None, typer.Option(help="Tick size; with --lot.")] = None,
+    lot: Annotated[str | None, typer.Option(help="Lot size; with --tick.")] = None,
+    terms: Annotated[Path | None, typer.Option(help="A recorded listing of the venue's.")] = None,
+) -> None:
+    """Check recordings and store what is sound as Parquet. Exit code 1: something is missing or wrong."""
+    from tqdm import tqdm
+
+    from contractdesk import history
+
+    with tqdm(desc=symbol, unit=" rows", unit_scale=True, disable=None) as bar:
+
+        def progress(source: str, rows: int) -> None:
+            bar.set_postfix_str(source, refresh=False)
+            bar.update(rows)
+
+        report = history.import_(
+            sources, venue=venue, symbol=symbol, kind=kind, timeframe=timeframe, root=root,
+            terms=terms, tick=tick, lot=lot, progress=progress,
+        )  # fmt: skip
+    typer.echo(report.text())
+    raise typer.Exit(0 if report.passed else 1)
 
 
 @commands.command()
