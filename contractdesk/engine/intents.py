@@ -200,10 +200,14 @@ class Intents:
             return _failed("symbol", intent.symbol, f"one of {', '.join(hosted.symbols)}", "its own symbols")
         if hosted is not None and desk.state is TradingState.HALTED:
             return _failed("trading_state", desk.state.value, TradingState.ACTIVE.value, "resume()")
-        if intent.kind is not IntentKind.ENTER:
+        if intent.kind not in (IntentKind.ENTER, IntentKind.ADOPT):
             return None
         if hosted is not None and hosted.status is not HostStatus.RUNNING:
             return _failed("strategy", hosted.status.value, HostStatus.RUNNING.value, "start()")
+        if intent.kind is IntentKind.ADOPT:  # more for it to manage: it may not while it may only reduce
+            if hosted is not None and desk.state is not TradingState.ACTIVE:
+                return _failed("trading_state", desk.state.value, TradingState.ACTIVE.value, "resume()")
+            return None
         if desk.hedged:
             return _failed("position_mode", "hedge", "one-way", "set_position_mode('one_way')")
         if market.guard.flatten_reason:

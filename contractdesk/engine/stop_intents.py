@@ -70,6 +70,7 @@ class StopIntents:
         if (forbidden := _loosened(pending, price, sign, now)) is not None:
             return forbidden
         market.guard.stop_price = price
+        market.guard.move_ns = 0  # a person's price, or a strategy's new one, is tried at once
         if looser and market.trail.on and pending.intent.trail is None:  # the next mark would take it back
             market.trail = replace(market.trail, on=False)
             return passed(RULE, f"stop moved to {number(price)}, and fixed: trail_stop() lets it follow", "")
@@ -125,6 +126,10 @@ class StopIntents:
         if shown is None or shown.entry_price <= 0 or shown.size != ours + external:
             limit = "the venue's own, of this very position"
             return failed("adoption", "no entry price known yet", limit, "the next read of the account")
+        most = market.instrument.max_market_size
+        if abs(shown.size) > most:
+            limit = f"<= {number(most)} for one stop"
+            return failed("adoption", f"{number(abs(shown.size))} contracts in all", limit, "closing a part")
         if market.guard.flatten_reason:
             return failed("adoption", market.guard.flatten_reason, "no closing under way", "a flat position")
         return None

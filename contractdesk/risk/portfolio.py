@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
+from contractdesk.domain.account import Account
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.views import DeskView
 from contractdesk.risk.proposal import Proposal, mark_of, worst_of_order
@@ -31,6 +32,8 @@ class GrossExposure(Struct, frozen=True):
             return failed(GROSS, "equity unknown or not positive", words, "an account with equity")
         if item.instrument.settle != account.asset:
             return foreign(GROSS, item.instrument, account, words)
+        if (unseen := _unwatched(view, account)) is not None:
+            return failed(GROSS, f"{unseen} is held and not watched", words, f"watching {unseen} as well")
         gross, worst = self._gross(view, account.asset), proposal.worst_price
         if gross is None or (worst is None and proposal.size):
             return failed(GROSS, "no mark price to measure with", words, "valid mark prices")
@@ -55,6 +58,12 @@ class GrossExposure(Struct, frozen=True):
                     return None
                 total += abs(item.instrument.cost(order.remaining, worst))
         return total
+
+
+def _unwatched(view: DeskView, account: Account) -> str | None:
+    """A contract that is held in this account's asset, and whose worth nobody here knows."""
+    rows = (row for row in account.positions if row.size and row.settle in ("", account.asset))
+    return next((row.symbol for row in rows if row.symbol not in view.symbols), None)
 
 
 class EntryRate(Struct, frozen=True):

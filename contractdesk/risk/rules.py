@@ -20,6 +20,7 @@ from contractdesk.domain.orders import OrderType, Side
 from contractdesk.domain.views import DeskView, TradingState
 from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.sizing import (
+    entries,
     exposure,
     largest,
     liquidation_after,
@@ -169,7 +170,10 @@ class SlippageRule(Struct, frozen=True):
 
 
 class TermsRule(Struct, frozen=True):
-    """The venue's own filters: sizes, smallest notional, and a take-profit on the right side."""
+    """The venue's own filters: sizes, smallest notional, and a take-profit on the right side.
+
+    The stop of the whole position is one market order: what would be too much for that has no stop.
+    """
 
     def review(self, proposal: Proposal, view: DeskView) -> Finding:
         item, terms = view.symbols[proposal.intent.symbol], proposal.instrument
@@ -180,6 +184,12 @@ class TermsRule(Struct, frozen=True):
         limit = f"{number(terms.min_size)} to {number(most)}"
         if not terms.min_size <= proposal.size <= most or not proposal.size:
             return failed("venue_terms", found, limit, f"a size of {limit}")
+        if (whole := _whole(proposal, view)) > terms.max_market_size:
+            found, limit = (
+                f"{number(whole)} contracts in all",
+                f"<= {number(terms.max_market_size)} for one stop",
+            )
+            return failed("venue_terms", found, limit, "a smaller size")
         if price is not None and terms.quote_notional(proposal.size, price) < terms.min_notional:
             found = f"{money(terms.quote_notional(proposal.size, price), terms.quote, up=False)} notional"
             limit = f">= {money(terms.min_notional, terms.quote)}"
@@ -190,6 +200,13 @@ class TermsRule(Struct, frozen=True):
             limit = f"{word} the entry at {number(entry)}"
             return failed("venue_terms", f"take-profit {number(profit)}", limit, f"a take-profit {limit}")
         return passed("venue_terms", found, limit)
+
+
+def _whole(proposal: Proposal, view: DeskView) -> Decimal:
+    """Contracts of ours in that direction when this and all entries that work have filled."""
+    symbol, side = proposal.intent.symbol, proposal.side
+    working = sum((order.remaining for order in entries(view, symbol, side)), proposal.size)
+    return working + side.sign * view.symbols[symbol].position.size
 
 
 def _between(stop: Decimal, low: Decimal | None, high: Decimal | None, instrument: Instrument) -> Finding:

@@ -7,7 +7,14 @@ from msgspec.structs import replace
 
 from contractdesk.domain.account import PositionMode, VenuePosition
 from contractdesk.domain.commands import PlaceStop, ReduceOrder
-from contractdesk.domain.events import FlattenAsked, ModesRead, OrderFilled, StrategyStarted, TradePrinted
+from contractdesk.domain.events import (
+    FlattenAsked,
+    ModesRead,
+    OrderFilled,
+    ResumeAsked,
+    StrategyStarted,
+    TradePrinted,
+)
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import AtrStop, FixedStop, Intent, IntentKind, StopSpec
 from contractdesk.domain.orders import OrderRole, Side
@@ -21,9 +28,14 @@ from tests.engine.test_trailing import bars
 WIDE = replace(CONFIG, risk=replace(CONFIG.risk, size_cap=D(10)))
 
 
-def external(size: str = "0.3", entry: str = "29000", liquidation: str | None = None) -> Bench:
+def external(
+    size: str = "0.3",
+    entry: str = "29000",
+    liquidation: str | None = None,
+    registry: dict[str, type[Strategy]] | None = None,
+) -> Bench:
     """A desk that finds a position of somebody else's at its start."""
-    bench = Bench(config=WIDE, started=False)
+    bench = Bench(registry, config=WIDE, started=False)
     shown = VenuePosition(
         symbol=SYMBOL, size=D(size), entry_price=D(entry), unrealized_pnl=ZERO, leverage=D(10),
         liquidation_price=None if liquidation is None else D(liquidation),
@@ -168,6 +180,33 @@ class Adopter(Strategy):
         return Intent(kind=IntentKind.ADOPT, symbol=trade.symbol, stop=stop)
 
 
+def host(bench: Bench) -> None:
+    hosted = {"strategy_id": "a", "class_name": "Adopter", "source_hash": "adopter", "timeframe": "1m"}
+    bench.feed(StrategyStarted(ts_ns=bench.now_ns, who="tester", **hosted, params={}, symbols=(SYMBOL,)))
+
+
+def printed(bench: Bench) -> None:
+    trade = {"trade_id": 1, "price": MARK, "size": D(1), "taker": Side.BUY, "venue_ns": bench.now_ns}
+    bench.feed(TradePrinted(ts_ns=bench.now_ns, symbol=SYMBOL, **trade))
+
+
+def test_a_strategy_adopts_nothing_where_it_may_only_reduce() -> None:
+    bench = external(registry={"adopter": Adopter})
+    host(bench)
+    bench.feed(FlattenAsked(ts_ns=bench.now_ns, who="tester"))
+    printed(bench)
+    assert last_refusal(bench)[:2] == ("trading_state", "REDUCING")
+    bench.feed(ResumeAsked(ts_ns=bench.now_ns, who="tester"))
+    printed(bench)
+    assert bench.market.position.size == D("0.3")
+
+
+def test_more_than_one_stop_can_close_is_not_adopted() -> None:
+    bench = external("120.001")
+    adopt(bench, FixedStop(D(28_500)))
+    assert last_refusal(bench) == ("adoption", "120.001 contracts in all", "<= 120 for one stop")
+
+
 def test_a_strategy_loosens_no_stop_by_adopting() -> None:
     """Ours stands at 29,000: taking 0.2 more under 28,000 would loosen that; a person may, and says so."""
     bench = Bench({"adopter": Adopter}, config=WIDE)
@@ -179,11 +218,8 @@ def test_a_strategy_loosens_no_stop_by_adopting() -> None:
     request = bench.engine._desk.state_read
     assert request is not None
     bench.picture(request.request_id, account=account)
-    hosted = {"strategy_id": "a", "class_name": "Adopter", "source_hash": "adopter", "timeframe": "1m"}
-    now = {"ts_ns": bench.now_ns}
-    bench.feed(StrategyStarted(**now, who="tester", **hosted, params={}, symbols=(SYMBOL,)))
-    trade = {"trade_id": 1, "price": MARK, "size": D(1), "taker": Side.BUY, "venue_ns": bench.now_ns}
-    bench.feed(TradePrinted(**now, symbol=SYMBOL, **trade))
+    host(bench)
+    printed(bench)
     assert last_refusal(bench) == ("hard_stop", "stop 28000", "not looser than 29000")
     assert bench.market.guard.stop_price == D(29_000)
     adopt(bench, FixedStop(D(28_000)))

@@ -119,6 +119,20 @@ def test_a_step_that_is_refused_leaves_the_old_stop() -> None:
     assert made.market.stop_price == first.trigger_price
 
 
+def test_a_persons_price_does_not_wait_for_steps_that_were_refused() -> None:
+    made = bench()
+    opened(made)
+    (placed,) = mark(made, "30100")
+    for _ in range(6):
+        made.reject(placed.client_id)
+        while not (again := [c for c in made.advance(0.25) if isinstance(c, PlaceStop)]):
+            made.mark(D(30_100))
+        (placed,) = again
+    made.reject(placed.client_id)
+    made.ask(wish(IntentKind.MOVE_STOP, stop=FixedStop(D(29_950))))
+    assert made.last(PlaceStop).trigger_price == D(29_950)
+
+
 def test_the_old_stop_that_cannot_be_cancelled_costs_no_coverage() -> None:
     made = bench()
     opened(made)

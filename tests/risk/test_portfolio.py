@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.orders import Side
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.settings import RiskSettings
@@ -36,6 +38,20 @@ def test_gross_exposure_adds_up_both_directions() -> None:
     )  # fmt: skip
     gauge = next(row for row in RiskGate(settings).gauges(desk) if row.rule == "gross_exposure")
     assert (gauge.found, gauge.left) == ("9.00 % of equity (900.00 USDT)", "300.00 USDT")
+
+
+def test_what_nobody_watches_is_not_taken_for_nothing() -> None:
+    settings, desk = RiskSettings(size_cap=D(1), max_gross_exposure=D("0.12")), linear_desk()
+    assert desk.account is not None
+    row = VenuePosition(
+        symbol="ETH/USDT:USDT", size=D(100), entry_price=D(3000), unrealized_pnl=D(0), leverage=D(10),
+        settle="USDT",
+    )  # fmt: skip
+    desk.account = replace(desk.account, positions=(row,))
+    word = refused(desk, enter(desk, size="0.005", limit="60000"), settings)
+    assert (word.rule, word.found) == ("gross_exposure", "ETH/USDT:USDT is held and not watched")
+    desk.account = replace(desk.account, positions=(replace(row, settle="BTC"),))
+    assert approved(desk, enter(desk, size="0.005", limit="60000"), settings)
 
 
 def test_entries_an_hour() -> None:

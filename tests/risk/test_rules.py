@@ -380,7 +380,17 @@ def test_the_venues_terms() -> None:
     assert (small.found, small.limit) == ("10.00 USDT notional", ">= 20.00 USDT")
     assert refused(desk, enter(desk, size="120.001"), RAISED).rule in {"venue_terms", "slippage"}
     assert review(desk, enter(desk, size="120.001"), RAISED)[1]["venue_terms"].limit == "0.001 to 120"
-    assert review(desk, enter(desk, size="120.001", limit="60000"), RAISED)[1]["venue_terms"].passed
+    whole = review(desk, enter(desk, size="120.001", limit="60000"), RAISED)[1]["venue_terms"]
+    assert (whole.found, whole.limit) == ("120.001 contracts in all", "<= 120 for one stop")
+
+
+def test_no_position_grows_beyond_what_one_stop_can_close() -> None:
+    """The stop of the whole position is one market order, and the venue limits those."""
+    desk = linear_desk("100000000")
+    only(desk).hold("60", "60000")
+    desk.working = [order(LINEAR, Side.BUY, "50", "59000")]
+    assert review(desk, enter(desk, size="10", limit="60000"), RAISED)[1]["venue_terms"].passed
+    assert not review(desk, enter(desk, size="10.001", limit="60000"), RAISED)[1]["venue_terms"].passed
 
 
 @pytest.mark.parametrize(
