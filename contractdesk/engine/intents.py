@@ -16,7 +16,7 @@ from contractdesk.domain.views import Decision, TradingState
 from contractdesk.engine.core import Core, Wished
 from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.order_tracker import OrderTracker
-from contractdesk.engine.state import NS_PER_S, HostStatus, Limits, Market, Pending
+from contractdesk.engine.state import NS_PER_S, Hosted, HostStatus, Limits, Market, Pending
 from contractdesk.engine.stop_intents import StopIntents, trail_of
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.portfolio import NS_PER_HOUR
@@ -196,17 +196,9 @@ class Intents:
                 "intent", "a number that is not positive and finite", "positive numbers", "other ones"
             )
         hosted = desk.strategies.get(pending.strategy_id) if pending.strategy_id else None
-        if hosted is not None and intent.symbol not in hosted.symbols:
-            return _failed("symbol", intent.symbol, f"one of {', '.join(hosted.symbols)}", "its own symbols")
-        if hosted is not None and desk.state is TradingState.HALTED:
-            return _failed("trading_state", desk.state.value, TradingState.ACTIVE.value, "resume()")
-        if intent.kind not in (IntentKind.ENTER, IntentKind.ADOPT):
-            return None
-        if hosted is not None and hosted.status is not HostStatus.RUNNING:
-            return _failed("strategy", hosted.status.value, HostStatus.RUNNING.value, "start()")
-        if intent.kind is IntentKind.ADOPT:  # more for it to manage: it may not while it may only reduce
-            if hosted is not None and desk.state is not TradingState.ACTIVE:
-                return _failed("trading_state", desk.state.value, TradingState.ACTIVE.value, "resume()")
+        if hosted is not None and (finding := self._not_its_own(hosted, intent)) is not None:
+            return finding
+        if intent.kind is not IntentKind.ENTER:
             return None
         if desk.hedged:
             return _failed("position_mode", "hedge", "one-way", "set_position_mode('one_way')")
@@ -217,6 +209,18 @@ class Intents:
         if desk.now_ns < desk.silent_until_ns:
             wait_s = (desk.silent_until_ns - desk.now_ns) / NS_PER_S
             return _failed("venue_silence", f"silent for {wait_s:.1f} s", "none", "the end of the silence")
+        return None
+
+    def _not_its_own(self, hosted: Hosted, intent: Intent) -> Finding | None:
+        """What a strategy may not wish though a person may. No more is managed while it only reduces."""
+        state, kind = self._desk.state, intent.kind
+        if intent.symbol not in hosted.symbols:
+            return _failed("symbol", intent.symbol, f"one of {', '.join(hosted.symbols)}", "its own symbols")
+        reducing = state is TradingState.REDUCING and kind is IntentKind.ADOPT
+        if state is TradingState.HALTED or reducing:
+            return _failed("trading_state", state.value, TradingState.ACTIVE.value, "resume()")
+        if kind in (IntentKind.ENTER, IntentKind.ADOPT) and hosted.status is not HostStatus.RUNNING:
+            return _failed("strategy", hosted.status.value, HostStatus.RUNNING.value, "start()")
         return None
 
     def _answer(self, pending: Pending, finding: Finding) -> None:

@@ -4,8 +4,8 @@
 
     report = cd.history.import_("APEUSDT-aggTrades-2024-10-18.zip", venue="binance",
                                 symbol="APE/USDT:USDT", kind="agg_trades", tick="0.0001", lot="1")
-    for terms, rows in cd.history.load("APE/USDT:USDT", kind="agg_trades").batches(["venue_ns", "ticks"]):
-        ...
+    for part in cd.history.load("APE/USDT:USDT", kind="agg_trades").batches(["venue_ns", "ticks"]):
+        part.terms, part.data  # ticks and lots are integers of these terms
 """
 
 from contractdesk.history.findings import Finding as Finding

@@ -57,7 +57,7 @@ class History:
         self.dataset = dataset
 
     def batches(self, columns: Sequence[str] | None = None, rows: int = ROW_GROUP) -> Iterator[Rows]:
-        """(terms, record batch) in the order of time; memory is bounded by ``rows`` of the ``columns``."""
+        """``.terms`` and ``.data`` in the order of time; memory is bounded by ``rows`` of the ``columns``."""
         return self.dataset.scan(columns, rows)
 
     def __iter__(self) -> Iterator[Rows]:
