@@ -128,7 +128,9 @@ def test_it_survives_the_desk_and_ends_with_a_reason_only(
         again.risk.reset("breaker", reason=" ")
     receipt = again.risk.reset("breaker", reason="the fall was understood")
     assert receipt.done
-    assert "ACTIVE" in receipt.summary
+    assert "resume() ends what else stopped the desk" in receipt.summary  # it was closed, too
+    assert again.resume().done
+    assert again.snapshot.state is TradingState.ACTIVE
     with pytest.raises(UserError, match="not tripped"):
         again.risk.reset("breaker", reason="twice")
     assert again.buy(BTC, notional=300, stop=40_000).done
