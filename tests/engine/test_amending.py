@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-import pytest
-from msgspec.structs import replace
-
 from contractdesk.domain.commands import (
     AmendStop,
     CancelOrder,
@@ -16,92 +11,27 @@ from contractdesk.domain.commands import (
     ReduceOrder,
 )
 from contractdesk.domain.events import (
-    AmendFailed,
-    OrderAmended,
-    OrderRead,
     StopTriggered,
-    VenueOrder,
 )
-from contractdesk.domain.intents import FixedStop, IntentKind
-from contractdesk.domain.orders import OrderStatus, OrderType, Side
+from contractdesk.domain.orders import OrderStatus, Side
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Amending, AmendState
-from tests.engine.bench import CONFIG, NS_PER_S, SYMBOL, Bench, D, wish
-
-AMENDING = replace(CONFIG, amend_stop=True)
-OLD, NEW, NEWER = "29000", "29500", "29600"
-
-
-def amend_bench() -> tuple[Bench, str]:
-    """A long of 0.02 under a confirmed stop at 29,000, on a venue that amends."""
-    bench = Bench(config=AMENDING)
-    return bench, bench.open("0.02", OLD)
-
-
-def move(bench: Bench, price: str) -> None:
-    bench.ask(wish(IntentKind.MOVE_STOP, stop=FixedStop(price=D(price))))
-
-
-def amended(bench: Bench, stop: str, price: str, size: str = "0.02", venue_ns: int = 0) -> None:
-    """The venue's word, answer or stream."""
-    event = OrderAmended(
-        ts_ns=bench.now_ns,
-        client_id=stop,
-        symbol=SYMBOL,
-        venue_ns=venue_ns or bench.now_ns,
-        price=None,
-        trigger_price=D(price),
-        size=D(size),
-    )
-    bench.feed(event)
-
-
-def failed(bench: Bench, stop: str, code: int) -> None:
-    bench.feed(AmendFailed(ts_ns=bench.now_ns, client_id=stop, symbol=SYMBOL, code=code, message="no"))
-
-
-def row(
-    stop: str, price: str, size: str = "0.02", status: OrderStatus = OrderStatus.WORKING, filled: str = "0"
-) -> VenueOrder:
-    return VenueOrder(
-        client_id=stop,
-        venue_id=f"v-{stop}",
-        symbol=SYMBOL,
-        side=Side.SELL,
-        type=OrderType.STOP_MARKET,
-        status=status,
-        size=D(size),
-        filled=D(filled),
-        price=None,
-        trigger_price=D(price),
-        reduce_only=True,
-    )
-
-
-def read(bench: Bench, stop: str, shown: VenueOrder | None) -> None:
-    """The answer to the query, a little later."""
-    bench.now_ns += NS_PER_S // 100
-    bench.feed(OrderRead(ts_ns=bench.now_ns, client_id=stop, symbol=SYMBOL, order=shown))
-
-
-def moves(bench: Bench) -> list[tuple[Decimal, Decimal]]:
-    """(size, trigger) of every amend that was sent."""
-    return [(command.size, command.trigger_price) for command in bench.all(AmendStop)]
-
-
-def add(bench: Bench, size: str, stop: str = OLD) -> None:
-    """Another entry, filled at once."""
-    entry = bench.enter(size, stop).approved.request.client_id
-    bench.accept(entry)
-    bench.fill(entry, size)
-
-
-def reduce(bench: Bench, size: str) -> None:
-    bench.ask(wish(IntentKind.EXIT, size=D(size)))
-    closing = bench.last(ReduceOrder).client_id
-    bench.accept(closing)
-    bench.fill(closing, f"-{size}")
-
+from tests.engine.amending import (
+    AMENDING,
+    NEW,
+    NEWER,
+    OLD,
+    add,
+    amend_bench,
+    amended,
+    failed,
+    move,
+    moves,
+    read,
+    reduce,
+    row,
+)
+from tests.engine.bench import NS_PER_S, SYMBOL, Bench, D
 
 # -- the good way --------------------------------------------------------------------------------
 
@@ -254,138 +184,6 @@ def test_refused_and_gone_it_is_replaced_once_the_reads_have_had_their_time() ->
     assert bench.market.guarded == 0
     bench.accept(bench.last(PlaceStop).client_id)
     assert bench.market.guarded == D("0.02")
-
-
-# -- lost ----------------------------------------------------------------------------------------
-
-
-def lost(bench: Bench, stop: str, how: str) -> None:
-    """The answer says nothing, or there is none for two seconds; the order is asked for either way."""
-    asked = len(bench.all(QueryOrder))
-    if how == "answer lost":
-        failed(bench, stop, 0)
-    else:
-        assert bench.engine.next_deadline_ns == bench.now_ns + 2 * NS_PER_S
-        bench.advance(2)
-    assert [query.client_id for query in bench.all(QueryOrder)[asked:]] == [stop]
-
-
-HOWS = pytest.mark.parametrize("how", ["answer lost", "no answer"])
-
-
-def without_accounts(bench: Bench) -> None:
-    """Nothing but the amend may wake the engine in the next seconds."""
-    desk = bench.engine._desk
-    desk.account_due_ns = desk.reconcile_due_ns = desk.guard_due_ns = bench.now_ns + 60 * NS_PER_S
-
-
-@HOWS
-def test_a_lost_amend_that_was_done_is_known_by_the_query(how: str) -> None:
-    bench, stop = amend_bench()
-    without_accounts(bench)
-    move(bench, NEW)
-    lost(bench, stop, how)
-    read(bench, stop, row(stop, NEW))
-    assert bench.market.stop_price == D(NEW)
-    assert bench.tracked(stop).amending is None
-    bench.advance(8)
-    assert len(moves(bench)) == len(bench.all(PlaceStop)) == len(bench.all(QueryOrder)) == 1
-
-
-@HOWS
-def test_a_lost_amend_that_was_not_done_is_repeated_once_and_then_the_stop_replaced(how: str) -> None:
-    bench, stop = amend_bench()
-    without_accounts(bench)
-    move(bench, NEW)
-    lost(bench, stop, how)
-    assert len(moves(bench)) == 1
-    read(bench, stop, row(stop, OLD))
-    assert moves(bench) == [(D("0.02"), D(NEW))] * 2
-    lost(bench, stop, how)
-    read(bench, stop, row(stop, OLD))
-    assert len(moves(bench)) == 2
-    assert bench.last(PlaceStop).trigger_price == D(NEW)
-    bench.accept(bench.last(PlaceStop).client_id)
-    assert bench.last(CancelOrder).client_id == stop
-
-
-def test_the_stream_confirms_what_the_answer_did_not() -> None:
-    bench, stop = amend_bench()
-    move(bench, NEW)
-    failed(bench, stop, 0)
-    amended(bench, stop, NEW)
-    assert bench.market.stop_price == D(NEW)
-    bench.advance(1.9)
-    assert len(bench.all(QueryOrder)) == 1  # it is known now
-
-
-def test_reads_that_fail_end_in_a_replacement() -> None:
-    bench, stop = amend_bench()
-    move(bench, NEW)
-    failed(bench, stop, 0)
-    bench.advance(1.9)
-    assert len(bench.all(PlaceStop)) == 1
-    bench.advance(0.2)
-    assert bench.last(PlaceStop).trigger_price == D(NEW)
-    assert len(moves(bench)) == 1
-
-
-def test_other_terms_than_those_of_a_lost_amend_need_another_stop() -> None:
-    """It might be done after all, and undo what was asked for later."""
-    bench, stop = amend_bench()
-    move(bench, NEW)
-    failed(bench, stop, 0)
-    move(bench, NEWER)
-    read(bench, stop, row(stop, OLD))
-    assert len(moves(bench)) == 1
-    assert bench.last(PlaceStop).trigger_price == D(NEWER)
-
-
-def test_back_where_it_stands_a_stop_in_doubt_does_not_hold() -> None:
-    bench, stop = amend_bench()
-    move(bench, NEW)
-    failed(bench, stop, 0)
-    move(bench, OLD)
-    read(bench, stop, row(stop, OLD))
-    assert bench.last(PlaceStop).trigger_price == D(OLD)
-    bench.accept(bench.last(PlaceStop).client_id)
-    assert bench.last(CancelOrder).client_id == stop
-
-
-@pytest.mark.parametrize(("later_s", "kind"), [(1.0, PlaceStop), (6.0, AmendStop)])
-def test_one_that_was_lost_and_repeated_may_still_come(later_s: float, kind: type) -> None:
-    bench, stop = amend_bench()
-    move(bench, NEW)
-    failed(bench, stop, 0)
-    read(bench, stop, row(stop, OLD))
-    amended(bench, stop, NEW)
-    bench.advance(later_s)
-    bench.alive()
-    move(bench, NEWER)
-    assert [type(c) for c in bench.now(AmendStop) + bench.now(PlaceStop)] == [kind]
-
-
-def test_a_shrunken_stop_in_doubt_counts_for_what_it_is_at_least() -> None:
-    bench, stop = amend_bench()
-    reduce(bench, "0.01")
-    failed(bench, stop, 0)
-    add(bench, "0.01")
-    assert bench.market.guarded == D("0.01")  # though the stop had 0.02 before
-    read(bench, stop, row(stop, OLD, "0.01"))
-    assert bench.market.guarded == D("0.01")
-    assert bench.last(PlaceStop).size == D("0.02")  # a second one, while the answer is awaited
-    assert len(moves(bench)) == 1
-    bench.accept(bench.last(PlaceStop).client_id)
-    assert bench.market.guarded == D("0.02")
-
-
-def test_an_unanswered_amend_does_not_hold_the_deadline_up() -> None:
-    bench, _ = amend_bench()
-    add(bench, "0.01")
-    assert moves(bench) == [(D("0.03"), D(OLD))]
-    assert not [c for c in bench.advance(2.9) if isinstance(c, ReduceOrder)]
-    closing = [c for c in bench.advance(0.15) if isinstance(c, ReduceOrder)]
-    assert [order.size for order in closing] == [D("0.03")]
 
 
 # -- what the venue shows --------------------------------------------------------------------------

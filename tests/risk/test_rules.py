@@ -373,35 +373,6 @@ def test_the_depth_beyond_the_collar_does_not_count() -> None:
     assert refused(desk, enter(desk, size="0.021")).found == "reaches 60300.2"
 
 
-def test_the_venues_terms() -> None:
-    desk = linear_desk("100000000")
-    assert refused(desk, enter(desk, size="0.0005", limit="60000")).rule == "venue_terms"
-    small = refused(desk, enter(desk, size="0.001", limit="10000", stop="9000"))
-    assert (small.found, small.limit) == ("10.00 USDT notional", ">= 20.00 USDT")
-    assert refused(desk, enter(desk, size="120.001"), RAISED).rule in {"venue_terms", "slippage"}
-    assert review(desk, enter(desk, size="120.001"), RAISED)[1]["venue_terms"].limit == "0.001 to 120"
-    whole = review(desk, enter(desk, size="120.001", limit="60000"), RAISED)[1]["venue_terms"]
-    assert (whole.found, whole.limit) == ("120.001 contracts in all", "<= 120 for one stop")
-
-
-def test_no_position_grows_beyond_what_one_stop_can_close() -> None:
-    """The stop of the whole position is one market order, and the venue limits those."""
-    desk = linear_desk("100000000")
-    only(desk).hold("60", "60000")
-    desk.working = [order(LINEAR, Side.BUY, "50", "59000")]
-    assert review(desk, enter(desk, size="10", limit="60000"), RAISED)[1]["venue_terms"].passed
-    assert not review(desk, enter(desk, size="10.001", limit="60000"), RAISED)[1]["venue_terms"].passed
-
-
-@pytest.mark.parametrize(
-    ("side", "profit", "passes"),
-    [(BUY, "61000", True), (BUY, "59000", False), (SELL, "59000", True), (SELL, "61000", False)],
-)
-def test_a_take_profit_lies_on_the_winning_side(side: Side, profit: str, *, passes: bool) -> None:
-    desk = linear_desk()
-    assert review(desk, enter(desk, side, take_profit=profit))[1]["venue_terms"].passed is passes
-
-
 def test_a_fixed_stop_off_the_grid_is_rounded_away_from_the_entry() -> None:
     desk = linear_desk()
     intent = Intent(kind=IntentKind.ENTER, symbol=LINEAR.symbol, stop=FixedStop(D("59000.07")))
