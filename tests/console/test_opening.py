@@ -106,12 +106,19 @@ def test_another_process_is_refused_with_what_to_do(desk: Desk) -> None:
 
 
 def interrupted(call: Callable[[], object]) -> None:
-    """Send this process the interrupt that a notebook's stop button sends, while ``call`` blocks."""
+    """Send this process the interrupt that a notebook's stop button sends, while ``call`` blocks.
+
+    As a kernel does, it listens: a suite that was started in the background ignores interrupts.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        call()
-    timer.join()
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_leaves_the_bot_and_the_command_running(
