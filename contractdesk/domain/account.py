@@ -33,6 +33,10 @@ class VenuePosition(Struct, frozen=True, kw_only=True):
     liquidation_price: Decimal | None = None  # None: the venue says there is none
     settle: str = ""  # of its profit; "" = the account's own asset
 
+    def settles_in(self, asset: str) -> bool:
+        """True where its profit goes to the account that is kept in ``asset``."""
+        return self.settle in ("", asset)
+
 
 class Account(Struct, frozen=True, kw_only=True):
     """Margin account in one settle currency; every amount is in that currency."""

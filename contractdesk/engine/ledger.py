@@ -186,7 +186,7 @@ def unrealized(desk: Desk, mark_of: Callable[[Market], Decimal | None] = latest_
         else:
             total += market.position.unrealized_pnl(market.instrument, mark)
             total += _external_pnl(market, reported, mark)
-    unwatched = (position for position in read.values() if position.settle in ("", asset))
+    unwatched = (position for position in read.values() if position.settles_in(asset))
     return total + sum((position.unrealized_pnl for position in unwatched), ZERO)
 
 
@@ -198,8 +198,10 @@ def equity(desk: Desk) -> Decimal:
 def _external_pnl(market: Market, reported: VenuePosition | None, mark: Decimal) -> Decimal:
     """PnL of what is not ours, at the venue's average entry."""
     size, terms = market.external_size, market.instrument
+    if not size:  # at every mark, and nearly always
+        return ZERO
     cost = external_cost(terms, market.position, size, reported)
-    return ZERO if not size or cost is None else cash(terms.exact_pnl(size, cost, mark))
+    return ZERO if cost is None else cash(terms.exact_pnl(size, cost, mark))
 
 
 def _closing(size: Decimal, change: Decimal) -> Decimal:

@@ -19,6 +19,7 @@ from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.state import Market, Pending
 from contractdesk.engine.trailing import Trailing
+from contractdesk.risk.sizing import venue_position
 from contractdesk.risk.trailing import better
 from contractdesk.risk.words import failed, foreign, number, passed
 
@@ -135,8 +136,8 @@ class StopIntents:
         return None
 
     def _shown(self, market: Market) -> VenuePosition | None:
-        account, symbol = self._desk.account, market.instrument.symbol
-        return next((p for p in account.positions if p.symbol == symbol), None) if account else None
+        account = self._desk.account
+        return None if account is None else venue_position(account, market.instrument.symbol)
 
     # -- prices ----------------------------------------------------------------------------
 

@@ -52,8 +52,8 @@ class Trailing:
         return TrailingStop.of(self._desk.risk, market.trail)
 
     def _may(self, market: Market) -> bool:
-        """It is to follow, all that it follows is current, and the venue has confirmed its last step."""
-        if not (self._desk.risk.trailing and market.trail.on and market.ready and self._desk.started):
+        """All that it follows is current, and the venue has confirmed its last step."""
+        if not (self._desk.risk.trailing and market.ready and self._desk.started):
             return False
         guard = market.guard
         if guard.flatten_reason or not market.position.size:

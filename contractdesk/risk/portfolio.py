@@ -62,7 +62,7 @@ class GrossExposure(Struct, frozen=True):
 
 def _unwatched(view: DeskView, account: Account) -> str | None:
     """A contract that is held in this account's asset, and whose worth nobody here knows."""
-    rows = (row for row in account.positions if row.size and row.settle in ("", account.asset))
+    rows = (row for row in account.positions if row.size and row.settles_in(account.asset))
     return next((row.symbol for row in rows if row.symbol not in view.symbols), None)
 
 

@@ -139,9 +139,8 @@ def stressed(view: DeskView, settings: RiskSettings, shock: Shock) -> Stress | N
         return None
     lines = [line for symbol in view.symbols if (line := _line(view, account, symbol, shock)) is not None]
     known = {line.symbol for line in lines}
-    unknown = [
-        p for p in account.positions if p.size and p.symbol not in known and p.settle in ("", account.asset)
-    ]
+    rows = (row for row in account.positions if row.size and row.symbol not in known)
+    unknown = [row for row in rows if row.settles_in(account.asset)]
     funding = sum((-line.worth_before * Fraction(shock.funding) for line in lines), Fraction(0))
     wallet = Fraction(account.wallet_balance) + funding
     unrealized = sum((line.profit for line in lines), Fraction(0))
