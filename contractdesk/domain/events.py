@@ -36,6 +36,7 @@ from contractdesk.domain.market_events import (
     TradesLoaded,
 )
 from contractdesk.domain.orders import OrderStatus, OrderType, Side
+from contractdesk.domain.passing import MarketPassed
 
 __all__ = [
     "AccountRead",
@@ -66,6 +67,7 @@ __all__ = [
     "MarginCalled",
     "MarkPriced",
     "MarketEvent",
+    "MarketPassed",
     "ModesRead",
     "OpenInterestRead",
     "OrderAccepted",
@@ -381,7 +383,7 @@ class ClosingAsked(PersonEvent, frozen=True, kw_only=True):
 Event = (
     BookSnapshotRead | BookChanged | BookInvalidated | TradePrinted | MarkPriced | FundingSettled
     | LiquidationPrinted | OpenInterestRead | BarClosed | BarsLoaded | TradesLoaded | ChannelAlive
-    | SymbolNotReady | SymbolReady | InstrumentListed | FundingHistoryRead
+    | SymbolNotReady | SymbolReady | InstrumentListed | FundingHistoryRead | MarketPassed
     | OrderAccepted | OrderRejected | OutcomeUnknown | OrderFilled | OrderCancelled | OrderExpired
     | OrderAmended | AmendFailed | StopTriggered | CancelFailed | OrderRead
     | AccountRead | VenueStateRead | ReadFailed | WalletChanged | PositionReported | FundingPaid

@@ -51,6 +51,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     trail: bool | None = None  # the stop follows the market; None: unless a person has named its price
     trail_by: AtrStop | None = None  # so far behind; None: as the ATR stop, or the settings, say
     expire_s: float | None = None  # a resting entry is cancelled after so long
+    reverse: bool = False  # the same order first closes what is held in the other direction
     reason: str = ""
 
 

@@ -73,7 +73,7 @@ class Breaking:
     def _profit(self) -> Decimal:
         desk = self._desk
         ours = (item for item in desk.symbols.values() if item.instrument.settle == desk.config.asset)
-        return sum((_profit_of(market) for market in ours), ZERO)
+        return sum((profit_of(market, market.trusted.price) for market in ours), ZERO)
 
     def _trip(self) -> None:
         """HALTED at once: entries go, stops stay, and it is latched."""
@@ -99,8 +99,9 @@ def _trusted(market: Market) -> Decimal | None:
     return market.trusted.price
 
 
-def _profit_of(market: Market) -> Decimal:
-    position, mark = market.position, market.trusted.price
+def profit_of(market: Market, mark: Decimal | None) -> Decimal:
+    """What a symbol has made up to ``mark``; None: only what is booked."""
+    position = market.position
     if mark is None:
         return position.net_pnl
     own = position.net_pnl + position.unrealized_pnl(market.instrument, mark)

@@ -16,4 +16,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     asset: str = "USDT"  # settle currency of the account
     amend_stop: bool = False  # a stop can be amended in place; a safe replace works everywhere
     native_timeframes: tuple[str, ...] = ()  # bars the venue closes itself, sorted; others are built
+    polls: bool = (
+        True  # False: the driver tells all that happens, so nothing is asked for but what is waited for
+    )
     risk: RiskSettings = RiskSettings()

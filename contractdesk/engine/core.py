@@ -126,6 +126,8 @@ class Core:
 
     def reconcile_within(self, delay_ns: int) -> None:
         """Let the next reconciliation be no later than ``delay_ns`` from now."""
+        if not self.desk.config.polls:
+            return  # nothing can have been missed
         due = self.desk.now_ns + delay_ns
         if not self.desk.reconcile_due_ns or due < self.desk.reconcile_due_ns:
             self.desk.reconcile_due_ns = due

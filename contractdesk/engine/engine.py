@@ -13,6 +13,7 @@ from typing import Self, assert_never
 from contractdesk.domain.commands import Command
 from contractdesk.domain.events import (
     AccountRead,
+    BarClosed,
     BookChanged,
     ClockMeasured,
     Event,
@@ -22,6 +23,8 @@ from contractdesk.domain.events import (
     LoopLagged,
     MarginCalled,
     MarketEvent,
+    MarketPassed,
+    MarkPriced,
     ModesRead,
     OrderEvent,
     OrderFilled,
@@ -37,7 +40,7 @@ from contractdesk.domain.events import (
     VenueStateRead,
     WalletChanged,
 )
-from contractdesk.domain.intents import Finding, Intent, SizePreview
+from contractdesk.domain.intents import Finding, Intent, Refused, SizePreview
 from contractdesk.domain.views import DeskSnapshot, DeskView
 from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
@@ -51,11 +54,12 @@ from contractdesk.engine.invariants import validate_state
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.market_feed import MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.passing import FOREVER, Horizon, Passing
 from contractdesk.engine.person import BY_HAND_TIMEFRAME, Person
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.reconcile import WITNESS_NS, Reconciliation
 from contractdesk.engine.snapshot import snapshot_of
-from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Desk
+from contractdesk.engine.state import DAY_NS, NS_PER_MS, NS_PER_S, Desk
 from contractdesk.engine.stop_intents import StopIntents
 from contractdesk.engine.story import Story, story_of
 from contractdesk.engine.strategies import Host
@@ -69,6 +73,7 @@ __all__ = ["Engine", "EngineConfig", "Story"]
 
 MAX_ROUNDS = 10_000  # of one event; strategies' wishes are limited long before
 NEVER = 1 << 63
+ROUTINE = (BookChanged, TradePrinted, MarketPassed, MarkPriced, BarClosed)  # alone they set no timers
 SLEEP_NS = 15 * NS_PER_S  # a driver wakes us every 5 s at least: more means that nobody was awake
 
 
@@ -101,7 +106,9 @@ class Engine:
         self._breaking = breaking = Breaking(core, orders, protection.flattening)
         self._person = Person(core, orders, protection.flattening, intents, host, feed, breaking)
         self._timers = Timers(core, orders, protection, intents, reconciliation, feed, guarding)
-        self._deadline = self._timers.deadline_ns() or NEVER
+        self._passing = Passing(core, trailing, guarding)
+        self._horizon: Horizon | None = None
+        self._look_ahead()
 
     # -- events ----------------------------------------------------------------------------
 
@@ -110,25 +117,26 @@ class Engine:
         desk, core = self._desk, self._core
         if event.ts_ns > desk.now_ns:
             slept_ns, desk.now_ns = event.ts_ns - desk.now_ns, event.ts_ns
-            if slept_ns > SLEEP_NS and desk.started:
+            if slept_ns > SLEEP_NS and desk.started and desk.config.polls:
                 self._connection.on_sleep(slept_ns)
         desk.events_handled += 1
         desk.handling = True
         try:
-            quick = self._quick(event)
-            if not quick:
-                self._take(event)
+            self._take(event)
+            if core.measuring:
                 self._breaking.measure()
             due = desk.now_ns >= self._deadline
             if due:
                 self._timers.run()
-            if not quick or due or core.busy:
+            if due or core.busy or not isinstance(event, ROUTINE):
                 self._settle()
                 if core.measuring:  # a wish has been booked: its sample is of this event, too
                     self._breaking.measure()
                     self._settle()
                 self._guarding.on_settled()
-                self._deadline = self._timers.deadline_ns() or NEVER
+                self._look_ahead()
+            elif self._horizon is not None and self._moves(event):
+                self._horizon = None
         finally:
             desk.handling = False
         if not core.out:
@@ -136,24 +144,24 @@ class Engine:
         commands, core.out = core.out, []
         return commands
 
-    def _quick(self, event: Event) -> bool:
-        """The two events that come by the thousand; they set no timers."""
-        if isinstance(event, BookChanged):
+    def _moves(self, event: Event) -> bool:
+        """A routine event after which one may go less far: a mark told singly, or a stop's next ATR."""
+        if isinstance(event, BarClosed):
             market = self._desk.symbols.get(event.symbol)
-            if market is not None:
-                self._feed.on_book_changed(market, event)
-            return True
-        if isinstance(event, TradePrinted):
-            market = self._desk.symbols.get(event.symbol)
-            if market is not None:
-                self._feed.on_trade(market, event)
-            return True
-        return False
+            return market is not None and bool(market.position.size) and market.trail.on
+        return isinstance(event, MarkPriced)
+
+    def _look_ahead(self) -> None:
+        """Nothing that was reckoned before holds for sure: when is what due now?"""
+        self._horizon, self._guarding.safe = None, False
+        self._deadline = self._timers.deadline_ns() or NEVER
 
     def _take(self, event: Event) -> None:  # noqa: C901  (a flat dispatch, a case each)
         match event:
             case MarketEvent():
                 self._feed.take(event)
+            case MarketPassed():
+                self._passing.take(event)
             case OrderFilled():
                 self._executions.apply(event.fill)
             case OrderEvent():
@@ -264,6 +272,28 @@ class Engine:
         return max(self._deadline, self._desk.now_ns + NS_PER_MS)
 
     @property
+    def events_handled(self) -> int:
+        return self._desk.events_handled
+
+    @property
+    def refusals(self) -> list[Refused]:
+        """The last ones, oldest first: the engine's own list, to be read only."""
+        return self._desk.refusals
+
+    def horizon(self) -> Horizon:
+        """How far a driver that tells everything may go before the engine must think again.
+
+        Until then trades, quotes and marks may be told at once (``MarketPassed``), but for those that
+        a strategy has subscribed to. Asking twice in between costs nothing.
+        """
+        if self._horizon is None:
+            bands = self._passing.bands()
+            self._deadline = self._timers.deadline_ns() or NEVER
+            midnight_ns = (self._desk.now_ns // DAY_NS + 1) * DAY_NS  # a day's first mark is told singly
+            self._horizon = Horizon(min(self.next_deadline_ns or FOREVER, midnight_ns), bands)
+        return self._horizon
+
+    @property
     def view(self) -> DeskView:
         """The current face of the desk: live and read-only, not to be kept."""
         return self._desk
@@ -296,6 +326,7 @@ class Engine:
 
     def checkpoint(self) -> bytes:
         """Everything the engine remembers; between two events only."""
+        self._desk.breaker.settle()
         return encode_desk(self._desk)
 
     @classmethod

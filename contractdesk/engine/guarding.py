@@ -11,6 +11,7 @@ from contractdesk.domain.commands import Severity
 from contractdesk.domain.orders import OrderRole
 from contractdesk.engine.core import Core
 from contractdesk.engine.flattening import Flattening
+from contractdesk.engine.ledger import equity
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Unwinding
 from contractdesk.risk.margin_guard import MarginGuard, notionals, smallest_position
@@ -25,6 +26,7 @@ class Guarding:
         self._desk = core.desk
         self._orders = orders
         self._flattening = flattening
+        self.safe = False  # nothing that can happen within the bands makes it unwind
 
     # -- when ------------------------------------------------------------------------------
 
@@ -33,7 +35,9 @@ class Guarding:
         desk, now = self._desk, self._desk.now_ns
         if not desk.guard_due_ns or now < desk.guard_due_ns:
             return
-        desk.guard_due_ns = now + self._period_ns
+        desk.guard_due_ns = self._next_ns()
+        if not desk.config.polls and self.far(0.0):
+            return
         if now - desk.account_ns > desk.risk.account_max_age_s * NS_PER_S:
             self._core.read_account()
         else:
@@ -49,6 +53,34 @@ class Guarding:
         if unwound is not None and unwound.settled is None and not self._waiting(unwound):
             unwound.settled = desk.requests
             self._core.read_account(since_ns=desk.now_ns)
+
+    def due_ns(self) -> int:
+        """When it looks next; 0 = it need not. What was skipped while it was safe does not shift its beat."""
+        desk = self._desk
+        if self.safe or not desk.guard_due_ns:
+            return 0
+        if desk.guard_due_ns < desk.now_ns:
+            desk.guard_due_ns = self._next_ns()
+        return desk.guard_due_ns
+
+    def far(self, share: float) -> bool:
+        """By our own reckoning less than half of the limit is in use, wherever each mark goes by ``share``.
+
+        Only a driver that tells everything may rely on it: the venue's own word is read else.
+        """
+        desk = self._desk
+        used = worth = 0.0
+        for market in desk.symbols.values():
+            resting = (row.order.remaining for row in desk.tracked(market, OrderRole.ENTRY))
+            size = abs(market.position.size) + abs(market.external_size) + sum(resting)
+            if size and market.mark is not None:
+                notional = market.instrument.notional(size, market.mark)
+                worth += float(notional)
+                used += float(market.instrument.initial_margin(notional, market.leverage))
+        moved = share / (1 - share)  # of an inverse contract's worth, more than of a linear one's
+        if share:
+            used *= 2 * (1 + moved)  # and it may grow into a bracket of half the leverage
+        return used <= float(desk.risk.margin_guard) / 2 * (float(equity(desk)) - worth * moved)
 
     def look(self) -> None:
         """Judge the account that has been read last, and take the next step where it is needed."""
@@ -120,6 +152,11 @@ class Guarding:
 
     def _closing(self, symbol: str) -> bool:
         return bool(self._desk.symbols[symbol].guard.flatten_reason)
+
+    def _next_ns(self) -> int:
+        """The next beat, in phase with those before."""
+        period, late = self._period_ns, self._desk.now_ns - self._desk.guard_due_ns
+        return self._desk.guard_due_ns + (late // period + 1) * period
 
     @property
     def _period_ns(self) -> int:

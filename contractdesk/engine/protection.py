@@ -64,6 +64,8 @@ class Protection:
         market = self._desk.symbols[tracked.order.request.symbol]
         if tracked.order.status.open or not market.position.size:
             return
+        if tracked.order.request.side is not market.position.closing_side:
+            return  # it was of the position before this one, which an entry has reversed
         match tracked.role:
             case OrderRole.STOP:
                 self._on_stop_ended(market, tracked)

@@ -70,7 +70,7 @@ class Timers:
         desk = self._desk
         yield desk.account_due_ns
         yield self._reconciliation.deadline_ns()
-        yield desk.guard_due_ns
+        yield self._guarding.due_ns()
         yield self._guarding.deadline_ns()
         yield desk.lagged_ns + LAG_MEMORY_NS if desk.lagged_ns else 0
         for pending in desk.pending:
@@ -93,6 +93,9 @@ class Timers:
     def _read_account(self) -> None:
         """Keep equity fresh: twice as often while there is something at risk."""
         desk = self._desk
+        if not desk.config.polls:
+            desk.account_due_ns = 0  # whoever waits for it, asks
+            return
         in_position = any(market.position.size for market in desk.symbols.values())
         wait = ACCOUNT_IN_POSITION_NS if in_position else ACCOUNT_FLAT_NS
         desk.account_due_ns = max(desk.now_ns + wait, desk.silent_until_ns)

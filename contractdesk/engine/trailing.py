@@ -7,6 +7,8 @@ the ATR is not known to be current.
 
 from __future__ import annotations
 
+import math
+
 from msgspec.structs import replace
 
 from contractdesk.engine.core import Core
@@ -47,6 +49,22 @@ class Trailing:
         if price is not None:
             market.guard.stop_price = price
             self._core.touch(instrument.symbol)
+
+    def still(self, market: Market) -> tuple[float, float]:
+        """(low, high): no mark strictly between them moves the stop; with this ATR and this best mark."""
+        stop, trail = market.guard.stop_price, market.trail
+        may = self._desk.risk.trailing and market.ready and not market.guard.flatten_reason
+        if not market.position.size or not trail.on or not may or stop is None:
+            return -math.inf, math.inf
+        if market.stop_price != stop or market.guarded != abs(market.position.size):
+            return math.inf, -math.inf  # as soon as its last step is confirmed, it may take the next one
+        rule, terms = self._rule(market), market.instrument
+        atr = self._desk.atr(terms.symbol, rule.timeframe, rule.period)
+        if atr is None:
+            return -math.inf, math.inf
+        sign = 1 if market.position.size > 0 else -1
+        edge = rule.next_best(terms, sign, stop, trail.best, atr)
+        return (-math.inf, edge) if sign > 0 else (edge, math.inf)
 
     def _rule(self, market: Market) -> TrailingStop:
         return TrailingStop.of(self._desk.risk, market.trail)

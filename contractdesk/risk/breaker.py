@@ -11,8 +11,11 @@ time a sample; the samples themselves are kept because another ``drop`` has othe
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from decimal import Context, Decimal
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -24,6 +27,8 @@ from contractdesk.risk.words import failed, number, passed
 
 NS_PER_S = 1_000_000_000
 LONGEST_NS = 900 * NS_PER_S  # the largest window that can be set
+MOST_LATER = 256  # left for later at once
+ROUGH = 1e-9  # relative, of floats that bound decimals
 KEPT = 20_000  # samples; beyond, pairs become one, the more cautious of the two
 RESET = 'desk.risk.reset("breaker", reason="...")'
 
@@ -36,6 +41,14 @@ class Sample(Struct, frozen=True):
     equity: Decimal  # > 0
 
 
+class Later(Struct, frozen=True):
+    """Samples that are made when somebody asks for them: none of them is a reason to trip."""
+
+    newest_ns: int
+    key: float  # at least the K of each
+    samples: Callable[[], Iterable[Sample]]
+
+
 class Breaker(Struct, kw_only=True):
     """The samples of the window, and the latch. ``ts_ns`` never goes back."""
 
@@ -45,30 +58,51 @@ class Breaker(Struct, kw_only=True):
     window_ns: int = 0
     profit: Decimal = ZERO  # now
     equity: Decimal = ZERO
+    later: list[Any] = field(default_factory=list)  # Sample or Later: after ``samples``, oldest first
+    top: float = -math.inf  # at least the largest K of ``peaks`` and ``later``
     reason: str = ""  # not empty: it has tripped, and is latched until a person resets it
     resume_too: bool = False  # latched, and something else stopped the desk that only resume() ends
 
     def take(self, ts_ns: int, profit: Decimal, equity: Decimal, drop: Decimal, window_ns: int) -> bool:
         """Take in a sample; True when this is a reason to trip. ``drop`` > 0, window <= LONGEST_NS."""
+        sample = Sample(ts_ns, profit, equity)
+        if self.later and self._clear(sample, drop, window_ns):
+            self._leave(Later(ts_ns, float(self._key(sample)), lambda: (sample,)))
+            return False
+        self.settle()
         self.profit, self.equity = profit, equity
-        if equity <= 0:
-            return True
-        self._keep(Sample(ts_ns, profit, equity))
-        if (drop, window_ns) == (self.drop, self.window_ns):
-            self._push(self.samples[-1])
-        else:
-            self.drop, self.window_ns, self.peaks = drop, window_ns, []
-            for sample in self.samples[_first(self.samples, ts_ns - window_ns) :]:
-                self._push(sample)
-        del self.peaks[: _first(self.peaks, ts_ns - window_ns)]
-        return self._key(self.peaks[0]) >= profit
+        return equity <= 0 or self._take(sample, drop, window_ns)
 
     def reset(self) -> None:
         """Unlatch, and begin anew: what was lost before does not count again."""
-        self.samples, self.peaks, self.reason, self.resume_too = [], [], "", False
+        self.samples, self.peaks, self.later, self.reason, self.resume_too = [], [], [], "", False
+        self.top = -math.inf
+
+    def defer(self, later: Later, drop: Decimal, window_ns: int) -> None:
+        """Take in samples of which it is known that none trips; they are made when they are asked for."""
+        if (drop, window_ns) != (self.drop, self.window_ns):
+            self.settle()
+            self._retune(drop, window_ns, later.newest_ns)
+        self._leave(later)
+
+    def settle(self) -> None:
+        """Make all samples that were left for later."""
+        if not self.later:
+            return
+        later, self.later = self.later, []
+        for each in later:
+            for sample in each.samples():
+                self.profit, self.equity = sample.profit, sample.equity
+                self._take(sample, self.drop, self.window_ns)
+
+    def tighten(self) -> None:
+        """Let ``top`` be of this window's samples alone."""
+        self.settle()
+        self.top = float(self._key(self.peaks[0])) if self.peaks else -math.inf
 
     def drawdown(self, now_ns: int) -> Decimal | None:
         """Profit since the sample that is nearest to tripping, of the equity then (<= 0); None: unknown."""
+        self.settle()
         if self.equity <= 0 and self.samples:
             return Decimal(-1)
         place = _first(self.peaks, now_ns - self.window_ns)
@@ -79,11 +113,43 @@ class Breaker(Struct, kw_only=True):
 
     def drawdown_after(self, now_ns: int, change: Decimal) -> Decimal | None:
         """What ``drawdown`` would be, were the profit greater by ``change`` now; None: unknown."""
+        self.settle()
         if self.equity <= 0 and self.samples:
             return Decimal(-1)
         window = self.samples[_first(self.samples, now_ns - self.window_ns) :] or self.samples[-1:]
         falls = [(self.profit + change - sample.profit) / sample.equity for sample in window]
         return min([ZERO, *falls]) if falls else None
+
+    def _clear(self, sample: Sample, drop: Decimal, window_ns: int) -> bool:
+        """For sure no reason to trip: it is above everything that is remembered, even in the rough."""
+        profit, same = float(sample.profit), (drop, window_ns) == (self.drop, self.window_ns)
+        return same and sample.equity > 0 and profit - ROUGH * (1 + abs(profit)) > self.top
+
+    def _take(self, sample: Sample, drop: Decimal, window_ns: int) -> bool:
+        self._keep(sample)
+        if (drop, window_ns) == (self.drop, self.window_ns):
+            self._push(self.samples[-1])
+        else:
+            self._retune(drop, window_ns, sample.ts_ns)
+        del self.peaks[: _first(self.peaks, sample.ts_ns - window_ns)]
+        self.top = max(self.top, float(self._key(sample)))
+        return self._key(self.peaks[0]) >= sample.profit
+
+    def _retune(self, drop: Decimal, window_ns: int, ts_ns: int) -> None:
+        """Another ``drop`` has other K, another window other samples."""
+        self.drop, self.window_ns, self.peaks = drop, window_ns, []
+        for sample in self.samples[_first(self.samples, ts_ns - window_ns) :]:
+            self._push(sample)
+        self.tighten()
+
+    def _leave(self, later: Later) -> None:
+        self.later.append(later)
+        self.top = max(self.top, later.key)
+        if len(self.later) >= MOST_LATER:
+            old_ns = later.newest_ns - LONGEST_NS
+            self.later = [each for each in self.later if each.newest_ns >= old_ns]
+            if len(self.later) >= MOST_LATER // 2:
+                self.settle()
 
     def _keep(self, sample: Sample) -> None:
         samples = self.samples

@@ -54,6 +54,7 @@ from contractdesk.risk.sizing import (
     largest,
     liquidation_after,
     loss_per_contract,
+    net_size,
     opening_fee,
     order_margin,
     size_of_amount,
@@ -205,16 +206,20 @@ class RiskGate:
         )
 
     def _size(self, intent: Intent, view: DeskView, item: SymbolView, worst: Decimal | None) -> Decimal:
-        """Contracts on the lot grid, rounded down: as asked, or the cap's share."""
-        instrument = item.instrument
+        """Contracts on the lot grid, rounded down: as asked, or the cap's share.
+
+        What is asked for is to be held afterwards: an order that reverses closes the rest besides.
+        """
+        instrument, held = item.instrument, net_size(item)
+        closed = abs(held) if intent.reverse and held * intent.side.sign < 0 else ZERO
         if intent.size is not None:
-            return instrument.round_size(intent.size)
+            return instrument.round_size(intent.size) + closed
         if worst is None:
             return ZERO
         if intent.notional is not None:
-            return instrument.size_for_notional(intent.notional, worst)
+            return instrument.size_for_notional(intent.notional, worst) + closed
         if intent.amount is not None:
-            return size_of_amount(instrument, intent.amount, worst)
+            return size_of_amount(instrument, intent.amount, worst) + closed
         room = self._cap.room(view, item, intent.side)
         share = ZERO if room is None else cap_share(instrument, room, worst)
         return min(share, _venue_maximum(item, at_market=intent.limit is None))

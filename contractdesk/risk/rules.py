@@ -122,9 +122,10 @@ class HardStop(Struct, frozen=True):
     def review(self, proposal: Proposal, view: DeskView) -> Finding:
         item, account, stop = view.symbols[proposal.intent.symbol], view.account, proposal.stop_price
         held = net_size(item)
-        if held * proposal.side.sign < 0:
+        if held * proposal.side.sign < 0 and not (proposal.intent.reverse and proposal.size > abs(held)):
             found = f"position of {number(held)} in the other direction"
-            return failed("hard_stop", found, "one stop a position", "exit_position() first")
+            advice = "exit_position() first, or reverse=True with a size that is left after closing it"
+            return failed("hard_stop", found, "one stop a position", advice)
         if stop is None:
             return self._without(proposal)
         mark = mark_of(item)

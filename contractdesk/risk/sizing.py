@@ -38,11 +38,16 @@ def net_size(item: SymbolView) -> Decimal:
 
 
 def exposure(view: DeskView, item: SymbolView, side: Side, collar: Decimal) -> Fraction | None:
-    """Position at mark plus same-direction entries at their worst; None where a price is unknown."""
+    """Position at mark plus same-direction entries at their worst; None where a price is unknown.
+
+    A position in the other direction is not counted, nor counted on: its stop may close it first, and
+    then all of an order that reverses it opens.
+    """
     mark = mark_of(item)
     if mark is None:
         return None
-    total = abs(item.instrument.cost(net_size(item), mark))
+    held = net_size(item)
+    total = abs(item.instrument.cost(held, mark)) if held * side.sign > 0 else Fraction(0)
     for order in entries(view, item.instrument.symbol, side):
         worst = worst_of_order(item, order, collar)
         if worst is None:

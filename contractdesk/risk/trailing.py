@@ -70,6 +70,17 @@ class TrailingStop(Struct, frozen=True):
         gained = sign * (price - stop)
         return price if gained > 0 and gained >= self.min_step * atr else None
 
+    def next_best(
+        self, instrument: Instrument, sign: int, stop: Decimal, best: Decimal | None, atr: Decimal
+    ) -> float:
+        """A mark up to which (long; down to which: short) the stop stays for sure."""
+        price = None if best is None else self.level(instrument, sign, best, atr)
+        if price is not None and sign * (price - stop) >= max(self.min_step * atr, instrument.tick_size):
+            return float(price)  # it waits for a mark that is not beyond it
+        step = max(float(self.min_step * atr), float(instrument.tick_size))
+        near = float(stop) + sign * (step + float(self.multiple * atr))
+        return near - sign * 2 * float(instrument.tick_size)
+
 
 def gauge(view: DeskView, settings: RiskSettings) -> Finding | None:
     """Where the stops stand that follow; None where nothing is held."""

@@ -39,6 +39,13 @@ class MacdOutput(Enum):
     HISTOGRAM = 2
 
 
+class Seed(Enum):
+    """What a recursion starts from."""
+
+    MEAN = "mean"  # of the first ``period`` bars, as TA-Lib does
+    FIRST = "first"  # the first bar, as pandas' ``ewm(adjust=False)`` does; there is a value at once
+
+
 class Sma(Struct, frozen=True, tag="sma"):
     """Simple mean of the last ``period`` closes."""
 
@@ -58,14 +65,17 @@ class Ema(Struct, frozen=True, tag="ema"):
     """Exponential mean of the closes, weight 2 / (period + 1)."""
 
     period: int
+    seed: Seed = Seed.MEAN
 
     def __post_init__(self) -> None:
         _check_period(self, self.period)
 
     def start(self) -> Running:
-        return RunningEma(self.period)
+        return RunningEma(self.period, from_first=self.seed is Seed.FIRST)
 
     def vector(self, bars: Bars) -> NDArray[float64]:
+        if self.seed is Seed.FIRST:
+            return _smoothed(bars.close, 2 / (self.period + 1))
         return _first(_talib().EMA(bars.close, self.period))
 
 
@@ -73,14 +83,17 @@ class Atr(Struct, frozen=True, tag="atr"):
     """Wilder's average true range, in price units."""
 
     period: int = 14
+    seed: Seed = Seed.MEAN
 
     def __post_init__(self) -> None:
         _check_period(self, self.period, least=1)
 
     def start(self) -> Running:
-        return RunningAtr(self.period)
+        return RunningAtr(self.period, from_first=self.seed is Seed.FIRST)
 
     def vector(self, bars: Bars) -> NDArray[float64]:
+        if self.seed is Seed.FIRST:
+            return _smoothed(_true_ranges(bars), 1 / self.period)
         return _first(_talib().ATR(bars.high, bars.low, bars.close, self.period))
 
 
@@ -154,6 +167,19 @@ def _talib() -> Any:
     import talib
 
     return talib
+
+
+def _true_ranges(bars: Bars) -> NDArray[float64]:
+    import numpy as np
+
+    before = np.concatenate((bars.high[:1], bars.close[:-1]))  # of the first bar its range alone counts
+    return np.maximum(bars.high, before) - np.minimum(bars.low, before)
+
+
+def _smoothed(values: NDArray[float64], weight: float) -> NDArray[float64]:
+    import pandas as pd
+
+    return pd.Series(values).ewm(alpha=weight, adjust=False).mean().to_numpy()
 
 
 def _first(values: Any) -> NDArray[float64]:

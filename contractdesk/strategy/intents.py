@@ -23,6 +23,7 @@ def enter_long(
     take_profit: Number | None = None,
     trail: bool | None = None,
     expire_s: float | None = None,
+    reverse: bool = False,
     reason: str = "",
 ) -> Intent:
     """Wish to buy: at market, or at ``limit``; opens a long position or adds to it.
@@ -31,10 +32,24 @@ def enter_long(
     none means the size cap's share. ``stop`` is a price or ``atr_stop(...)``; the gate refuses an
     entry without one. An ATR stop follows the market as far behind as it began; a price does so as the
     ``trail_...`` settings say, for strategies, and for a person with ``trail=True`` only. A resting entry is
-    cancelled after ``expire_s`` seconds. Raises ConfigError.
+    cancelled after ``expire_s`` seconds. ``reverse`` closes a short position with the same order, and
+    what was asked for is long afterwards; the cap counts the whole order, for the short's stop may be
+    first. Raises ConfigError.
     """
     return _enter(
-        Side.BUY, symbol, stop, size, notional, amount, limit, post_only, take_profit, trail, expire_s, reason
+        Side.BUY,
+        symbol,
+        stop,
+        size,
+        notional,
+        amount,
+        limit,
+        post_only,
+        take_profit,
+        trail,
+        expire_s,
+        reverse,
+        reason,
     )
 
 
@@ -50,6 +65,7 @@ def enter_short(
     take_profit: Number | None = None,
     trail: bool | None = None,
     expire_s: float | None = None,
+    reverse: bool = False,
     reason: str = "",
 ) -> Intent:
     """Wish to sell, mirrored: see ``enter_long``."""
@@ -65,6 +81,7 @@ def enter_short(
         take_profit,
         trail,
         expire_s,
+        reverse,
         reason,
     )
 
@@ -136,6 +153,7 @@ def _enter(
     take_profit: Number | None,
     trail: bool | None,  # noqa: FBT001  (private; the public functions take it by keyword)
     expire_s: float | None,
+    reverse: bool,  # noqa: FBT001  (private; the public functions take it by keyword)
     reason: str,
 ) -> Intent:
     if sum(value is not None for value in (size, notional, amount)) > 1:
@@ -143,6 +161,7 @@ def _enter(
     if post_only and limit is None:
         raise ConfigError("a post-only entry rests at a price: give limit=")
     _check_flag("trail", trail)
+    _check_flag("reverse", reverse)
     if expire_s is not None and not expire_s > 0:
         raise ConfigError(f"expire_s={expire_s!r} is not permitted: it must be above 0 seconds")
     return Intent(
@@ -158,6 +177,7 @@ def _enter(
         take_profit=_positive("take_profit", take_profit),
         trail=trail,
         expire_s=expire_s,
+        reverse=reverse,
         reason=reason,
     )
 

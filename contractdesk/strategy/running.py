@@ -36,19 +36,23 @@ class RunningSma(Struct, tag="sma"):
 
 
 class RunningEma(Struct, tag="ema"):
-    """Exponential mean, seeded with the mean of the first ``period`` values (ta_EMA.c)."""
+    """Exponential mean, seeded with the mean of the first ``period`` values (ta_EMA.c), or with the first."""
 
     period: int
     skip: int = 0  # values to pass over before the seed: MACD aligns its two means so
     count: int = 0
     value: float = 0.0
+    from_first: bool = False
 
     def step(self, value: float) -> float:
         self.count += 1
         seen = self.count - self.skip
         if seen < 1:
             return NAN
-        if seen <= self.period:
+        if self.from_first and seen == 1:
+            self.value = value
+            return value
+        if seen <= self.period and not self.from_first:
             self.value += value
             if seen < self.period:
                 return NAN
@@ -62,17 +66,24 @@ class RunningEma(Struct, tag="ema"):
 
 
 class RunningAtr(Struct, tag="atr"):
-    """Wilder's average true range; the first true range needs a previous close (ta_ATR.c)."""
+    """Wilder's average true range; the first true range needs a previous close (ta_ATR.c).
+
+    From the first bar on, that one's range is the seed.
+    """
 
     period: int
     count: int = 0  # true ranges seen
     value: float = 0.0
     previous_close: float | None = None
+    from_first: bool = False
 
     def update(self, high: float, low: float, close: float) -> float:
         previous, self.previous_close = self.previous_close, close
         if previous is None:
-            return NAN
+            if not self.from_first:
+                return NAN
+            self.count, self.value = self.period, high - low
+            return self.value
         true_range = max(high - low, abs(previous - high), abs(previous - low))
         self.count += 1
         if self.count <= self.period:

@@ -1,0 +1,189 @@
+"""What a trade does to the orders that wait: it triggers, fills, and may be the end of the account.
+
+Where only trades were recorded, a taking order is filled by the first trade after it has come, at that
+trade's price and the slippage model's ticks against us; conditional orders trigger on each trade.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+from contractdesk.domain.events import OrderFilled, StopTriggered
+from contractdesk.domain.fills import Fill, Liquidity
+from contractdesk.domain.instrument import Instrument, cash
+from contractdesk.domain.orders import OrderStatus, OrderType, Side
+from contractdesk.replay.account import FAR, Books
+from contractdesk.replay.models import Models
+from contractdesk.replay.standing import Floor, Kept, Standing
+
+LIQUIDATION = "autoclose-"  # how a venue names the orders by which it takes a position away
+
+
+class Filling:
+    """Matching of one account's orders with the trades of others."""
+
+    def __init__(self, floor: Floor, models: Models) -> None:
+        self._floor = floor
+        self._books: Books = floor.books
+        self._models = models
+        self._bounds: list[tuple[int, int] | None] = [None] * len(floor.books.instruments)
+        self.version = 0
+        self._maker, self._taker = _rate(models.maker_fee), _rate(models.taker_fee)
+
+    def touch(self, place: int) -> None:
+        """Something waits there, or is held, that did not before."""
+        self._bounds[place] = None
+        self.version += 1
+
+    def bounds(self, place: int) -> tuple[int, int]:
+        """(low, high) ticks: a trade strictly between them changes nothing here."""
+        known = self._bounds[place]
+        if known is None:
+            known = self._bounds[place] = self._reckon(place)
+        return known
+
+    def on_trade(self, place: int, ticks: int, lots: int) -> None:
+        """A trade of ``lots`` has been made at ``ticks``."""
+        floor = self._floor
+        self._books.marks[place] = ticks
+        if self._books.broke:
+            self._liquidate()
+        for order in floor.waiting(place, Kept.STOP):
+            if order.triggers(ticks):
+                self._trigger(order, ticks, lots)
+        for order in floor.waiting(place, Kept.MARKET):
+            self._take(order, ticks, lots)
+        for order in floor.waiting(place, Kept.LIMIT):
+            self._rest(order, ticks, lots)
+        self._bounds = [None] * len(self._bounds)
+        self.version += 1
+
+    # -- bounds ----------------------------------------------------------------------------
+
+    def _reckon(self, place: int) -> tuple[int, int]:
+        floor = self._floor
+        if floor.waiting(place, Kept.MARKET):
+            return FAR, -FAR
+        low, high = self._books.danger(place)
+        for order in floor.waiting(place, Kept.LIMIT):
+            if order.side is Side.BUY:
+                low = max(low, order.ticks)
+            else:
+                high = min(high, order.ticks)
+        for order in floor.waiting(place, Kept.STOP):
+            if (order.type is OrderType.STOP_MARKET) == (order.side is Side.SELL):
+                low = max(low, order.trigger)
+            else:
+                high = min(high, order.trigger)
+        return low, high
+
+    # -- what is filled --------------------------------------------------------------------
+
+    def _trigger(self, order: Standing, ticks: int, lots: int) -> None:
+        floor = self._floor
+        floor.drop(order)
+        order.status = OrderStatus.TRIGGERED
+        floor.tell(StopTriggered(**floor.about(order, floor.heard_ns()), child_venue_id=str(floor.number())))
+        self._take(order, ticks, lots)
+
+    def _take(self, order: Standing, ticks: int, lots: int) -> None:
+        """Fill a taking order, all of it; what only reduces, as far as there is something to reduce."""
+        fillable = min(order.left, self._reducible(order)) if order.reduce_only else order.left
+        if not fillable:
+            self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
+            return
+        against = self._models.slippage.ticks(fillable, lots)
+        price = max(1, ticks + order.side.sign * against)
+        if order.ticks:  # a limit that takes: never beyond it
+            price = min(price, order.ticks) if order.side is Side.BUY else max(price, order.ticks)
+        self._fill(order, fillable, price, Liquidity.TAKER)
+        if order.left:
+            self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
+
+    def _rest(self, order: Standing, ticks: int, lots: int) -> None:
+        """Fill a resting order from what has traded through it, or at its price behind those ahead."""
+        beyond = ticks < order.ticks if order.side is Side.BUY else ticks > order.ticks
+        fillable = order.left
+        if not beyond:
+            if ticks != order.ticks or order.ahead < 0:
+                return
+            used = min(order.ahead, lots)
+            order.ahead -= used
+            fillable = min(order.left, lots - used)
+        if order.reduce_only:
+            fillable = min(fillable, self._reducible(order))
+            if not self._reducible(order):
+                self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
+                return
+        if fillable:
+            self._fill(order, fillable, order.ticks, Liquidity.MAKER)
+
+    def _reducible(self, order: Standing) -> int:
+        """Lots of the position that the order may close."""
+        size = self._books.positions[order.place].size
+        if not size or (size > 0) == (order.side is Side.BUY):
+            return 0
+        return self._books.instruments[order.place].to_lots(abs(size))
+
+    def _fill(self, order: Standing, lots: int, ticks: int, liquidity: Liquidity) -> None:
+        floor, terms = self._floor, self._books.instruments[order.place]
+        size, price, heard_ns = terms.from_lots(lots), terms.from_ticks(ticks), floor.heard_ns()
+        fill = Fill(
+            symbol=terms.symbol,
+            trade_id=str(floor.number()),
+            client_id=order.client_id,
+            venue_order_id=order.venue_id,
+            signed_size=size if order.side is Side.BUY else -size,
+            price=price,
+            fee=self._fee(terms, fill_size=lots, ticks=ticks, maker=liquidity is Liquidity.MAKER),
+            fee_asset=terms.settle,
+            liquidity=liquidity,
+            venue_ns=floor.now_ns,
+            ts_ns=heard_ns,
+        )
+        self._books.book(order.place, fill)
+        order.left -= lots
+        order.status = OrderStatus.PARTIALLY_FILLED
+        if not order.left:
+            floor.finish(order, OrderStatus.FILLED)
+        floor.tell(OrderFilled(**floor.about(order, heard_ns), fill=fill))
+        floor.tell_wallet(heard_ns, "ORDER")
+
+    def _fee(self, terms: Instrument, *, fill_size: int, ticks: int, maker: bool) -> Decimal:
+        rate = self._maker if maker else self._taker
+        size, price = terms.from_lots(fill_size), terms.from_ticks(ticks)
+        if rate is None:
+            return terms.fee(size, price, maker=maker)
+        return cash(abs(terms.cost(size, price)) * rate)
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def _liquidate(self) -> None:
+        """The venue cancels everything and closes each position at its last price, with slippage."""
+        floor = self._floor
+        for order in [each for each in floor.orders.values() if each.status.open]:
+            floor.end(order, OrderStatus.EXPIRED, "liquidation")
+        for place, position in enumerate(self._books.positions):
+            if not position.size:
+                continue
+            terms = self._books.instruments[place]
+            number = floor.number()
+            lots = terms.to_lots(abs(position.size))
+            order = Standing(
+                client_id=f"{LIQUIDATION}{number}",
+                venue_id=str(number),
+                place=place,
+                side=position.closing_side,
+                type=OrderType.MARKET,
+                lots=lots,
+                left=lots,
+                reduce_only=True,
+                created_ns=floor.now_ns,
+            )
+            floor.orders[order.client_id] = order
+            self._take(order, self._books.marks[place], lots)
+
+
+def _rate(fee: float | None) -> Fraction | None:
+    return None if fee is None else Fraction(repr(fee))

@@ -1,0 +1,379 @@
+"""The plain loop that feeds an Engine with a recording: the second driver.
+
+Time is one axis. At one moment the engine's deadline comes first, then bars that close, then what is
+under way between desk and venue, in the order in which it was sent, then marks, then trades.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+from contractdesk.domain.account import PositionMode
+from contractdesk.domain.commands import (
+    Command,
+    CommandBase,
+    Notify,
+    QueryOrder,
+    ReadAccount,
+    ReadVenueState,
+    Watch,
+)
+from contractdesk.domain.events import (
+    BarClosed,
+    ClockMeasured,
+    Event,
+    FundingHistoryRead,
+    FundingSettled,
+    InstrumentListed,
+    ModesRead,
+    OpenInterestRead,
+    OrderFilled,
+    StrategyStarted,
+    StreamName,
+    StreamRestored,
+    SymbolReady,
+    TimePassed,
+)
+from contractdesk.domain.fills import Fill
+from contractdesk.domain.intents import Refused
+from contractdesk.engine.engine import Engine, EngineConfig
+from contractdesk.engine.passing import Horizon
+from contractdesk.errors import ConfigError
+from contractdesk.replay.account import Books
+from contractdesk.replay.bars import BarMaker, shortest_step
+from contractdesk.replay.matching import Matching
+from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, Setup
+from contractdesk.replay.tape import Tape
+from contractdesk.replay.telling import Teller
+from contractdesk.replay.ticks import Ticks
+from contractdesk.replay.walk_layout import (
+    AT_DUE,
+    AT_END,
+    AT_MARK,
+    AT_MARKS_FULL,
+    AT_PRICE,
+    AT_TRADE,
+    EACH,
+    FIELDS,
+    FOREVER,
+    KEEP_ALL,
+    MARK_HIGH,
+    MARK_LOW,
+    PRICE_HIGH,
+    PRICE_LOW,
+    SIDE,
+    TRADED,
+)
+
+BEFORE_NS = 24 * 3600 * 10**9  # so far back of the start, funding is known
+STRATEGY_IDS = "replay-{place}"
+
+
+class Settlement(Struct, frozen=True):
+    """Funding that the venue settles."""
+
+    place: int
+    rate: Decimal
+
+
+Item = Command | Event | Settlement
+
+
+class Outcome(Struct, kw_only=True):
+    """What a run has left; times are UTC ns."""
+
+    setup: Setup
+    engine: Engine
+    start_ns: int
+    end_ns: int
+    fills: list[Fill] = field(default_factory=list)
+    refusals: list[Refused] = field(default_factory=list)
+    notices: list[tuple[int, Notify]] = field(default_factory=list)  # and when
+    commands: list[tuple[int, Command]] = field(default_factory=list)  # all but notices, and when
+    closes: list[tuple[int, ...]] = field(default_factory=list)  # (ts_ns, ticks of each contract; 0 unknown)
+    events: int = 0  # that the engine has handled
+    wakes: int = 0  # moments at which it had to
+
+
+class Replay:
+    """One run; to be run once."""
+
+    def __init__(self, setup: Setup, batches: Iterable[Ticks], *, every: bool = False) -> None:
+        """``every`` feeds each trade and each mark singly: what the horizon is compared with.
+
+        Raises ConfigError for a recording without trades.
+        """
+        models, self._setup, self._every = setup.models, setup, every
+        delay_ns = models.latency.feed_ns
+        self._tape = Tape(batches, len(setup.instruments), models.mark_step_ns, delay_ns)
+        if self._tape.empty:
+            raise ConfigError("there is no trade in the recording: check its symbols and times")
+        self._teller = Teller(self._tape, setup.instruments, models.slippage.half_spread_ticks, delay_ns)
+        self._delays = models.latency.start(models.seed)
+        leverage = {terms.symbol: setup.leverage for terms in setup.instruments}
+        self._books = Books(setup.instruments, setup.asset, setup.balance, leverage)
+        self._matching = Matching(self._books, models, self._delays, self._hear)
+        self._queue: list[tuple[int, int, Item]] = []
+        first_ns = self._tape.first_ns
+        start_ns = min(setup.start_ns, first_ns) if setup.start_ns else first_ns
+        self._step_ns = shortest_step(setup.timeframes, DEFAULT_BAR_NS)
+        since_ns = setup.start_ns or first_ns
+        self._makers = [
+            BarMaker(terms, setup.timeframes, self._step_ns, since_ns) for terms in setup.instruments
+        ]
+        self._bar_ns = first_ns - first_ns % self._step_ns + self._step_ns  # venue time of the next close
+        self._delay_ns = delay_ns
+        self._listening = [every or self._reads_trades(terms.symbol) for terms in setup.instruments]
+        self._told: Horizon | None = None
+        self._count, self._version, self._pushed, self._due_ns = len(setup.instruments), -1, 0, 0
+        classes = {
+            STRATEGY_IDS.format(place=place): type(each) for place, each in enumerate(setup.strategies)
+        }
+        engine = Engine(self._config(), classes)
+        self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
+        self._engine = engine
+        self._refused = 0
+        self._refusals = engine.refusals
+
+    def _config(self) -> EngineConfig:
+        setup = self._setup
+        return EngineConfig(
+            desk="replay",
+            bot=BOT,
+            epoch=1,
+            asset=setup.asset,
+            amend_stop=setup.amend_stop,
+            native_timeframes=tuple(sorted(setup.timeframes)),
+            polls=False,
+            risk=setup.rules,
+        )
+
+    def _reads_trades(self, symbol: str) -> bool:
+        return any(
+            symbol in strategy.symbols and (strategy.subscribes("on_trade") or strategy.subscribes("on_book"))
+            for strategy in self._setup.strategies
+        )
+
+    # -- the loop --------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """To the end of the recording; what is still under way then never arrives."""
+        self._start()
+        tape, steps = self._tape, self._steps()
+        while True:
+            self._look()
+            self._due_ns = self._next_ns()
+            why = tape.walk(self._due_ns)
+            if why == AT_END:
+                break
+            steps[why]()
+        self._tell()
+        self.outcome.end_ns = tape.last_ns
+        self.outcome.events = self._engine.events_handled
+        return self.outcome
+
+    def _steps(self) -> dict[int, Callable[[], None]]:
+        return {
+            AT_DUE: self._on_due,
+            AT_PRICE: self._on_price,
+            AT_MARK: self._on_mark,
+            AT_TRADE: self._on_trade,
+            AT_MARKS_FULL: self._tell,
+        }
+
+    def _look(self) -> None:
+        """Let the kernel stop where the venue's orders and the engine's bounds want it to."""
+        rows, matching = self._tape.rows, self._matching
+        if matching.version != self._version:
+            self._sync()
+            self._version = matching.version
+            for place in range(self._count):
+                low, high = matching.bounds(place)
+                rows[place * FIELDS + PRICE_LOW], rows[place * FIELDS + PRICE_HIGH] = low, high
+        if self._every:
+            return
+        horizon = self._engine.horizon()
+        if horizon is not self._told:
+            self._told = horizon
+            self._set_bands(horizon)
+
+    def _set_bands(self, horizon: Horizon) -> None:
+        rows, markets = self._tape.rows, self._engine.view.symbols
+        sizes = [markets[terms.symbol].position.size for terms in self._setup.instruments]
+        several = sum(bool(size) for size in sizes) > 1
+        for place, terms in enumerate(self._setup.instruments):
+            at, size = place * FIELDS, sizes[place]
+            rows[at + MARK_LOW], rows[at + MARK_HIGH] = horizon.bands[terms.symbol]
+            side = (size > 0) - (size < 0)
+            rows[at + SIDE] = KEEP_ALL if several and size else side
+
+    def _next_ns(self) -> int:
+        """The next moment that is no trade's and no mark's."""
+        queued_ns = self._queue[0][0] if self._queue else FOREVER
+        return min(self._deadline_ns(), self._bar_ns + self._delay_ns, queued_ns)
+
+    def _deadline_ns(self) -> int:
+        if self._every:
+            return self._engine.next_deadline_ns or FOREVER
+        return self._engine.horizon().deadline_ns
+
+    # -- why the kernel has stopped --------------------------------------------------------
+
+    def _on_due(self) -> None:
+        now_ns = self._due_ns
+        if self._deadline_ns() <= now_ns:
+            self._wake(TimePassed(ts_ns=now_ns))
+        elif self._bar_ns + self._delay_ns <= now_ns:
+            self._close_bars(now_ns)
+        else:
+            self._arrive(*heapq.heappop(self._queue)[::2])
+
+    def _on_price(self) -> None:
+        place, ts_ns, ticks, lots = self._tape.pass_trade()
+        self._sync()
+        self._matching.on_trade(place, ts_ns, ticks, lots)
+
+    def _on_mark(self) -> None:
+        self._tell()
+        for event in self._teller.mark(*self._tape.pass_mark()):
+            self._feed(event)
+
+    def _on_trade(self) -> None:
+        self._tell()
+        place, *trade = self._tape.hear_trade()
+        for event in self._teller.trade(place, *trade):
+            self._feed(event)
+        if not self._listening[place]:
+            self._tape.rows[place * FIELDS + EACH] = 0
+
+    def _close_bars(self, now_ns: int) -> None:
+        open_ns = self._bar_ns - self._step_ns
+        self._bar_ns += self._step_ns
+        self._tell()
+        closes = []
+        for place, terms in enumerate(self._setup.instruments):
+            row = self._tape.close_bar(place)
+            closes.append(row[3] if row else 0)
+            if row is None:
+                continue
+            for timeframe, bar in self._makers[place].close(open_ns, row):
+                self._feed(BarClosed(ts_ns=now_ns, symbol=terms.symbol, timeframe=timeframe, bar=bar))
+        self.outcome.closes.append((now_ns, *closes))
+
+    def _arrive(self, now_ns: int, item: Item) -> None:
+        """Something that was under way is there: a command at the venue, or news at the desk."""
+        if isinstance(item, Settlement):
+            self._sync()
+            self._matching.on_funding(item.place, item.rate, now_ns)
+        elif isinstance(item, CommandBase):
+            self._sync()
+            self._matching.take(item, now_ns)
+        else:
+            self._wake(item)
+
+    # -- the venue and the desk ------------------------------------------------------------
+
+    def _sync(self) -> None:
+        """The venue's account knows the last trades, also those that changed nothing."""
+        rows, marks = self._tape.rows, self._books.marks
+        for place in range(self._count):
+            marks[place] = int(rows[place * FIELDS + TRADED])
+
+    def _tell(self) -> None:
+        passed = self._teller.passed()
+        if passed is not None:
+            self._feed(passed)
+
+    def _wake(self, event: Event) -> None:
+        self._tell()
+        self._feed(event)
+
+    def _feed(self, event: Event) -> None:
+        self.outcome.wakes += 1
+        commands = self._engine.handle(event)
+        if commands:
+            self._send(commands, event.ts_ns)
+        refusals = self._refusals
+        if refusals and refusals[-1].intent_id > self._refused:
+            new = [refused for refused in refusals if refused.intent_id > self._refused]
+            self.outcome.refusals += new
+            self._refused = new[-1].intent_id
+
+    def _send(self, commands: list[Command], now_ns: int) -> None:
+        for command in commands:
+            match command:
+                case Notify():
+                    self.outcome.notices.append((now_ns, command))
+                    continue
+                case Watch():
+                    self._hear(SymbolReady(ts_ns=now_ns, symbol=command.symbol))
+                    continue
+                case QueryOrder() | ReadAccount() | ReadVenueState():
+                    due_ns = now_ns + self._delays.read_ns() // 2
+                case _:
+                    due_ns = now_ns + self._delays.entry_ns()
+            self.outcome.commands.append((now_ns, command))
+            self._push(due_ns, command)
+
+    def _hear(self, event: Event) -> None:
+        """The desk will hear of it at ``event.ts_ns``."""
+        if isinstance(event, OrderFilled):
+            self.outcome.fills.append(event.fill)
+        self._push(event.ts_ns, event)
+
+    def _push(self, due_ns: int, item: Item) -> None:
+        self._pushed += 1
+        heapq.heappush(self._queue, (due_ns, self._pushed, item))
+
+    # -- the start -------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        setup, now_ns = self._setup, self.outcome.start_ns
+        for terms in setup.instruments:
+            self._feed(InstrumentListed(ts_ns=now_ns, instrument=terms))
+        leverages = {terms.symbol: setup.leverage for terms in setup.instruments}
+        mode = PositionMode.ONE_WAY
+        self._feed(ModesRead(ts_ns=now_ns, position_mode=mode, margin_modes={}, leverages=leverages))
+        self._feed(ClockMeasured(ts_ns=now_ns, offset_ms=0.0, rtt_ms=0.0))
+        self._feed(StreamRestored(ts_ns=now_ns, stream=StreamName.PRIVATE))
+        self._feed(self._matching.state(0, now_ns))
+        for place, terms in enumerate(setup.instruments):
+            self._start_history(place, terms.symbol, now_ns)
+            self._tape.rows[place * FIELDS + EACH] = 1  # the first trade makes the book
+        for place, strategy in enumerate(setup.strategies):
+            name = STRATEGY_IDS.format(place=place)
+            self._feed(
+                StrategyStarted(
+                    ts_ns=now_ns,
+                    who="replay",
+                    strategy_id=name,
+                    class_name=type(strategy).__name__,
+                    source_hash=name,
+                    params=strategy.params,
+                    symbols=strategy.symbols,
+                    timeframe=strategy.timeframe,
+                )
+            )
+
+    def _start_history(self, place: int, symbol: str, now_ns: int) -> None:
+        """What funding and open interest will be is queued; each is told when it is known, and not before."""
+        settled = self._setup.funding.get(symbol, ())
+        self._feed(
+            FundingHistoryRead(ts_ns=now_ns, symbol=symbol, since_ns=now_ns - BEFORE_NS, until_ns=FOREVER)
+        )
+        for row in settled:
+            heard_ns = max(row.ts_ns + self._delay_ns, now_ns)
+            event = FundingSettled(ts_ns=heard_ns, symbol=symbol, rate=row.rate, funding_ns=row.ts_ns)
+            if row.ts_ns >= now_ns:
+                self._push(row.ts_ns, Settlement(place, row.rate))
+            self._push(heard_ns, event)
+        for read in self._setup.interest.get(symbol, ()):
+            heard_ns = max(read.ts_ns + self._delay_ns, now_ns)
+            self._push(
+                heard_ns,
+                OpenInterestRead(ts_ns=heard_ns, symbol=symbol, amount=read.amount, venue_ns=read.ts_ns),
+            )

@@ -1,0 +1,138 @@
+"""The recording under the kernel: its batches, the two cursors, and what each symbol's row says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from contractdesk.replay.kernel import hear_one, walk
+from contractdesk.replay.ticks import Ticks
+from contractdesk.replay.walk_layout import (
+    AT_ROWS_END,
+    CLOSE,
+    CONTROLS,
+    COUNT,
+    DELAY,
+    DESK,
+    DUE,
+    FIELDS,
+    FOREVER,
+    GRID,
+    HEARD,
+    LAST_BATCH,
+    LOTS,
+    MARK_HIGH,
+    NEWS,
+    OPEN,
+    PRICE_HIGH,
+    PRICE_LOW,
+    ROWS,
+    STEP,
+    SYMBOLS,
+    TURN,
+    VENUE,
+)
+
+ROOM = 1024  # marks a symbol that wait to be told
+
+
+class Tape:
+    """Walks over batches of trades as over one; no more than a batch and its rest is in memory."""
+
+    def __init__(self, batches: Iterable[Ticks], symbols: int, mark_step_ns: int, delay_ns: int) -> None:
+        """``delay_ns`` after the venue marks are heard. The first batch is read at once."""
+        self._batches = iter(batches)
+        self._count = symbols
+        self.control = np.zeros(CONTROLS, np.int64)
+        self.rows = np.zeros(symbols * FIELDS, np.int64)
+        self.kept = np.zeros(symbols * ROOM * 2, np.int64)
+        self.ticks = self._next()
+        control = self.control
+        control[SYMBOLS], control[STEP], control[DELAY] = symbols, mark_step_ns, delay_ns
+        control[ROWS] = len(self.ticks)
+        control[GRID] = self.first_ns - self.first_ns % mark_step_ns + mark_step_ns
+        for place in range(symbols):  # nothing is known yet: whatever comes, is looked at
+            self.rows[place * FIELDS + PRICE_LOW] = FOREVER
+            self.rows[place * FIELDS + PRICE_HIGH] = -FOREVER
+            self.rows[place * FIELDS + MARK_HIGH] = -FOREVER
+
+    @property
+    def empty(self) -> bool:
+        return len(self.ticks) == 0
+
+    @property
+    def first_ns(self) -> int:
+        """Of the first trade, by the venue; 0 without one. To be asked before the walk begins."""
+        return 0 if self.empty else int(self.ticks.ts_ns[0])
+
+    @property
+    def last_ns(self) -> int:
+        """Of the last trade that is known, by the venue."""
+        return 0 if self.empty else int(self.ticks.ts_ns[-1])
+
+    def walk(self, due_ns: int) -> int:
+        """Go on until ``due_ns`` or until something happens; returns the kernel's word on why."""
+        control = self.control
+        control[DUE] = due_ns
+        while True:
+            ticks = self.ticks
+            why = walk(
+                ticks.ts_ns, ticks.heard_ns, ticks.ticks, ticks.lots, ticks.which,
+                control, self.rows, self.kept, ROOM,
+            )  # fmt: skip
+            if why != AT_ROWS_END:
+                return why
+            self._load()
+
+    def pass_trade(self) -> tuple[int, int, int, int]:
+        """The venue makes the trade that the walk has stopped at: (place, ts_ns, ticks, lots)."""
+        at, ticks = int(self.control[VENUE]), self.ticks
+        self.control[VENUE] = at + 1
+        return int(ticks.which[at]), int(ticks.ts_ns[at]), int(ticks.ticks[at]), int(ticks.lots[at])
+
+    def hear_trade(self) -> tuple[int, int, int, int, int]:
+        """The desk hears the trade that it has stopped at: (place, heard_ns, ts_ns, ticks, lots)."""
+        at, ticks = int(self.control[DESK]), self.ticks
+        place = hear_one(ticks.heard_ns, ticks.ticks, ticks.lots, ticks.which, self.control, self.rows)
+        self.rows[place * FIELDS + NEWS] = 0
+        return place, int(ticks.heard_ns[at]), int(ticks.ts_ns[at]), int(ticks.ticks[at]), int(ticks.lots[at])
+
+    def pass_mark(self) -> tuple[int, int, int]:
+        """The mark that it has stopped at is told singly: (place, ts_ns, ticks)."""
+        control = self.control
+        place, ts_ns = int(control[TURN]), int(control[GRID] + control[DELAY])
+        if place + 1 < self._count:
+            control[TURN] = place + 1
+        else:
+            control[TURN] = 0
+            control[GRID] += control[STEP]
+        return place, ts_ns, int(self.rows[place * FIELDS + HEARD])
+
+    def close_bar(self, place: int) -> tuple[int, int, int, int, int] | None:
+        """The bar that is open ends: open, high, low, close, lots; None where nothing was ever heard."""
+        at = place * FIELDS
+        row = self.rows[at : at + FIELDS].tolist()
+        if row[COUNT]:
+            self.rows[at + COUNT] = self.rows[at + LOTS] = 0
+            return row[OPEN], row[OPEN + 1], row[OPEN + 2], row[CLOSE], row[LOTS]
+        price = row[HEARD]
+        return (price, price, price, price, 0) if price else None
+
+    def _next(self) -> Ticks:
+        for batch in self._batches:
+            if len(batch):
+                return batch
+        self.control[LAST_BATCH] = 1
+        return _NOTHING
+
+    def _load(self) -> None:
+        """The next batch behind what the desk has not heard yet."""
+        desk, control = int(self.control[DESK]), self.control
+        control[VENUE] -= desk
+        control[DESK] = 0
+        self.ticks = self.ticks.after(desk, self._next())
+        control[ROWS] = len(self.ticks)
+
+
+_NOTHING = Ticks.of(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))

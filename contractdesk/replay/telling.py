@@ -1,0 +1,132 @@
+"""What the engine of a replay is told of the market: at once what nobody waits for, singly the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from contractdesk.domain.events import (
+    BookChanged,
+    BookSnapshotRead,
+    ChannelAlive,
+    Event,
+    MarkPriced,
+    TradePrinted,
+)
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.market import pack_levels
+from contractdesk.domain.orders import Side
+from contractdesk.domain.passing import MarketPassed, SymbolPassed
+from contractdesk.replay.tape import ROOM, Tape
+from contractdesk.replay.walk_layout import FIELDS, HEARD, MARK_LEAST, MARK_MOST, MARKS, NEWS, NEWS_NS
+
+SHOWN_LOTS = 10**9  # on either side of the book that is shown: how much there was, trades do not say
+UNKNOWN = Decimal("NaN")  # a funding rate that nobody has predicted
+
+
+class Teller:
+    """Turns the kernel's rows into events; the book it shows has one level a side, around the last trade."""
+
+    def __init__(
+        self, tape: Tape, instruments: tuple[Instrument, ...], half_ticks: int, delay_ns: int
+    ) -> None:
+        self._tape = tape
+        self._instruments = instruments
+        self._half = half_ticks
+        self._delay_ns = delay_ns
+        self._shown = [0] * len(instruments)  # ticks in the middle of the book
+        self._books = 0
+        self._trades = 0
+
+    def passed(self) -> MarketPassed | None:
+        """Everything since it was asked last; None where nothing was heard."""
+        rows, told = self._tape.rows, []
+        for place, terms in enumerate(self._instruments):
+            at = place * FIELDS
+            news, marks = int(rows[at + NEWS]), int(rows[at + MARKS])
+            if news or marks:
+                told.append(self._part(place, terms, news, marks))
+        if not told:
+            return None
+        latest_ns = max(part.alive_ns for part in told)
+        return MarketPassed(ts_ns=latest_ns, symbols=tuple(told), delay_ns=self._delay_ns)
+
+    def _part(self, place: int, terms: Instrument, news: int, marks: int) -> SymbolPassed:
+        at, rows = place * FIELDS, self._tape.rows
+        row = rows[at : at + FIELDS].tolist()
+        rows[at + NEWS] = rows[at + MARKS] = 0
+        start, ticks = place * ROOM * 2, row[HEARD]
+        bids, asks = self._moved(place, ticks)
+        return SymbolPassed(
+            symbol=terms.symbol,
+            alive_ns=row[NEWS_NS],
+            last=terms.from_ticks(ticks) if news else None,
+            bids=bids,
+            asks=asks,
+            marks=self._tape.kept[start : start + 2 * marks].tobytes(),
+            low_ticks=row[MARK_LEAST],
+            high_ticks=row[MARK_MOST],
+        )
+
+    def trade(self, place: int, heard_ns: int, ts_ns: int, ticks: int, lots: int) -> Iterator[Event]:
+        """One trade, and the book around it."""
+        terms = self._instruments[place]
+        self._trades += 1
+        yield TradePrinted(
+            ts_ns=heard_ns,
+            symbol=terms.symbol,
+            trade_id=self._trades,
+            price=terms.from_ticks(ticks),
+            size=terms.from_lots(lots),
+            taker=Side.BUY,
+            venue_ns=ts_ns,
+        )
+        if not self._shown[place]:
+            yield self._first_book(place, heard_ns, ticks)
+            return
+        bids, asks = self._moved(place, ticks)
+        self._books += 1
+        yield BookChanged(
+            ts_ns=heard_ns,
+            symbol=terms.symbol,
+            first_id=self._books,
+            last_id=self._books,
+            bids=bids,
+            asks=asks,
+            venue_ns=ts_ns,
+        )
+
+    def mark(self, place: int, ts_ns: int, ticks: int) -> Iterator[Event]:
+        """One mark, which proves that the feed is alive."""
+        terms = self._instruments[place]
+        price = terms.from_ticks(ticks)
+        yield ChannelAlive(ts_ns=ts_ns, symbol=terms.symbol, channel="book")
+        yield MarkPriced(
+            ts_ns=ts_ns,
+            symbol=terms.symbol,
+            mark=price,
+            index=price,
+            funding_rate=UNKNOWN,
+            next_funding_ns=0,
+            venue_ns=ts_ns - self._delay_ns,
+        )
+
+    def _first_book(self, place: int, heard_ns: int, ticks: int) -> BookSnapshotRead:
+        self._shown[place] = ticks
+        self._books += 1
+        return BookSnapshotRead(
+            ts_ns=heard_ns,
+            symbol=self._instruments[place].symbol,
+            update_id=self._books,
+            bids=pack_levels([(ticks - self._half, SHOWN_LOTS)]),
+            asks=pack_levels([(ticks + self._half, SHOWN_LOTS)]),
+        )
+
+    def _moved(self, place: int, ticks: int) -> tuple[bytes, bytes]:
+        """The book's delta when its middle moves to ``ticks``."""
+        before, self._shown[place] = self._shown[place], ticks
+        if before == ticks:
+            return b"", b""
+        bids = pack_levels([(before - self._half, 0), (ticks - self._half, SHOWN_LOTS)])
+        asks = pack_levels([(before + self._half, 0), (ticks + self._half, SHOWN_LOTS)])
+        return bids, asks

@@ -1,0 +1,167 @@
+"""Recorded trades as the kernel takes them: columns of whole numbers, merged over symbols by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Self
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from contractdesk.domain.instrument import Instrument
+from contractdesk.errors import StorageError
+from contractdesk.storage.dataset import Dataset, Rows
+from contractdesk.storage.schema import Kind, TradeFlag
+
+Ints = NDArray[np.int64]
+OFF_BOOK = TradeFlag.INSURANCE_FUND | TradeFlag.ADL | TradeFlag.BLOCK  # prints that met no order of the book
+COLUMNS = ("venue_ns", "ticks", "lots", "flags")
+
+
+class Ticks(Struct, frozen=True):
+    """Trades in the order of time; all columns int64 and of one length."""
+
+    ts_ns: Ints  # by the venue
+    heard_ns: Ints  # by the desk: ascending, none before its ``ts_ns``
+    ticks: Ints
+    lots: Ints
+    which: Ints  # place of the instrument
+
+    def __len__(self) -> int:
+        return len(self.ts_ns)
+
+    def after(self, begin: int, more: Self) -> Self:
+        """The rows from ``begin`` on, and then ``more``."""
+        if begin == len(self):
+            return more
+        return type(self)(
+            *(
+                np.concatenate((old[begin:], new))
+                for old, new in zip(self._columns, more._columns, strict=True)
+            )
+        )
+
+    @property
+    def _columns(self) -> tuple[Ints, ...]:
+        return self.ts_ns, self.heard_ns, self.ticks, self.lots, self.which
+
+    @classmethod
+    def of(cls, ts_ns: Ints, ticks: Ints, lots: Ints, *, feed_ns: int = 0, which: Ints | None = None) -> Self:
+        """From columns, each trade heard ``feed_ns`` after it was made."""
+        places = np.zeros(len(ts_ns), dtype=np.int64) if which is None else which
+        heard = ts_ns + feed_ns if feed_ns else ts_ns
+        return cls(ts_ns, heard, ticks, lots, places)
+
+
+def read_ticks(
+    datasets: Sequence[Dataset], instruments: Sequence[Instrument], *, feed_ns: int, recorded: bool
+) -> Iterator[Ticks]:
+    """Batches of all datasets' trades, one of each instrument, in the order of time.
+
+    ``recorded`` takes the delays of the recording, shifted so that the shortest is ``feed_ns``: the
+    clocks of venue and recorder differ. StorageError where a series is of other kinds or terms.
+    """
+    streams = [
+        _stream(dataset, terms, feed_ns, recorded=recorded)
+        for dataset, terms in zip(datasets, instruments, strict=True)
+    ]
+    if len(streams) == 1:
+        yield from (Ticks(*columns, np.zeros(len(columns[0]), dtype=np.int64)) for columns in streams[0])
+    else:
+        yield from _merged(streams)
+
+
+Columns = tuple[Ints, Ints, Ints, Ints]  # ts_ns, heard_ns, ticks, lots
+
+
+def _stream(dataset: Dataset, terms: Instrument, feed_ns: int, *, recorded: bool) -> Iterator[Columns]:
+    if dataset.series.kind not in (Kind.TRADES, Kind.AGG_TRADES):
+        raise StorageError(f"{dataset.series} cannot be walked through: give trades or agg_trades")
+    names = [*COLUMNS, "local_ns"] if recorded else list(COLUMNS)
+    shift_ns = feed_ns - _shortest_delay(dataset) if recorded else 0
+    latest_ns = 0
+    for rows in dataset.scan(names):
+        ts, ticks, lots, flags = (rows.data[name].to_numpy() for name in COLUMNS)
+        use = (ticks > 0) & (lots > 0) & ((flags & int(OFF_BOOK)) == 0)
+        everything = bool(use.all())
+        heard = ts + feed_ns if feed_ns else ts
+        if recorded:
+            heard = np.maximum(rows.data["local_ns"].to_numpy() + shift_ns, ts)
+            heard = np.maximum(np.maximum.accumulate(heard), latest_ns)
+            latest_ns = int(heard[-1])
+        tick, lot = rows.terms.tick_size, rows.terms.lot_size
+        ticks, lots = ticks * _whole(tick, terms.tick_size, rows), lots * _whole(lot, terms.lot_size, rows)
+        yield (ts, heard, ticks, lots) if everything else (ts[use], heard[use], ticks[use], lots[use])
+
+
+def _shortest_delay(dataset: Dataset) -> int:
+    """ns between the recorder's and the venue's stamp at its least; below 0 where the clocks differ so."""
+    least = [
+        int((local - venue)[local > 0].min())
+        for rows in dataset.scan(("venue_ns", "local_ns"))
+        for venue, local in [(rows.data["venue_ns"].to_numpy(), rows.data["local_ns"].to_numpy())]
+        if (local > 0).any()
+    ]
+    if not least:
+        raise StorageError(f"{dataset.series} does not say when it was heard: use recorded=False")
+    return min(least)
+
+
+def _whole(recorded: Decimal, ours: Decimal, rows: Rows) -> int:
+    ratio = recorded / ours
+    count = int(ratio)
+    if count < 1 or count != ratio:
+        raise StorageError(
+            f"{rows.terms.symbol} was recorded in steps of {recorded}, which are no multiples of the "
+            f"contract's {ours}: give terms that are as fine, or finer"
+        )
+    return count
+
+
+def _merged(streams: Sequence[Iterator[Columns]]) -> Iterator[Ticks]:
+    """By time, then by the instruments' order, then as recorded: the same for any size of batches."""
+    heads: list[Columns | None] = [_next(stream) for stream in streams]
+    while True:
+        ends = [int(head[0][-1]) for head in heads if head is not None]
+        if not ends:
+            return
+        parts = []
+        for place, head in enumerate(heads):
+            if head is None:
+                continue
+            more = _next(streams[place]) if int(head[0][-1]) == min(ends) else None
+            # What is as late as the last that is known may have company in the next batch.
+            end = len(head[0]) if more is None and int(head[0][-1]) == min(ends) else _before(head, min(ends))
+            parts.append((place, _rows(head, 0, end)))
+            heads[place] = _joined(_rows(head, end, len(head[0])), more)
+        yield _sorted(parts)
+
+
+def _before(columns: Columns, ts_ns: int) -> int:
+    return int(np.searchsorted(columns[0], ts_ns, side="left"))
+
+
+def _rows(columns: Columns, begin: int, end: int) -> Columns:
+    ts, heard, ticks, lots = (column[begin:end] for column in columns)
+    return ts, heard, ticks, lots
+
+
+def _joined(rest: Columns, more: Columns | None) -> Columns | None:
+    if more is None:
+        return rest if len(rest[0]) else None
+    ts, heard, ticks, lots = (np.concatenate(pair) for pair in zip(rest, more, strict=True))
+    return ts, heard, ticks, lots
+
+
+def _next(stream: Iterator[Columns]) -> Columns | None:
+    return next((columns for columns in stream if len(columns[0])), None)
+
+
+def _sorted(parts: Sequence[tuple[int, Columns]]) -> Ticks:
+    which = np.concatenate([np.full(len(columns[0]), place, dtype=np.int64) for place, columns in parts])
+    columns = [np.concatenate([each[1][field] for each in parts]) for field in range(4)]
+    order = np.argsort(columns[0], kind="stable")
+    ts, heard, ticks, lots = (column[order] for column in columns)
+    return Ticks(ts, np.maximum.accumulate(heard), ticks, lots, which[order])
