@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from contractdesk import errors as errors
     from contractdesk import history as history
+    from contractdesk import replay as replay
     from contractdesk.console.audit import audit as audit
     from contractdesk.console.desk import Desk as Desk
     from contractdesk.console.nested import allow_nested as allow_nested
@@ -73,6 +74,7 @@ _MODULES = {
     "errors": "contractdesk.errors",
     "history": "contractdesk.history",
     "library": "contractdesk.strategy.library",
+    "replay": "contractdesk.replay",
 }
 
 __all__ = [
@@ -101,6 +103,7 @@ __all__ = [
     "library",
     "move_stop",
     "open_desk",
+    "replay",
     "size",
     "trail_stop",
 ]

@@ -6,7 +6,7 @@ inverse ones (coin-margined) are worth ``contract_size`` units of quote each and
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import Enum
 from fractions import Fraction
 
@@ -14,12 +14,13 @@ from msgspec import Struct
 
 ZERO = Decimal(0)
 CASH_QUANTUM = Decimal("0.00000001")
+_exact = Context(prec=400)  # prices, sizes and contract sizes have some 30 digits each: nothing is rounded
 
 
 def cash(exact: Fraction | Decimal) -> Decimal:
     """Round one cash booking to 1e-8, half to even: the only rounding money ever sees."""
     if isinstance(exact, Decimal):
-        return exact.quantize(CASH_QUANTUM, rounding=ROUND_HALF_EVEN)
+        return exact.quantize(CASH_QUANTUM, rounding=ROUND_HALF_EVEN, context=_exact)
     # Fraction.__round__ is exact and half-even; Decimal division would round twice.
     return Decimal(round(exact * 10**8)).scaleb(-8)
 
@@ -103,13 +104,16 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
     def cost(self, size: Decimal, price: Decimal) -> Fraction:
         """Exact value of ``size`` contracts at ``price`` in the settle currency; keeps the sign."""
-        value = Fraction(size) * Fraction(self.contract_size)
+        value = _exact.multiply(size, self.contract_size)
         if self.kind is ContractKind.LINEAR:
-            return value * Fraction(price)
-        return value / Fraction(price)
+            return Fraction(_exact.multiply(value, price))
+        return Fraction(value) / Fraction(price)
 
     def notional(self, size: Decimal, price: Decimal) -> Decimal:
         """Unsigned value in the settle currency, rounded to 1e-8."""
+        if self.kind is ContractKind.LINEAR:
+            value = _exact.multiply(_exact.multiply(size, self.contract_size), price)
+            return cash(value.copy_abs())
         return cash(abs(self.cost(size, price)))
 
     def quote_notional(self, size: Decimal, price: Decimal) -> Decimal:

@@ -54,7 +54,7 @@ from contractdesk.engine.invariants import validate_state
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.market_feed import MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
-from contractdesk.engine.passing import FOREVER, Horizon, Passing
+from contractdesk.engine.passing import Horizon, Passing
 from contractdesk.engine.person import BY_HAND_TIMEFRAME, Person
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.reconcile import WITNESS_NS, Reconciliation
@@ -64,7 +64,7 @@ from contractdesk.engine.stop_intents import StopIntents
 from contractdesk.engine.story import Story, story_of
 from contractdesk.engine.strategies import Host
 from contractdesk.engine.timers import Timers
-from contractdesk.engine.trailing import Trailing
+from contractdesk.engine.trailing import FOREVER, Trailing
 from contractdesk.errors import EngineFault
 from contractdesk.risk.stress import Shock, Stress, stressed
 from contractdesk.strategy.base import Strategy
@@ -154,7 +154,9 @@ class Engine:
     def _look_ahead(self) -> None:
         """Nothing that was reckoned before holds for sure: when is what due now?"""
         self._horizon, self._guarding.safe = None, False
-        self._deadline = self._timers.deadline_ns() or NEVER
+        self._passing.stir()
+        self._timer = self._timers.deadline_ns() or NEVER
+        self._deadline = min(self._timer, self._guarding.due_ns() or NEVER)
 
     def _take(self, event: Event) -> None:  # noqa: C901  (a flat dispatch, a case each)
         match event:
@@ -288,7 +290,7 @@ class Engine:
         """
         if self._horizon is None:
             bands = self._passing.bands()
-            self._deadline = self._timers.deadline_ns() or NEVER
+            self._deadline = min(self._timer, self._guarding.due_ns() or NEVER)
             midnight_ns = (self._desk.now_ns // DAY_NS + 1) * DAY_NS  # a day's first mark is told singly
             self._horizon = Horizon(min(self.next_deadline_ns or FOREVER, midnight_ns), bands)
         return self._horizon

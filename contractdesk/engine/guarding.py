@@ -8,12 +8,13 @@ finds that it is enough. What cannot be read unwinds nothing.
 from __future__ import annotations
 
 from contractdesk.domain.commands import Severity
+from contractdesk.domain.instrument import ContractKind
 from contractdesk.domain.orders import OrderRole
 from contractdesk.engine.core import Core
 from contractdesk.engine.flattening import Flattening
-from contractdesk.engine.ledger import equity
+from contractdesk.engine.ledger import equity as ledger_equity
 from contractdesk.engine.order_tracker import OrderTracker
-from contractdesk.engine.state import NS_PER_S, Unwinding
+from contractdesk.engine.state import NS_PER_S, Market, Unwinding
 from contractdesk.risk.margin_guard import MarginGuard, notionals, smallest_position
 
 PATIENCE_NS = 5 * NS_PER_S  # with cancels, and with a closing that does not come through: then the next one
@@ -63,24 +64,28 @@ class Guarding:
             desk.guard_due_ns = self._next_ns()
         return desk.guard_due_ns
 
-    def far(self, share: float) -> bool:
+    def far(self, share: float, equity: float | None = None) -> bool:
         """By our own reckoning less than half of the limit is in use, wherever each mark goes by ``share``.
 
-        Only a driver that tells everything may rely on it: the venue's own word is read else.
+        Only a driver that tells everything may rely on it: the venue's own word is read else. It is
+        reckoned in floats: half of the limit is far enough from it.
         """
         desk = self._desk
         used = worth = 0.0
         for market in desk.symbols.values():
             resting = (row.order.remaining for row in desk.tracked(market, OrderRole.ENTRY))
-            size = abs(market.position.size) + abs(market.external_size) + sum(resting)
+            size = float(abs(market.position.size) + abs(market.external_size) + sum(resting))
             if size and market.mark is not None:
-                notional = market.instrument.notional(size, market.mark)
-                worth += float(notional)
-                used += float(market.instrument.initial_margin(notional, market.leverage))
+                notional = _worth(market, size)
+                worth += notional
+                used += notional / _leverage(market, notional)
+        if not worth:
+            return True
         moved = share / (1 - share)  # of an inverse contract's worth, more than of a linear one's
         if share:
             used *= 2 * (1 + moved)  # and it may grow into a bracket of half the leverage
-        return used <= float(desk.risk.margin_guard) / 2 * (float(equity(desk)) - worth * moved)
+        known = float(ledger_equity(desk)) if equity is None else equity
+        return used <= float(desk.risk.margin_guard) / 2 * (known - worth * moved)
 
     def look(self) -> None:
         """Judge the account that has been read last, and take the next step where it is needed."""
@@ -164,3 +169,15 @@ class Guarding:
 
     def _say(self, text: str, symbol: str = "") -> None:
         self._core.notify(Severity.WARNING, CODE, text, symbol)
+
+
+def _worth(market: Market, size: float) -> float:
+    terms, mark = market.instrument, float(market.mark or 0)
+    units = size * float(terms.contract_size)
+    return units * mark if terms.kind is ContractKind.LINEAR else units / mark
+
+
+def _leverage(market: Market, notional: float) -> float:
+    tiers = market.instrument.tiers
+    tier = next((each for each in tiers if notional <= each.cap), tiers[-1])
+    return float(min(market.leverage, tier.max_leverage))

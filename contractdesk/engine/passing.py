@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Context, Decimal
+from fractions import Fraction
 from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from contractdesk.domain.account import Account
-from contractdesk.domain.instrument import ZERO, ContractKind, Instrument
+from contractdesk.domain.instrument import ZERO, ContractKind, Instrument, cash
 from contractdesk.domain.passing import MarketPassed, SymbolPassed, last_mark, unpack_marks
 from contractdesk.domain.position import Position
 from contractdesk.engine.breaking import profit_of
@@ -24,13 +25,13 @@ from contractdesk.engine.core import Core
 from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.ledger import unrealized
 from contractdesk.engine.state import DAY_NS, NS_PER_S, Desk, Market
-from contractdesk.engine.trailing import Trailing
+from contractdesk.engine.trailing import FOREVER, Trailing
 from contractdesk.risk.breaker import Later, Sample
 from contractdesk.risk.trailing import better
 
 SLACK = 0.99  # of what floats say is safe: they are off by 1e-15, and nobody counts on the rest
 FARTHEST = 0.2  # of its mark: beyond it everything is reckoned anew
-FOREVER = 1 << 62
+_exact = Context(prec=200)  # of products of prices and sizes: nothing is rounded
 EVERY = (FOREVER, -FOREVER)  # the band that any mark is outside of
 
 
@@ -48,12 +49,22 @@ class Held(Struct, frozen=True):
     position: Position
     fixed: float
     units: float
+    cost: Decimal | None  # exact; None where it is no decimal, as of most inverse contracts
 
     def profit(self, mark: float) -> float:
         return self.fixed + self.units * self._in(mark)
 
     def worth(self, mark: float) -> float:
         return abs(self.units) * self._in(mark)
+
+    def exactly(self, ticks: int) -> Decimal:
+        """Unrealized at a mark of ``ticks``: what ``Position.unrealized_pnl`` says, sooner."""
+        terms, position = self.instrument, self.position
+        mark = terms.from_ticks(ticks)
+        if self.cost is None:
+            return position.unrealized_pnl(terms, mark)
+        value = _exact.multiply(_exact.multiply(position.size, terms.contract_size), mark)
+        return cash(_exact.subtract(value, self.cost))
 
     def _in(self, mark: float) -> float:
         return mark if self.instrument.kind is ContractKind.LINEAR else 1 / mark
@@ -68,6 +79,8 @@ class Known(Struct, frozen=True):
     held: dict[str, Held]
     rest: Decimal  # profit that moves with no mark
     gap: Decimal  # equity less profit
+    rough_rest: float
+    rough_gap: float
 
 
 class Passing:
@@ -77,53 +90,55 @@ class Passing:
         self._trailing = trailing
         self._guarding = guarding
         self._memory: Known | None = None
+        self._still = False  # nothing can have been booked since it was made
 
     # -- what may be left out --------------------------------------------------------------
 
     def bands(self) -> dict[str, tuple[int, int]]:
         """For each symbol the ticks between which its marks may be told at once."""
-        share = self._share()
-        self._guarding.safe = share is not None and self._guarding.far(share)
+        share, equity = self._share()
+        self._guarding.safe = share is not None and self._guarding.far(share, equity)
         return {symbol: self._band(market, share) for symbol, market in self._desk.symbols.items()}
 
-    def _share(self) -> float | None:
-        """How far, as a share of its mark, each contract may move; None: each mark must be told.
+    def _share(self) -> tuple[float | None, float]:
+        """How far, as a share of its mark, each contract may move (None: each mark must be told); equity.
 
         Within it no profit falls from any peak, known or to come, by as much as trips the breaker.
         """
         desk = self._desk
         opened = desk.day_open
         if not desk.started or desk.account is None or opened is None or opened.day != desk.now_ns // DAY_NS:
-            return None
+            return None, 0.0
         if any(market.external_size for market in desk.symbols.values()):
-            return None
-        held = self._known().held
-        marks = {symbol: desk.symbols[symbol].trusted.price for symbol in held}
-        prices = {symbol: float(mark) for symbol, mark in marks.items() if mark is not None}
-        worth = sum(held[symbol].worth(price) for symbol, price in prices.items())
-        if len(prices) < len(held) or not worth:
-            return None if held else FARTHEST
-        profit = float(self._known().rest) + sum(
-            held[symbol].profit(price) for symbol, price in prices.items()
-        )
-        room = self._room(profit) * SLACK / worth
-        return min(room / (1 + room), FARTHEST) if room > 0 else None
+            return None, 0.0
+        known = self._known()
+        profit, worth = known.rough_rest, 0.0
+        for symbol, held in known.held.items():
+            mark = desk.symbols[symbol].trusted.price
+            if mark is None:
+                return None, 0.0
+            price = float(mark)
+            profit, worth = profit + held.profit(price), worth + held.worth(price)
+        equity = profit + known.rough_gap
+        if not worth:
+            return FARTHEST, equity
+        room = self._room(profit, equity) * SLACK / worth
+        return (min(room / (1 + room), FARTHEST) if room > 0 else None), equity
 
-    def _room(self, profit: float) -> float:
+    def _room(self, profit: float, equity: float) -> float:
         """What the account may lose at least before the breaker can trip; half of it, for new peaks."""
-        desk = self._desk
-        most = float(desk.risk.breaker_drop) * (profit + float(self._known().gap)) / 2
-        if profit - desk.breaker.top < most:
-            desk.breaker.tighten()  # of what is remembered in the rough, only the window counts
-        return min(profit - desk.breaker.top, most)
+        breaker, most = self._desk.breaker, float(self._desk.risk.breaker_drop) * equity / 2
+        if profit - breaker.top < most:
+            breaker.tighten()  # of what is remembered in the rough, only the window counts
+        return min(profit - breaker.top, most)
 
     def _band(self, market: Market, share: float | None) -> tuple[int, int]:
         mark, tick = market.trusted.price, float(market.instrument.tick_size)
         if share is None or mark is None or market.guard.uncovered or market.trusted.doubted is not None:
             return EVERY
         low, high = self._trailing.still(market)
-        low, high = max(low, float(mark) * (1 - share)), min(high, float(mark) * (1 + share))
-        return math.ceil(low / tick), math.floor(high / tick)
+        low = max(low, math.ceil(float(mark) * (1 - share) / tick))
+        return low, min(high, math.floor(float(mark) * (1 + share) / tick))
 
     # -- what is told at once --------------------------------------------------------------
 
@@ -165,21 +180,23 @@ class Passing:
         if not marked:
             return
         desk, known = self._desk, self._known()
-        top = float(known.rest)
+        top = known.rough_rest
         for symbol, held in known.held.items():
-            edges = {float(before[symbol] or 0)} if before[symbol] else set()
-            tick = float(held.instrument.tick_size)
-            for passed in marked:
-                if passed.symbol == symbol:
-                    edges |= {passed.low_ticks * tick, passed.high_ticks * tick}
-            top += max(held.profit(edge) for edge in edges)
-        key = top - float(desk.risk.breaker_drop) * (top + float(known.gap))
+            top += max(held.profit(edge) for edge in _edges(symbol, held, marked, before[symbol]))
+        key = top - float(desk.risk.breaker_drop) * (top + known.rough_gap)
         newest = max(last_mark(passed.marks)[0] for passed in marked)
         later = Later(newest, key, partial(_samples, known, tuple(marked), before, newest))
         desk.breaker.defer(later, desk.risk.breaker_drop, int(desk.risk.breaker_window_s * NS_PER_S))
 
+    def stir(self) -> None:
+        """Something may have been booked."""
+        self._still = False
+
     def _known(self) -> Known:
-        desk, memory = self._desk, self._memory
+        memory, desk = self._memory, self._desk
+        if self._still and memory is not None:
+            return memory
+        self._still = True
         positions = tuple(market.position for market in desk.symbols.values())
         if (
             memory is None
@@ -199,15 +216,22 @@ def _known(desk: Desk, positions: tuple[Position, ...]) -> Known:
     rest = sum((profit_of(market, None) for market in markets), ZERO)
     profit = sum((profit_of(market, market.trusted.price) for market in markets), ZERO)
     equity = desk.wallet_balance + unrealized(desk, lambda market: market.trusted.price)
-    return Known(desk.wallet_balance, desk.account, positions, held, rest, equity - profit)
+    gap = equity - profit
+    return Known(desk.wallet_balance, desk.account, positions, held, rest, gap, float(rest), float(gap))
 
 
 def _held(market: Market) -> Held:
     terms, position = market.instrument, market.position
     units, cost = float(position.size * terms.contract_size), float(position.cost)
     if terms.kind is ContractKind.LINEAR:
-        return Held(terms, position, -cost, units)
-    return Held(terms, position, cost, -units)
+        return Held(terms, position, -cost, units, _as_decimal(position.cost))
+    return Held(terms, position, cost, -units, None)
+
+
+def _as_decimal(exact: Fraction) -> Decimal | None:
+    """The same number as a decimal; None where it has none."""
+    found = _exact.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    return found if found.as_integer_ratio() == (exact.numerator, exact.denominator) else None
 
 
 def _samples(
@@ -222,12 +246,22 @@ def _samples(
     ]
     moving = {symbol: _moving(held, before[symbol]) for symbol, held in known.held.items()}
     profit = known.rest + sum(moving.values(), ZERO)
-    for ts_ns, _, symbol, ticks in sorted(rows):
-        held = known.held[symbol]
-        moving[symbol] = held.position.unrealized_pnl(held.instrument, held.instrument.from_ticks(ticks))
+    for ts_ns, _, symbol, ticks in sorted(rows) if len(marked) > 1 else rows:
+        moving[symbol] = known.held[symbol].exactly(ticks)
         profit = known.rest + sum(moving.values(), ZERO)
         yield Sample(ts_ns, profit, profit + known.gap)
     yield Sample(newest_ns, profit, profit + known.gap)
+
+
+def _edges(symbol: str, held: Held, marked: list[SymbolPassed], before: Decimal | None) -> Iterator[float]:
+    """Marks of which one is the best that there has been, the one before included."""
+    tick = float(held.instrument.tick_size)
+    if before is not None:
+        yield float(before)
+    for passed in marked:
+        if passed.symbol == symbol:
+            yield passed.low_ticks * tick
+            yield passed.high_ticks * tick
 
 
 def _moving(held: Held, mark: Decimal | None) -> Decimal:

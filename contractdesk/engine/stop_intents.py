@@ -11,7 +11,7 @@ from fractions import Fraction
 from msgspec.structs import replace
 
 from contractdesk.domain.account import VenuePosition, liquidation_price
-from contractdesk.domain.instrument import Rounding
+from contractdesk.domain.instrument import ContractKind, Rounding
 from contractdesk.domain.intents import AtrStop, Finding, FixedStop, Intent
 from contractdesk.domain.position import Trail, external_cost
 from contractdesk.engine.core import Core
@@ -64,7 +64,7 @@ class StopIntents:
     def _move(self, pending: Pending, market: Market) -> Finding:
         size, now = market.position.size, market.guard.stop_price
         price, sign = self._price(pending, market, size), (1 if size > 0 else -1)
-        objection = _objection(market, price, sign, self._bound(market, sign))
+        objection = _objection(market, price, sign, self._bound(market, sign, price))
         if objection is not None or price is None:
             return objection or failed(RULE, "no price", "a stop and a known mark", "a valid mark")
         looser = now is not None and sign * (price - now) < 0
@@ -157,11 +157,12 @@ class StopIntents:
                 return None
         return market.instrument.round_price(exact, Rounding.UP if sign > 0 else Rounding.DOWN)
 
-    def _bound(self, market: Market, sign: int) -> Decimal | None:
+    def _bound(self, market: Market, sign: int, price: Decimal | None = None) -> Decimal | None:
         """The liquidation price of the whole position, moved inside by the buffer; None where there is none.
 
         The venue's own where its picture shows this very position; an older one may be of another
-        position, even of the other direction: then ours, from the tiers.
+        position, even of the other direction: then ours, from the tiers. Where the wallet alone outlasts
+        ``price`` by far, none needs to be reckoned.
         """
         shown, ours = self._shown(market), market.position
         size = ours.size + market.external_size
@@ -169,11 +170,26 @@ class StopIntents:
             return None
         if shown is not None and shown.size == size:
             price = shown.liquidation_price
+        elif price is not None and self._outlasts(market, price, sign):
+            return None
         else:
             external = external_cost(market.instrument, ours, market.external_size, shown) or Fraction(0)
             cost, wallet = ours.cost + external, self._desk.wallet_balance
             price = liquidation_price(market.instrument, size, cost, wallet)
         return None if price is None else price * (1 + sign * self._desk.risk.stop_liquidation_buffer)
+
+    def _outlasts(self, market: Market, price: Decimal, sign: int) -> bool:
+        """At ``price`` and the buffer beyond it twice the maintenance margin is left; reckoned in floats."""
+        terms, ours = market.instrument, market.position
+        if market.external_size or terms.kind is not ContractKind.LINEAR:
+            return False
+        beyond = (
+            float(price) / (1 + sign * float(self._desk.risk.stop_liquidation_buffer)) * (1 - sign * 1e-3)
+        )
+        units = float(ours.size * terms.contract_size)
+        rate = max(float(tier.maintenance_rate) for tier in terms.tiers)
+        left = float(self._desk.wallet_balance) + units * beyond - float(ours.cost)
+        return left > 2 * rate * abs(units) * beyond
 
 
 def trail_of(pending: Pending) -> Trail:

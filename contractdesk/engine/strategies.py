@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from contractdesk.domain.commands import Severity
@@ -29,7 +30,7 @@ from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Hosted, HostStatus, Tracked
 from contractdesk.errors import UserError
 from contractdesk.strategy.bars import BarSeries
-from contractdesk.strategy.base import BarView, Context, Strategy, Wish
+from contractdesk.strategy.base import CALLBACKS, BarView, Context, Strategy, Wish
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")  # differs from run to run, and commands must not
 
@@ -72,14 +73,14 @@ class Host:
         return hosted
 
     def on_start(self, strategy_id: str) -> None:
-        self._call(strategy_id, "on_start", "start", self._desk.now_ns)
+        self._call(strategy_id, "on_start", lambda: "start", self._desk.now_ns)
 
     def stop(self, event: StrategyStopped) -> None:
         hosted = self._desk.strategies.get(event.strategy_id)
         if hosted is None or hosted.status is not HostStatus.RUNNING:
             self._warn("strategy_unknown", f"{event.strategy_id} does not run")
             return
-        self._call(event.strategy_id, "on_end", "stop", event.ts_ns)
+        self._call(event.strategy_id, "on_end", lambda: "stop", event.ts_ns)
         if hosted.status is HostStatus.RUNNING:
             hosted.status = HostStatus.STOPPED
         self._retire(hosted)
@@ -116,52 +117,58 @@ class Host:
         if hosted.swap_hash:
             self._swap(hosted)
         view = BarView.of(symbol, timeframe, bar)
-        signal = f"{timeframe} bar of {symbol} closed at {bar.close}"
+        signal = partial(_bar_signal, symbol, timeframe, bar)
         self._call(strategy_id, "on_bar", signal, self._desk.now_ns, view)
 
     def on_trade(self, trade: TradePrinted) -> None:
-        self._call_for(trade.symbol, "on_trade", f"trade {trade.trade_id} at {trade.price}", trade)
+        self._call_for(trade.symbol, "on_trade", lambda: f"trade {trade.trade_id} at {trade.price}", trade)
 
     def on_book(self, symbol: str) -> None:
-        self._call_for(symbol, "on_book", f"book of {symbol}", symbol)
+        self._call_for(symbol, "on_book", lambda: f"book of {symbol}", symbol)
 
     def on_liquidation(self, event: LiquidationPrinted) -> None:
-        signal = f"liquidation of {event.size} at {event.price}"
-        self._call_for(event.symbol, "on_liquidation", signal, event)
+        self._call_for(
+            event.symbol, "on_liquidation", lambda: f"liquidation of {event.size} at {event.price}", event
+        )
 
     def on_funding(self, symbol: str, event: FundingSettled | FundingPaid) -> None:
-        self._call_for(symbol, "on_funding", f"funding of {symbol}", event)
+        self._call_for(symbol, "on_funding", lambda: f"funding of {symbol}", event)
 
     # -- its own orders --------------------------------------------------------------------
 
     def on_order(self, tracked: Tracked) -> None:
         order = tracked.order
-        signal = f"order {tracked.id} is {order.status.value}"
-        self._call(order.request.strategy_id, "on_order", signal, self._desk.now_ns, order)
+        words = partial("order {} is {}".format, tracked.id, order.status.value)
+        self._call(order.request.strategy_id, "on_order", words, self._desk.now_ns, order)
 
     def on_booking(self, booking: Booking) -> None:
         fill = booking.fill
-        signal = f"fill {fill.trade_id} of {fill.signed_size:+} at {fill.price}"
-        self._call(fill.strategy_id, "on_fill", signal, self._desk.now_ns, fill)
+        words = partial("fill {} of {:+} at {}".format, fill.trade_id, fill.signed_size, fill.price)
+        self._call(fill.strategy_id, "on_fill", words, self._desk.now_ns, fill)
         position = self._desk.symbols[fill.symbol].position
-        self._call_for(fill.symbol, "on_position", f"position of {position.size:+}", position)
+        self._call_for(fill.symbol, "on_position", lambda: f"position of {position.size:+}", position)
 
     def on_refused(self, refused: Refused) -> None:
-        signal = f"refusal of intent {refused.intent_id}"
-        self._call(refused.strategy_id, "on_risk", signal, self._desk.now_ns, refused)
+        words = partial("refusal of intent {}".format, refused.intent_id)
+        self._call(refused.strategy_id, "on_risk", words, self._desk.now_ns, refused)
 
     # -- calling ---------------------------------------------------------------------------
 
-    def _call_for(self, symbol: str, callback: str, signal: str, *args: object) -> None:
+    def _call_for(self, symbol: str, callback: str, signal: Callable[[], str], *args: object) -> None:
         """Call the strategy that has this symbol, if there is one."""
         strategy_id = self._by_symbol.get(symbol)
         if strategy_id is not None:
             self._call(strategy_id, callback, signal, self._desk.now_ns, *args)
 
-    def _call(self, strategy_id: str, callback: str, signal: str, signal_ns: int, *args: object) -> None:
-        """Call one callback under guard; its intents join the queue to the gate."""
+    def _call(
+        self, strategy_id: str, callback: str, signal: Callable[[], str], signal_ns: int, *args: object
+    ) -> None:
+        """Call one callback under guard; its intents join the queue to the gate.
+
+        ``signal`` words the cause: only a wish needs them.
+        """
         strategy = self._live.get(strategy_id)
-        if strategy is None or not strategy.subscribes(callback):
+        if strategy is None or callback not in self._subscribed[strategy_id]:
             return
         hosted = self._desk.strategies[strategy_id]
         context = Context(self._desk, strategy_id, self._series_of(hosted))
@@ -172,14 +179,15 @@ class Host:
             self._disable(hosted, f"{callback} raised {type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}")
             return
         hosted.memory = strategy.state
+        if wish is None:
+            return
         intents = _intents(wish)
         if intents is None:
             self._disable(hosted, f"{callback} returned a {type(wish).__name__}, not an intent")
         elif not self._floods(hosted, len(intents)):
+            words = f"{callback}: {signal()}"
             for intent in intents:
-                self._core.wishes.append(
-                    Wished(intent, strategy_id, f"{callback}: {signal}", signal_ns, hosted.timeframe)
-                )
+                self._core.wishes.append(Wished(intent, strategy_id, words, signal_ns, hosted.timeframe))
 
     def _series_of(self, hosted: Hosted) -> Callable[[str], BarSeries]:
         return lambda symbol: self._desk.symbols[symbol].series[hosted.timeframe]
@@ -271,11 +279,19 @@ class Host:
             for strategy_id in self._live
             for symbol in self._desk.strategies[strategy_id].symbols
         }
-        self.reads_books = any(strategy.subscribes("on_book") for strategy in self._live.values())
-        self.reads_trades = any(strategy.subscribes("on_trade") for strategy in self._live.values())
+        self._subscribed = {
+            strategy_id: frozenset(name for name in CALLBACKS if strategy.subscribes(name))
+            for strategy_id, strategy in self._live.items()
+        }
+        self.reads_books = any("on_book" in names for names in self._subscribed.values())
+        self.reads_trades = any("on_trade" in names for names in self._subscribed.values())
 
     def _warn(self, code: str, message: str) -> None:
         self._core.notify(Severity.WARNING, code, message)
+
+
+def _bar_signal(symbol: str, timeframe: str, bar: Bar) -> str:
+    return f"{timeframe} bar of {symbol} closed at {bar.close}"
 
 
 def _intents(wish: object) -> Sequence[Intent] | None:

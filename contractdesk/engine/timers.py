@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from contractdesk.engine.amending import amend_due_ns
 from contractdesk.engine.core import Core
 from contractdesk.engine.guarding import Guarding
@@ -59,27 +57,29 @@ class Timers:
             desk.loop_lag_ms, desk.lagged_ns = 0.0, 0
 
     def deadline_ns(self) -> int:
-        """The earliest time at which ``run`` has something to do; 0 = never.
+        """The earliest time at which ``run`` has something to do, the guard's beat aside; 0 = never.
 
         What was due has been done when it was: a time that has passed is nobody's deadline.
         """
         now = self._desk.now_ns
-        return min((time for time in self._times() if time >= now), default=0)
+        return min([time for time in self._times() if time >= now], default=0)
 
-    def _times(self) -> Iterator[int]:
+    def _times(self) -> list[int]:
         desk = self._desk
-        yield desk.account_due_ns
-        yield self._reconciliation.deadline_ns()
-        yield self._guarding.due_ns()
-        yield self._guarding.deadline_ns()
-        yield desk.lagged_ns + LAG_MEMORY_NS if desk.lagged_ns else 0
-        for pending in desk.pending:
-            yield pending.expires_ns
+        times = [
+            desk.account_due_ns,
+            self._reconciliation.deadline_ns(),
+            self._guarding.deadline_ns(),
+            desk.lagged_ns + LAG_MEMORY_NS if desk.lagged_ns else 0,
+            *[pending.expires_ns for pending in desk.pending],
+        ]
         for market in desk.symbols.values():
-            yield market.bar_due_ns
-            yield from self._protection.deadlines_ns(market)
-            for tracked in desk.tracked(market):
-                yield from self._order_times(tracked)
+            times.append(market.bar_due_ns)
+            if market.open_ids or market.position.size or market.guard.flatten_reason:
+                times += self._protection.deadlines_ns(market)
+                for tracked in desk.tracked(market):
+                    times += self._order_times(tracked)
+        return times
 
     def _order_times(self, tracked: Tracked) -> tuple[int, ...]:
         """When the order is to be asked for, cancelled again, or cancelled because its time is over.

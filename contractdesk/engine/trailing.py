@@ -7,13 +7,13 @@ the ATR is not known to be current.
 
 from __future__ import annotations
 
-import math
-
 from msgspec.structs import replace
 
 from contractdesk.engine.core import Core
 from contractdesk.engine.state import NS_PER_S, Market
 from contractdesk.risk.trailing import TrailingStop, better
+
+FOREVER = 1 << 62  # ticks that no mark has
 
 
 class Trailing:
@@ -50,21 +50,21 @@ class Trailing:
             market.guard.stop_price = price
             self._core.touch(instrument.symbol)
 
-    def still(self, market: Market) -> tuple[float, float]:
-        """(low, high): no mark strictly between them moves the stop; with this ATR and this best mark."""
+    def still(self, market: Market) -> tuple[int, int]:
+        """(low, high) ticks: no mark strictly between them moves the stop; with this ATR and best mark."""
         stop, trail = market.guard.stop_price, market.trail
         may = self._desk.risk.trailing and market.ready and not market.guard.flatten_reason
         if not market.position.size or not trail.on or not may or stop is None:
-            return -math.inf, math.inf
+            return -FOREVER, FOREVER
         if market.stop_price != stop or market.guarded != abs(market.position.size):
-            return math.inf, -math.inf  # as soon as its last step is confirmed, it may take the next one
+            return FOREVER, -FOREVER  # as soon as its last step is confirmed, it may take the next one
         rule, terms = self._rule(market), market.instrument
         atr = self._desk.atr(terms.symbol, rule.timeframe, rule.period)
         if atr is None:
-            return -math.inf, math.inf
+            return -FOREVER, FOREVER
         sign = 1 if market.position.size > 0 else -1
-        edge = rule.next_best(terms, sign, stop, trail.best, atr)
-        return (-math.inf, edge) if sign > 0 else (edge, math.inf)
+        edge = rule.next_ticks(terms, sign, stop, trail.best, atr)
+        return (-FOREVER, edge) if sign > 0 else (edge, FOREVER)
 
     def _rule(self, market: Market) -> TrailingStop:
         return TrailingStop.of(self._desk.risk, market.trail)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from contractdesk.domain.account import Account, VenuePosition, liquidation_price
 from contractdesk.domain.fills import Fill
-from contractdesk.domain.instrument import ZERO, Instrument, cash
+from contractdesk.domain.instrument import ZERO, ContractKind, Instrument, cash
 from contractdesk.domain.position import Position
 
 FAR = 1 << 62
@@ -79,10 +79,25 @@ class Books:
         ticks = self.marks[place]
         if not self.positions[place].size or not ticks:
             return -FAR, FAR
-        worth = float(sum(self._notional(each) for each in range(len(self.positions))))
-        room = float(self.equity() - self.maintenance()) / 2 / worth if worth else 0.0
+        equity, needed, worth = float(self.wallet), 0.0, 0.0
+        for each, position in enumerate(self.positions):
+            if position.size and self.marks[each]:
+                notional, unrealized = self._roughly(each)
+                tier = self.instruments[each].tier(Decimal(notional))
+                needed += notional * float(tier.maintenance_rate)
+                equity, worth = equity + unrealized, worth + notional
+        room = (equity - needed) / 2 / worth  # half of it: rates grow with the notional
         share = room / (1 + room) if room > 0 else 0.0
         return int(ticks * (1 - share)), int(ticks * (1 + share)) + 1
+
+    def _roughly(self, place: int) -> tuple[float, float]:
+        """(notional, unrealized) in floats."""
+        terms, position = self.instruments[place], self.positions[place]
+        units = float(position.size * terms.contract_size)
+        price, cost = self.marks[place] * float(terms.tick_size), float(position.cost)
+        if terms.kind is ContractKind.LINEAR:
+            return abs(units) * price, units * price - cost
+        return abs(units) / price, cost - units / price
 
     @property
     def broke(self) -> bool:

@@ -28,6 +28,7 @@ class Filling:
         self._books: Books = floor.books
         self._models = models
         self._bounds: list[tuple[int, int] | None] = [None] * len(floor.books.instruments)
+        self._danger = [(-FAR, FAR)] * len(floor.books.instruments)
         self.version = 0
         self._maker, self._taker = _rate(models.maker_fee), _rate(models.taker_fee)
 
@@ -46,8 +47,9 @@ class Filling:
     def on_trade(self, place: int, ticks: int, lots: int) -> None:
         """A trade of ``lots`` has been made at ``ticks``."""
         floor = self._floor
+        low, high = self._danger[place]
         self._books.marks[place] = ticks
-        if self._books.broke:
+        if (ticks <= low or ticks >= high) and self._books.broke:
             self._liquidate()
         for order in floor.waiting(place, Kept.STOP):
             if order.triggers(ticks):
@@ -63,9 +65,9 @@ class Filling:
 
     def _reckon(self, place: int) -> tuple[int, int]:
         floor = self._floor
+        low, high = self._danger[place] = self._books.danger(place)
         if floor.waiting(place, Kept.MARKET):
             return FAR, -FAR
-        low, high = self._books.danger(place)
         for order in floor.waiting(place, Kept.LIMIT):
             if order.side is Side.BUY:
                 low = max(low, order.ticks)

@@ -27,6 +27,7 @@ from contractdesk.domain.events import (
     ClockMeasured,
     Event,
     FundingHistoryRead,
+    FundingPaid,
     FundingSettled,
     InstrumentListed,
     ModesRead,
@@ -91,6 +92,7 @@ class Outcome(Struct, kw_only=True):
     start_ns: int
     end_ns: int
     fills: list[Fill] = field(default_factory=list)
+    payments: list[FundingPaid] = field(default_factory=list)
     refusals: list[Refused] = field(default_factory=list)
     notices: list[tuple[int, Notify]] = field(default_factory=list)  # and when
     commands: list[tuple[int, Command]] = field(default_factory=list)  # all but notices, and when
@@ -129,7 +131,8 @@ class Replay:
         self._delay_ns = delay_ns
         self._listening = [every or self._reads_trades(terms.symbol) for terms in setup.instruments]
         self._told: Horizon | None = None
-        self._count, self._version, self._pushed, self._due_ns = len(setup.instruments), -1, 0, 0
+        self._count, self._version, self._pushed = len(setup.instruments), -1, 0
+        self._due_ns = self._deadline_ns = FOREVER
         classes = {
             STRATEGY_IDS.format(place=place): type(each) for place, each in enumerate(setup.strategies)
         }
@@ -199,6 +202,7 @@ class Replay:
         horizon = self._engine.horizon()
         if horizon is not self._told:
             self._told = horizon
+            self._deadline_ns = horizon.deadline_ns
             self._set_bands(horizon)
 
     def _set_bands(self, horizon: Horizon) -> None:
@@ -214,18 +218,15 @@ class Replay:
     def _next_ns(self) -> int:
         """The next moment that is no trade's and no mark's."""
         queued_ns = self._queue[0][0] if self._queue else FOREVER
-        return min(self._deadline_ns(), self._bar_ns + self._delay_ns, queued_ns)
-
-    def _deadline_ns(self) -> int:
         if self._every:
-            return self._engine.next_deadline_ns or FOREVER
-        return self._engine.horizon().deadline_ns
+            self._deadline_ns = self._engine.next_deadline_ns or FOREVER
+        return min(self._deadline_ns, self._bar_ns + self._delay_ns, queued_ns)
 
     # -- why the kernel has stopped --------------------------------------------------------
 
     def _on_due(self) -> None:
         now_ns = self._due_ns
-        if self._deadline_ns() <= now_ns:
+        if self._deadline_ns <= now_ns:
             self._wake(TimePassed(ts_ns=now_ns))
         elif self._bar_ns + self._delay_ns <= now_ns:
             self._close_bars(now_ns)
@@ -323,6 +324,8 @@ class Replay:
         """The desk will hear of it at ``event.ts_ns``."""
         if isinstance(event, OrderFilled):
             self.outcome.fills.append(event.fill)
+        elif isinstance(event, FundingPaid):
+            self.outcome.payments.append(event)
         self._push(event.ts_ns, event)
 
     def _push(self, due_ns: int, item: Item) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.market import timeframe_ns
@@ -74,14 +75,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     def rules(self) -> RiskSettings:
         """The risk settings; open interest that was not recorded refuses nothing."""
         missing = any(not self.interest.get(terms.symbol) for terms in self.instruments)
-        if not missing or not self.risk.open_interest_gate:
-            return self.risk
-        return RiskSettings(
-            **{
-                **{name: getattr(self.risk, name) for name in self.risk.__struct_fields__},
-                "open_interest_gate": False,
-            }
-        )
+        return replace(self.risk, open_interest_gate=False) if missing else self.risk
 
     @property
     def timeframes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -21,6 +22,7 @@ from contractdesk.replay.tape import ROOM, Tape
 from contractdesk.replay.walk_layout import FIELDS, HEARD, MARK_LEAST, MARK_MOST, MARKS, NEWS, NEWS_NS
 
 SHOWN_LOTS = 10**9  # on either side of the book that is shown: how much there was, trades do not say
+_two_levels = struct.Struct("<4q").pack  # what ``pack_levels`` makes of two
 UNKNOWN = Decimal("NaN")  # a funding rate that nobody has predicted
 
 
@@ -40,21 +42,20 @@ class Teller:
 
     def passed(self) -> MarketPassed | None:
         """Everything since it was asked last; None where nothing was heard."""
-        rows, told = self._tape.rows, []
+        rows, told, latest_ns = self._tape.rows, [], 0
         for place, terms in enumerate(self._instruments):
             at = place * FIELDS
-            news, marks = int(rows[at + NEWS]), int(rows[at + MARKS])
-            if news or marks:
-                told.append(self._part(place, terms, news, marks))
+            row = rows[at : at + FIELDS].tolist()
+            if row[NEWS] or row[MARKS]:
+                rows[at + MARKS] = rows[at + NEWS] = 0
+                told.append(self._part(place, terms, row))
+                latest_ns = max(latest_ns, row[NEWS_NS])
         if not told:
             return None
-        latest_ns = max(part.alive_ns for part in told)
         return MarketPassed(ts_ns=latest_ns, symbols=tuple(told), delay_ns=self._delay_ns)
 
-    def _part(self, place: int, terms: Instrument, news: int, marks: int) -> SymbolPassed:
-        at, rows = place * FIELDS, self._tape.rows
-        row = rows[at : at + FIELDS].tolist()
-        rows[at + NEWS] = rows[at + MARKS] = 0
+    def _part(self, place: int, terms: Instrument, row: list[int]) -> SymbolPassed:
+        news, marks = row[NEWS], row[MARKS]
         start, ticks = place * ROOM * 2, row[HEARD]
         bids, asks = self._moved(place, ticks)
         return SymbolPassed(
@@ -127,6 +128,6 @@ class Teller:
         before, self._shown[place] = self._shown[place], ticks
         if before == ticks:
             return b"", b""
-        bids = pack_levels([(before - self._half, 0), (ticks - self._half, SHOWN_LOTS)])
-        asks = pack_levels([(before + self._half, 0), (ticks + self._half, SHOWN_LOTS)])
-        return bids, asks
+        half = self._half
+        bids = _two_levels(before - half, 0, ticks - half, SHOWN_LOTS)
+        return bids, _two_levels(before + half, 0, ticks + half, SHOWN_LOTS)

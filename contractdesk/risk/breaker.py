@@ -90,7 +90,10 @@ class Breaker(Struct, kw_only=True):
         if not self.later:
             return
         later, self.later = self.later, []
+        old_ns = later[-1].newest_ns - LONGEST_NS
         for each in later:
+            if each.newest_ns < old_ns:
+                continue
             for sample in each.samples():
                 self.profit, self.equity = sample.profit, sample.equity
                 self._take(sample, self.drop, self.window_ns)

@@ -51,9 +51,11 @@ class MarginGuard(Struct, frozen=True):
         def needed(size: Decimal) -> Fraction:
             return bound + order_margin(item, size, worst, held)
 
+        asked = needed(proposal.size)
+        if asked <= most:
+            return self._judged(account, asked, "")
         fits = largest(item.instrument, proposal.size, lambda size: needed(size) <= most)
-        advice = f"size <= {number(fits)}" if fits else "less margin in use"
-        return self._judged(account, needed(proposal.size), advice)
+        return self._judged(account, asked, f"size <= {number(fits)}" if fits else "less margin in use")
 
     def gauge(self, view: DeskView) -> Finding | None:
         """The account as it is; None while it is unknown."""

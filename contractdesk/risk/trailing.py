@@ -11,7 +11,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from contractdesk.domain.instrument import Instrument, Rounding
+from contractdesk.domain.instrument import ZERO, Instrument, Rounding
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.position import Trail
 from contractdesk.domain.views import DeskView, SymbolView
@@ -70,16 +70,17 @@ class TrailingStop(Struct, frozen=True):
         gained = sign * (price - stop)
         return price if gained > 0 and gained >= self.min_step * atr else None
 
-    def next_best(
+    def next_ticks(
         self, instrument: Instrument, sign: int, stop: Decimal, best: Decimal | None, atr: Decimal
-    ) -> float:
-        """A mark up to which (long; down to which: short) the stop stays for sure."""
+    ) -> int:
+        """The first mark on the tick grid, beyond the best one, at which the stop may move."""
+        tick, away = instrument.tick_size, Rounding.UP if sign > 0 else Rounding.DOWN
         price = None if best is None else self.level(instrument, sign, best, atr)
-        if price is not None and sign * (price - stop) >= max(self.min_step * atr, instrument.tick_size):
-            return float(price)  # it waits for a mark that is not beyond it
-        step = max(float(self.min_step * atr), float(instrument.tick_size))
-        near = float(stop) + sign * (step + float(self.multiple * atr))
-        return near - sign * 2 * float(instrument.tick_size)
+        gained = ZERO if price is None else sign * (price - stop)
+        if price is not None and gained > 0 and gained >= self.min_step * atr:
+            return instrument.to_ticks(price) + sign  # it waits for a mark that is not beyond it
+        target = instrument.round_price(stop + sign * max(self.min_step * atr, tick), away)
+        return instrument.to_ticks(instrument.round_price(target + sign * self.multiple * atr, away))
 
 
 def gauge(view: DeskView, settings: RiskSettings) -> Finding | None:

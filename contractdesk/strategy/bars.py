@@ -170,9 +170,12 @@ class BarSeries:
 
     def value(self, indicator: Indicator, ago: int = 0) -> float:
         """The indicator at the last closed bar, or ``ago`` bars before it; NaN where there is none."""
-        self.declare(indicator)
+        known = self._running.get(indicator)
+        if known is None:
+            self.declare(indicator)
+            known = self._running[indicator]
         row = self._end - 1 - ago
-        return float(self._running[indicator][1][row]) if self._start <= row < self._end else NAN
+        return known[1].item(row) if self._start <= row < self._end else NAN
 
     def values(self, indicator: Indicator, n: int) -> Floats:
         """The last ``n`` values, oldest first; NaN where there are none."""
@@ -216,14 +219,16 @@ class BarSeries:
             self._slide()
         row = self._end
         self._open_ns[row] = bar.open_ns
-        self._columns[:, row] = _row(bar)
+        figures = _row(bar)
+        self._columns[:, row] = figures
         self._bars.append(bar)
         self._end += 1
         if len(self) > self.capacity:
             self._start += 1
             del self._bars[0]
+        _, high, low, close, _ = figures
         for running, values in self._running.values():
-            values[row] = self._step(running, row)
+            values[row] = running.update(high, low, close)
 
     def _slide(self) -> None:
         """Move the rows in use to the front: once in ``capacity`` bars."""

@@ -45,6 +45,8 @@ class Seed(Enum):
     MEAN = "mean"  # of the first ``period`` bars, as TA-Lib does
     FIRST = "first"  # the first bar, as pandas' ``ewm(adjust=False)`` does; there is a value at once
 
+    __hash__ = object.__hash__  # an indicator is looked up at each bar, and Enum's own is slow
+
 
 class Sma(Struct, frozen=True, tag="sma"):
     """Simple mean of the last ``period`` closes."""

@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contractdesk.domain.account import Account, VenuePosition
 from contractdesk.domain.intents import AtrStop, FixedStop, Intent, IntentKind
@@ -327,7 +328,25 @@ def test_an_entry_against_the_position_is_refused() -> None:
     desk = linear_desk()
     only(desk).hold("-0.001", "60000")
     word = refused(desk, enter(desk, size="0.001", limit="60000"))
-    assert (word.rule, word.would_pass) == ("hard_stop", "exit_position() first")
+    assert word.rule == "hard_stop"
+    assert word.would_pass.startswith("exit_position() first, or reverse=True")
+
+
+def test_an_order_that_reverses_closes_and_opens() -> None:
+    # 300 USDT are permitted. All of the order counts: the short's stop may close it first.
+    desk = linear_desk()
+    only(desk).hold("-0.001", "60000")
+    largest = replace(enter(desk, size="0.004", limit="60000"), reverse=True)
+    assert approved(desk, largest).request.size == D("0.005")
+    beyond = refused(desk, replace(enter(desk, size="0.005", limit="60000"), reverse=True))
+    assert (beyond.rule, beyond.found.split(" of")[0]) == ("size_cap", "3.60 %")
+
+
+def test_an_order_that_would_only_reduce_does_not_reverse() -> None:
+    desk = linear_desk()
+    only(desk).hold("-0.006", "60000")
+    word = refused(desk, replace(enter(desk, limit="60000"), reverse=True))  # the cap's share: 0.005
+    assert (word.rule, word.found) == ("hard_stop", "position of -0.006 in the other direction")
 
 
 @given(st.integers(1, 40), st.sampled_from(Side), st.booleans(), st.integers(-300, 300))
