@@ -180,13 +180,19 @@ class Passing:
         if not marked:
             return
         desk, known = self._desk, self._known()
+        newest = max([last_mark(passed.marks)[0] for passed in marked])
+        drop, window_ns = desk.risk.breaker_drop, int(desk.risk.breaker_window_s * NS_PER_S)
+        if not known.held:  # the same profit, for longer
+            samples = (Sample(newest, known.rest, known.rest + known.gap),)
+            key = known.rough_rest - float(drop) * (known.rough_rest + known.rough_gap)
+            desk.breaker.defer(Later(newest, key, lambda: samples, known), drop, window_ns)
+            return
         top = known.rough_rest
         for symbol, held in known.held.items():
             top += max(held.profit(edge) for edge in _edges(symbol, held, marked, before[symbol]))
-        key = top - float(desk.risk.breaker_drop) * (top + known.rough_gap)
-        newest = max(last_mark(passed.marks)[0] for passed in marked)
+        key = top - float(drop) * (top + known.rough_gap)
         later = Later(newest, key, partial(_samples, known, tuple(marked), before, newest))
-        desk.breaker.defer(later, desk.risk.breaker_drop, int(desk.risk.breaker_window_s * NS_PER_S))
+        desk.breaker.defer(later, drop, window_ns)
 
     def stir(self) -> None:
         """Something may have been booked."""

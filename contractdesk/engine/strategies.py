@@ -109,14 +109,14 @@ class Host:
 
     # -- the market ------------------------------------------------------------------------
 
-    def on_bar(self, symbol: str, timeframe: str, bar: Bar) -> None:
+    def on_bar(self, symbol: str, timeframe: str, bar: Bar, figures: Sequence[float] = ()) -> None:
         strategy_id = self._by_symbol.get(symbol)
         hosted = self._desk.strategies.get(strategy_id) if strategy_id else None
         if strategy_id is None or hosted is None or hosted.timeframe != timeframe:
             return
         if hosted.swap_hash:
             self._swap(hosted)
-        view = BarView.of(symbol, timeframe, bar)
+        view = BarView.of(symbol, timeframe, bar, figures)
         signal = partial(_bar_signal, symbol, timeframe, bar)
         self._call(strategy_id, "on_bar", signal, self._desk.now_ns, view)
 

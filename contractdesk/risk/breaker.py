@@ -47,6 +47,7 @@ class Later(Struct, frozen=True):
     newest_ns: int
     key: float  # at least the K of each
     samples: Callable[[], Iterable[Sample]]
+    same: object = None  # of two with the same one, the later says all that both say; None: of no other
 
 
 class Breaker(Struct, kw_only=True):
@@ -146,6 +147,9 @@ class Breaker(Struct, kw_only=True):
         self.tighten()
 
     def _leave(self, later: Later) -> None:
+        if later.same is not None and self.later and self.later[-1].same is later.same:
+            self.later[-1] = later
+            return
         self.later.append(later)
         self.top = max(self.top, later.key)
         if len(self.later) >= MOST_LATER:

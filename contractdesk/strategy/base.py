@@ -21,7 +21,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Intent, Refused
-from contractdesk.domain.market import Bar, timeframe_ns
+from contractdesk.domain.market import Bar, as_floats, timeframe_ns
 from contractdesk.domain.orders import Order, OrderRole, Side
 from contractdesk.domain.position import Position
 from contractdesk.domain.views import DeskView, SymbolView
@@ -56,17 +56,19 @@ class BarView(Struct, frozen=True, kw_only=True):
     exact: Bar
 
     @classmethod
-    def of(cls, symbol: str, timeframe: str, bar: Bar) -> Self:
+    def of(cls, symbol: str, timeframe: str, bar: Bar, figures: Sequence[float] = ()) -> Self:
+        """``figures`` are the bar's prices and volume as floats, where somebody has them already."""
+        opened, high, low, close, volume = figures or as_floats(bar)
         return cls(
             symbol=symbol,
             timeframe=timeframe,
             open_ns=bar.open_ns,
             close_ns=bar.open_ns + timeframe_ns(timeframe),
-            open=float(bar.open),
-            high=float(bar.high),
-            low=float(bar.low),
-            close=float(bar.close),
-            volume=float(bar.volume),
+            open=opened,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
             exact=bar,
         )
 
