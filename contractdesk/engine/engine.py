@@ -6,7 +6,7 @@ feed it, the live desk and the replay runner, and neither is known to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Self, assert_never
 
@@ -281,6 +281,20 @@ class Engine:
     def refusals(self) -> list[Refused]:
         """The last ones, oldest first: the engine's own list, to be read only."""
         return self._desk.refusals
+
+    def leave_for_later(self, passed: Callable[[], MarketPassed | None]) -> None:
+        """``passed`` gives what a driver has not told yet; it is asked as soon as somebody looks.
+
+        A driver that sets it may feed a bar before the trades and marks that it was made of; before all
+        else it tells them.
+        """
+
+        def take() -> None:
+            event = passed()
+            if event is not None:
+                self._passing.take(event)
+
+        self._core.arrears = take
 
     def horizon(self) -> Horizon:
         """How far a driver that tells everything may go before the engine must think again.

@@ -189,6 +189,8 @@ class MarketFeed:
         series = self._series(market, timeframe)
         match series.append(bar):
             case Appended.ADDED:
+                if market.position.size and market.trail.on:
+                    self._core.catch_up()
                 if market.position.size:
                     self._trailing.on_bar(market, timeframe)
                 if market.ready:

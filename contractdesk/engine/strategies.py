@@ -171,7 +171,7 @@ class Host:
         if strategy is None or callback not in self._subscribed[strategy_id]:
             return
         hosted = self._desk.strategies[strategy_id]
-        context = Context(self._desk, strategy_id, self._series_of(hosted))
+        context = Context(self._desk, strategy_id, self._series_of(hosted), self._core.catch_up)
         method: Callable[..., Wish] = getattr(strategy, callback)
         try:
             wish = method(*args, context)

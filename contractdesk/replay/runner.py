@@ -70,6 +70,7 @@ from contractdesk.replay.walk_layout import (
     TRADED,
 )
 
+MOST_LAGGING = 15  # bars that may be told before what they were made of
 BEFORE_NS = 24 * 3600 * 10**9  # so far back of the start, funding is known
 STRATEGY_IDS = "replay-{place}"
 
@@ -141,6 +142,9 @@ class Replay:
         self._engine = engine
         self._refused = 0
         self._refusals = engine.refusals
+        self._lagging = 0
+        if not every:
+            engine.leave_for_later(self._teller.passed)
 
     def _config(self) -> EngineConfig:
         setup = self._setup
@@ -254,7 +258,9 @@ class Replay:
     def _close_bars(self, now_ns: int) -> None:
         open_ns = self._bar_ns - self._step_ns
         self._bar_ns += self._step_ns
-        self._tell()
+        if self._lagging >= MOST_LAGGING:
+            self._tell()
+        self._lagging += 1
         closes = []
         for place, terms in enumerate(self._setup.instruments):
             row = self._tape.close_bar(place)
@@ -285,6 +291,7 @@ class Replay:
             marks[place] = int(rows[place * FIELDS + TRADED])
 
     def _tell(self) -> None:
+        self._lagging = 0
         passed = self._teller.passed()
         if passed is not None:
             self._feed(passed)
