@@ -5,6 +5,10 @@
 
 Its engine is set up as a user who wants speed would: no log, no analysis, the risk engine bypassed, data
 streamed in chunks as its backtest node does. With ``--on-trade`` the strategy is called at every trade too.
+
+Its venue fills an order that is larger than the trade in parts, what is left a tick farther, and a stop
+a tick beyond the stop's own price, where the reference takes the trade's. So prices and equity differ, and
+now and then a stop that hangs on such a price; nearly all orders fill at the same trade and by as much.
 """
 
 from __future__ import annotations
