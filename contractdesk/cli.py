@@ -95,6 +95,8 @@ def fetch(
     base_url: Annotated[
         str | None, typer.Option(help="Another place that speaks the venue's protocol.")
     ] = None,
+    tick: Annotated[str | None, typer.Option(help="Tick size of that time, where it was another.")] = None,
+    lot: Annotated[str | None, typer.Option(help="Lot size of that time, where it was another.")] = None,
 ) -> None:
     """Fetch a venue's history over REST into the store; it goes on where it stopped, and asks nothing twice.
 
@@ -105,7 +107,7 @@ def fetch(
     try:
         report = history.fetch(
             symbol, venue=venue, since=since, until=until, kind=kind, timeframe=timeframe, root=into,
-            base_url=base_url,
+            base_url=base_url, tick=tick, lot=lot,
         )  # fmt: skip
     except history.FetchStopped as stopped:
         typer.echo(f"contractdesk: {stopped}", err=True)

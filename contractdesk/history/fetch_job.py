@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from contractdesk.clock import NS_PER_S, Clock
 from contractdesk.domain.instrument import Instrument
@@ -20,7 +22,7 @@ from contractdesk.errors import UserError, VenueError
 from contractdesk.history.checker import HOLE_S, Checker
 from contractdesk.history.coverage import Coverage, sole_fetcher, without
 from contractdesk.history.fetch_bar import Bar
-from contractdesk.history.fetched_rows import Rows, pages
+from contractdesk.history.fetched_rows import Rows, pages, refuse_off_grid
 from contractdesk.history.findings import Finding, FindingKind, Severity, told_time
 from contractdesk.history.importing import make_report
 from contractdesk.history.raw import Rules
@@ -46,6 +48,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     timeframe: str
     span: Span  # ``end_ns`` may lie in the future
     root: Path
+    tick_size: Decimal | None = None  # of that time, where it was another than is listed now
+    lot_size: Decimal | None = None
     hole_s: float = HOLE_S  # of trades
     shown: bool | None = None  # the progress bar; None: where somebody looks
 
@@ -128,11 +132,10 @@ class _Work:
     ) -> None:
         self._wish, self._past, self._series, self._instrument = wish, past, series, instrument
         self._coverage, self._bar = coverage, bar
-        self._terms = Terms.of(instrument)
+        self._terms = _terms(instrument, wish)
         self._checker = Checker(series, self._terms, _hole_s(series, wish.hole_s))
         self._days: dict[str, DayWritten] = {}
         self._stored_before: list[Span] = []
-        self._sources: list[str] = []
 
     def know(self, spans: list[Span]) -> None:
         """Tell the checks what is stored of these stretches, so that no gap is seen where none is."""
@@ -156,7 +159,9 @@ class _Work:
             store = _Store(writer, self._coverage, self._days)
             try:
                 async for page in pages(self._past, self._series, self._instrument, span):
-                    store.take(self._checker.judge(source, rows.of(page)).stored, page)
+                    raw = rows.of(page)
+                    refuse_off_grid(raw, self._terms)
+                    store.take(self._checker.judge(source, raw).stored, page)
                     self._bar.advance(page.covered.end_ns - at_ns, len(page.rows), page.covered.end_ns)
                     at_ns = reached_ns = page.covered.end_ns
                 self._bar.advance(span.end_ns - at_ns, 0, span.end_ns)  # what is too fresh to be told
@@ -169,7 +174,9 @@ class _Work:
         source = f"REST since {told_time(self._wish.span.start_ns)[:16]}"
         told = (source,), (f"{self._past.name} REST",)
         days = tuple(self._days[day] for day in sorted(self._days))
-        made = make_report(self._series, self._terms, "the venue's listing", told, self._checker, days)
+        stated = self._wish.tick_size or self._wish.lot_size
+        terms_from = "the given tick and lot size" if stated else "the venue's listing"
+        made = make_report(self._series, self._terms, terms_from, told, self._checker, days)
         found = (*made.findings, *(_stored_before(each) for each in self._stored_before))
         report = Report(
             **{name: getattr(made, name) for name in made.__struct_fields__} | {"findings": found}
@@ -204,6 +211,14 @@ class _Store:
             before = self._days.get(each.day)
             self._days[each.day] = each if before is None else _both(before, each)
         self._waiting, self._rows = None, 0
+
+
+def _terms(instrument: Instrument, wish: Wish) -> Terms:
+    """What the venue lists, but for what was stated."""
+    listed = Terms.of(instrument)
+    return replace(
+        listed, tick_size=wish.tick_size or listed.tick_size, lot_size=wish.lot_size or listed.lot_size
+    )
 
 
 def _both(before: DayWritten, after: DayWritten) -> DayWritten:

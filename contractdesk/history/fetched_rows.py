@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
+
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.market import Bar, timeframe_ns
 from contractdesk.domain.orders import Side
+from contractdesk.errors import UserError
+from contractdesk.history.findings import told_time
 from contractdesk.history.raw import Columns, Raw
+from contractdesk.storage.grid import Grid, finest
 from contractdesk.storage.schema import Kind, Series
+from contractdesk.storage.terms import Terms
 from contractdesk.venues.past import Page, Past, PastTrade, PastValue, Span
 
 _TRADE = ("venue_ns", "trade_id", "price", "size", "side", "first_id", "last_id")
@@ -61,3 +67,23 @@ def pages(past: Past, series: Series, instrument: Instrument, span: Span) -> Asy
         Kind.OPEN_INTEREST: past.open_interest,
     }
     return ask[series.kind](instrument, span)
+
+
+def refuse_off_grid(raw: Raw, terms: Terms) -> None:
+    """UserError where a price or size lies off the terms: the venue's were others at that time.
+
+    Such rows could not be stored, and what is stored as fetched would lack them.
+    """
+    for ending, step, word in (("price", terms.tick_size, "tick"), ("size", terms.lot_size, "lot")):
+        for name in [name for name in raw.columns if name.endswith(ending)]:
+            values = raw.columns[name]
+            exact = Grid(step).count(values)[1] | ~np.isfinite(values)
+            if not bool(exact.all()):
+                at = int(np.flatnonzero(~exact)[0])
+                finer = finest(values)
+                hint = f", such as {finer:f}" if finer is not None else ""
+                raise UserError(
+                    f"a {ending} of {values[at]:.15g} at {told_time(int(raw.columns['venue_ns'][at]))} is no "
+                    f"multiple of the {word} {step:f}: other terms held then; state the {word} of that time"
+                    f"{hint} (--{word}), and fetch until they changed"
+                )

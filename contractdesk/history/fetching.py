@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 
 from contractdesk.clock import Clock, SystemClock
+from contractdesk.domain.market import timeframe_ns
 from contractdesk.errors import ContractdeskError, UserError, VenueError
 from contractdesk.history.checker import HOLE_S
 from contractdesk.history.fetch_job import Job, Wish
 from contractdesk.history.fetched_rows import FETCHED
-from contractdesk.history.importing import series_of
+from contractdesk.history.importing import Number, series_of
 from contractdesk.history.loading import When, to_ns
 from contractdesk.history.paths import history_root
 from contractdesk.history.report import Report
 from contractdesk.storage.dataset import EVER
-from contractdesk.storage.schema import Kind
+from contractdesk.storage.grid import Grid
+from contractdesk.storage.schema import Kind, Series
 from contractdesk.venues.past import Past, Span
 from contractdesk.venues.pasts import past_of
 
@@ -47,6 +50,8 @@ def fetch(
     timeframe: str = "",
     root: str | Path | None = None,
     base_url: str | None = None,
+    tick: Number | None = None,
+    lot: Number | None = None,
     hole_s: float = HOLE_S,
     progress: bool | None = None,
     clock: Clock | None = None,
@@ -56,15 +61,21 @@ def fetch(
     ``kind``: ``trades`` (aggregated ones, stored as ``agg_trades``), ``candles`` (of ``timeframe``, 1m),
     ``funding`` or ``open_interest`` (of five minutes; the venue keeps a month). What was fetched before is
     not asked for again, and the same fetch once more changes nothing. The report names gaps and silences
-    (of trades: longer than ``hole_s``), and is written beside the data. ``base_url``: another place that
-    speaks the venue's protocol. ``progress``: a bar; None shows it on a terminal and in a notebook.
+    (of trades: longer than ``hole_s``), and is written beside the data. ``tick`` and ``lot`` are those of
+    that time, where the venue lists others now. ``base_url``: another place that speaks the venue's
+    protocol. ``progress``: a bar; None shows it on a terminal and in a notebook.
 
     An interrupt raises FetchStopped once everything that had come is stored. UserError where it cannot be
     done as asked; VenueError where the venue does not answer (what had come is stored); StorageError
     where the disk refuses.
     """
     clock = clock or SystemClock()
-    wish = _wish(symbol, venue, kind, timeframe, _span(since, until, clock), root, hole_s, shown=progress)
+    series = _series(venue, symbol, kind, timeframe)
+    wish = Wish(
+        symbol=symbol, kind=series.kind, timeframe=series.timeframe, span=_span(since, until, clock),
+        root=history_root(root), tick_size=_step("tick", tick), lot_size=_step("lot", lot), hole_s=hole_s,
+        shown=progress,
+    )  # fmt: skip
     past = past_of(venue, symbol, clock, base_url)
     if wish.timeframe and wish.timeframe not in past.timeframes:
         raise UserError(f"{venue} has no candles of {wish.timeframe!r}; it has {', '.join(_by_length(past))}")
@@ -90,28 +101,27 @@ def _done(job: Job) -> Report:
     return job.report
 
 
-def _wish(
-    symbol: str,
-    venue: str,
-    kind: str,
-    timeframe: str,
-    span: Span,
-    root: str | Path | None,
-    hole_s: float,
-    *,
-    shown: bool | None,
-) -> Wish:
+def _series(venue: str, symbol: str, kind: str, timeframe: str) -> Series:
+    """What is to be fetched, under the name that was given; UserError for what no venue tells afterwards."""
     word = {"trades": "agg_trades"}.get(kind, kind)
-    if word.replace("-", "_") == Kind.CANDLES.value and not timeframe:
+    if word == Kind.CANDLES.value and not timeframe:
         timeframe = "1m"
     series = series_of(venue, symbol, word, timeframe)
     if series.kind not in FETCHED:
         can = ", ".join(["trades", *(each.value for each in FETCHED if each is not Kind.AGG_TRADES)])
         raise UserError(f"{kind} cannot be fetched: {NOT_FETCHED[series.kind]}; {can} can, by REST")
-    return Wish(
-        symbol=symbol, kind=series.kind, timeframe=series.timeframe, span=span, root=history_root(root),
-        hole_s=hole_s, shown=shown,
-    )  # fmt: skip
+    return series
+
+
+def _step(name: str, stated: Number | None) -> Decimal | None:
+    if stated is None:
+        return None
+    try:
+        step = Decimal(str(stated))
+        Grid(step)
+    except (ValueError, TypeError, ArithmeticError) as exc:
+        raise UserError(f"{name} {stated}: it must be a positive number, such as 0.01") from exc
+    return step
 
 
 def _span(since: When, until: When, clock: Clock) -> Span:
@@ -127,6 +137,4 @@ def _span(since: When, until: When, clock: Clock) -> Span:
 
 
 def _by_length(past: Past) -> list[str]:
-    from contractdesk.domain.market import timeframe_ns
-
     return sorted(past.timeframes, key=timeframe_ns)

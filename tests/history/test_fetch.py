@@ -192,6 +192,23 @@ def test_ids_that_the_venue_leaves_out_are_named(market: Market, tmp_path: Path)
     assert found(again, FindingKind.ID_GAP)[0].startswith("11 to 14 (4) are missing before 20")  # its time
 
 
+def test_prices_of_other_terms_are_not_lost_but_asked_for_with_the_terms_of_then(
+    market: Market, tmp_path: Path
+) -> None:
+    finer = [{**row, "p": "60000.05"} for row in market.trades[:20]]
+    wish: dict[str, Any] = {"until": midnight(market.since)}
+    for _ in range(2):
+        market.answer_trades(status=200, msg=json.dumps(finer))
+    with pytest.raises(
+        UserError, match=r"60000.05 at 20.* no multiple of the tick 0.10: .* such as 0.01 \(--tick\)"
+    ):
+        market.fetch(tmp_path, **wish)
+    report = market.fetch(tmp_path, tick="0.01", **wish)
+    assert report.terms_from == "the given tick and lot size"
+    frame = load(SYMBOL, kind="agg_trades", root=tmp_path).df
+    assert frame["price"].tolist()[:21] == [60000.05] * 20 + [float(market.trades[20]["p"])]
+
+
 # -- limits, failures, interrupts ------------------------------------------------------------
 
 
@@ -349,6 +366,7 @@ def test_coin_margined_contracts_are_told_in_contracts(tmp_path: Path) -> None:
         ({"kind": "candles", "timeframe": "7m"}, "no candles of '7m'; it has 1m, 3m, 5m"),
         ({"kind": "funding", "timeframe": "1m"}, "candles have a timeframe, and nothing else has"),
         ({"venue": "bybit"}, "no history is fetched from 'bybit', only from binance: download"),
+        ({"tick": "-1"}, "tick -1: it must be a positive number"),
         ({"base_url": "localhost"}, "'localhost' is no base URL"),
     ],
 )
