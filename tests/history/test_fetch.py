@@ -5,6 +5,7 @@ What the exchange itself says, read over plain HTTP, is what the store is compar
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -182,6 +183,15 @@ def test_the_first_trade_is_searched_by_id_where_nothing_was_traded_for_hours(
     assert any(text.startswith("nothing for 7776") for text in found(older, FindingKind.HOLE))  # nine days
 
 
+def test_no_trade_is_lost_where_the_venue_tells_the_last_ones_of_an_hour(
+    market: Market, tmp_path: Path
+) -> None:
+    market.answer_trades(status=200, msg=json.dumps(market.trades[1_200:1_210]))
+    report = market.fetch(tmp_path)
+    assert stored_ids(tmp_path) == [row["a"] for row in market.trades]
+    assert found(report, FindingKind.ID_GAP) == []
+
+
 def test_ids_that_the_venue_leaves_out_are_named(market: Market, tmp_path: Path) -> None:
     shown = [row for row in market.trades[:20] if not 11 <= row["a"] <= 14]
     market.answer_trades(status=200, msg=json.dumps(shown))
@@ -197,8 +207,7 @@ def test_prices_of_other_terms_are_not_lost_but_asked_for_with_the_terms_of_then
 ) -> None:
     finer = [{**row, "p": "60000.05"} for row in market.trades[:20]]
     wish: dict[str, Any] = {"until": midnight(market.since)}
-    for _ in range(2):
-        market.answer_trades(status=200, msg=json.dumps(finer))
+    market.answer_trades(status=200, msg=json.dumps(finer), count=4)  # of each fetch the first two
     with pytest.raises(
         UserError, match=r"60000.05 at 20.* no multiple of the tick 0.10: .* such as 0.01 \(--tick\)"
     ):
@@ -248,7 +257,7 @@ def command(*words: str) -> subprocess.Popen[str]:
 def test_an_interrupt_keeps_what_came_and_the_same_command_goes_on(market: Market, tmp_path: Path) -> None:
     words = ["binance", SYMBOL, "--since", market.since.isoformat(), "--until", market.until.isoformat()]
     words += ["--into", str(tmp_path), "--base-url", market.url]
-    market.fault("delay", ms=100, when="before", count=100, match={"path": "/fapi/v1/aggTrades"})
+    market.fault("delay", ms=250, when="before", count=100, match={"path": "/fapi/v1/aggTrades"})
     asked = last_request(market.url)
     with command(*words) as process:
         deadline = time.monotonic() + 20
@@ -301,7 +310,11 @@ def test_funding_rates_are_those_that_settled(market: Market, tmp_path: Path) ->
     rates = [f"0.0001{number}" for number in range(len(ms))]
     wish = {"symbol": "BTCUSDT", "rates": [[moment, rate] for moment, rate in zip(ms, rates, strict=True)]}
     ask(f"{market.url}/control/past_funding", wish, "POST")
-    report = market.fetch(tmp_path, kind="funding", since=market.since + timedelta(minutes=90))
+
+    async def in_a_cell() -> Report:  # a notebook's loop runs while its cell does
+        return market.fetch(tmp_path, kind="funding", since=market.since + timedelta(minutes=90))
+
+    report = asyncio.run(in_a_cell())
     rows = [row for part in load(SYMBOL, kind="funding", root=tmp_path) for row in part.data.to_pylist()]
     assert [(row["venue_ns"], row["rate"]) for row in rows] == [
         (moment * NS_PER_MS, Decimal(rate)) for moment, rate in list(zip(ms, rates, strict=True))[1:]

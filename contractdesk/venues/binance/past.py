@@ -37,6 +37,8 @@ RATE_FRESH_NS = 60 * NS_PER_S  # a settlement is listed some seconds after its t
 INTEREST_FRESH_NS = 900 * NS_PER_S  # statistics are published with some delay
 INTEREST_KEPT_NS = 30 * DAY_NS - 3_600 * NS_PER_S  # the venue has a month of them
 INTEREST_STEP_MS = 300_000
+FIRST_ID = 1  # at most, of a contract's first trade
+STRIDE = 1_024  # how much farther back each look for the first trade goes, until halves are less
 INTEREST_PAGE = 500
 DISORDER_MS = 1_000  # by which times may go back where ids go on
 PATIENT = Patience(retry_base_s=0.5, retry_cap_s=30.0, retries=8, read_limit_s=900.0)
@@ -107,8 +109,10 @@ class BinancePast:
         if not span.length_ns:
             return
         symbol, start_ms, end_ms = instrument.venue_symbol, _ms(span.start_ns), _ms(span.end_ns)
-        rows, whole = await self._first_trades(symbol, start_ms, end_ms)
-        reached_ns = span.start_ns if whole else rows[0].time_ms * NS_PER_MS if rows else span.end_ns
+        rows, whole = await self._first_trades(symbol, max(0, start_ms - DISORDER_MS), end_ms)
+        reached_ns = span.start_ns
+        if not whole:  # older ones may have been there once
+            reached_ns = max(reached_ns, rows[0].time_ms * NS_PER_MS if rows else span.end_ns)
         while rows:
             last = rows[-1]
             wanted = tuple(_trade(row) for row in rows if start_ms <= row.time_ms < end_ms)
@@ -120,29 +124,34 @@ class BinancePast:
         yield Page((), Span(reached_ns, span.end_ns))
 
     async def _first_trades(self, symbol: str, start_ms: int, end_ms: int) -> tuple[list[AggTradeRow], bool]:
-        """The first trades from ``start_ms`` on, and whether it is certain that none are before them."""
+        """A page that begins with the first trade from ``start_ms`` on, and whether none can be before it.
+
+        What the venue finds by time is a hint: of more than a page it may tell the last ones.
+        """
         until_ms = min(end_ms, start_ms + HOUR_MS) - 1
         rows = await self._api.agg_trades(symbol, {"startTime": str(start_ms), "endTime": str(until_ms)})
-        if rows or until_ms == end_ms - 1:
-            return rows, True
-        latest = await self._api.agg_trades(symbol, {"limit": "1"})
-        if not latest or latest[-1].time_ms < start_ms:
+        hint = rows or await self._api.agg_trades(symbol, {"limit": "1"})
+        if not rows and (until_ms == end_ms - 1 or not hint or hint[0].time_ms < start_ms):
             return [], True
-        first, whole = await self._search(symbol, start_ms, latest[-1].a)
+        first, whole = await self._search(symbol, start_ms, hint[0].a)
+        if rows and rows[0].a == first:
+            return rows, whole
         return await self._api.agg_trades(symbol, {"fromId": str(first)}), whole
 
-    async def _search(self, symbol: str, start_ms: int, last_id: int) -> tuple[int, bool]:
-        """By halves: the id of the first trade from ``start_ms`` on, and whether an earlier one was seen."""
-        before, at, seen = -1, last_id, False
-        while at - before > 1:
-            middle = (before + at) // 2
-            found = await self._api.agg_trades(symbol, {"fromId": str(middle), "limit": "1"})
+    async def _search(self, symbol: str, start_ms: int, first: int) -> tuple[int, bool]:
+        """The id of the first trade from ``start_ms`` on, and whether the venue told what is before it.
+
+        ``first`` is from then or later. The one before it is asked first, farther ones by halves.
+        """
+        low, high, step, seen = -1, first, 1, False
+        while high - low > 1:
+            probe = max((low + high) // 2, high - step)
+            found = await self._api.agg_trades(symbol, {"fromId": str(probe), "limit": "1"})
             if found and found[0].time_ms >= start_ms:
-                at = middle
+                first, high, step = found[0].a, probe, step * STRIDE
             else:
-                seen = seen or bool(found)
-                before = found[0].a if found else middle
-        return at, seen
+                low, seen = found[0].a if found else probe, seen or bool(found)
+        return first, seen or first <= FIRST_ID
 
     async def _trades_after(self, symbol: str, last: AggTradeRow) -> list[AggTradeRow]:
         rows = await self._api.agg_trades(symbol, {"fromId": str(last.a + 1)})
