@@ -68,7 +68,11 @@ class Job:
 
     def run(self) -> None:
         """Fetch. UserError, VenueError or StorageError; what was told before is stored in any case."""
-        asyncio.run(self._run())
+        try:
+            asyncio.run(self._run())
+        except asyncio.CancelledError:
+            if not self.stopped:
+                raise
 
     def stop(self) -> None:
         """End it at the next page; from any thread."""
@@ -85,11 +89,10 @@ class Job:
             await self._past.open(self._on_silence)
             await self._fetch()
         except asyncio.CancelledError:
-            if self._banned_until_ns:
-                until = told_time(self._banned_until_ns)[:19]
-                raise VenueError(f"{self._past.name} wants silence until {until} UTC: go on then") from None
-            if not self.stopped:
+            if not self._banned_until_ns:
                 raise
+            until = told_time(self._banned_until_ns)[:19]
+            raise VenueError(f"{self._past.name} wants silence until {until} UTC") from None
         finally:
             await self._past.close()
 

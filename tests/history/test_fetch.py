@@ -115,7 +115,7 @@ def market(running: Market) -> Iterator[Market]:
 # -- trades ----------------------------------------------------------------------------------
 
 
-def test_every_trade_is_stored_once_also_where_a_millisecond_fills_pages(
+def test_every_trade_is_stored_once_and_asked_for_once_also_where_a_millisecond_fills_pages(
     market: Market, tmp_path: Path
 ) -> None:
     report = market.fetch(tmp_path)
@@ -133,18 +133,13 @@ def test_every_trade_is_stored_once_also_where_a_millisecond_fills_pages(
     assert [finding.kind for finding in report.findings] == [FindingKind.HOLE]
     assert found(report, FindingKind.HOLE)[0].startswith(f"nothing for {(len(SILENCE) + 4) * 60} s after")
 
-
-def test_what_is_stored_is_not_asked_for_again_and_stays_as_it_is(market: Market, tmp_path: Path) -> None:
-    until = midnight(midnight(market.since))  # a whole day, and what is before it
-    first = market.fetch(tmp_path, until=until)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
     asked = last_request(market.url)
-    again = market.fetch(tmp_path, until=until)
+    again = market.fetch(tmp_path)
     assert asked_for(market.url, "aggTrades", asked) == []
-    assert (first.rows_added, again.rows_added, again.rows_read) == (first.rows_read, 0, 0)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == files
-    assert again.passed
+    assert (again.passed, again.rows_added, again.rows_read) == (True, 0, 0)
     assert "was not asked for" in found(again, FindingKind.STORED_BEFORE)[0]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == files
 
 
 def test_a_longer_fetch_asks_for_the_rest_and_a_lost_day_comes_again(market: Market, tmp_path: Path) -> None:
@@ -221,21 +216,18 @@ def test_prices_of_other_terms_are_not_lost_but_asked_for_with_the_terms_of_then
 # -- limits, failures, interrupts ------------------------------------------------------------
 
 
-def test_a_demanded_silence_is_kept_to_the_second(market: Market, tmp_path: Path) -> None:
+def test_a_demanded_silence_is_kept_to_the_second_and_a_ban_ends_the_fetch(
+    market: Market, tmp_path: Path
+) -> None:
+    until = midnight(market.since)
     market.answer_trades(status=429, code=-1003, msg="Too many requests.", retry_after_s=1)
     asked = last_request(market.url)
-    report = market.fetch(tmp_path, until=midnight(market.since))
+    market.fetch(tmp_path, until=until)
     refused, repeated = asked_for(market.url, "aggTrades", asked)[:2]
     assert (refused["status"], repeated["status"]) == (429, 200)
     assert repeated["ns"] - refused["ns"] >= 10**9
-    assert report.rows_added == len(
-        [row for row in market.trades if row["T"] < ms_of(midnight(market.since))]
-    )
-
-
-def test_a_ban_ends_the_fetch_and_what_had_come_is_kept(market: Market, tmp_path: Path) -> None:
-    market.fetch(tmp_path, until=midnight(market.since))
-    kept = stored_ids(tmp_path)
+    kept = [row["a"] for row in market.trades if row["T"] < ms_of(until)]
+    assert stored_ids(tmp_path) == kept
     market.answer_trades(status=418, code=-1003, msg="Way too many requests.", retry_after_s=3_600)
     with pytest.raises(VenueError, match=r"binance wants silence until 20.* fetch the same again to go on"):
         market.fetch(tmp_path)
@@ -257,7 +249,7 @@ def command(*words: str) -> subprocess.Popen[str]:
 def test_an_interrupt_keeps_what_came_and_the_same_command_goes_on(market: Market, tmp_path: Path) -> None:
     words = ["binance", SYMBOL, "--since", market.since.isoformat(), "--until", market.until.isoformat()]
     words += ["--into", str(tmp_path), "--base-url", market.url]
-    market.fault("delay", ms=250, when="before", count=100, match={"path": "/fapi/v1/aggTrades"})
+    market.fault("delay", ms=200, when="before", count=100, match={"path": "/fapi/v1/aggTrades"})
     asked = last_request(market.url)
     with command(*words) as process:
         deadline = time.monotonic() + 20
@@ -325,18 +317,16 @@ def test_funding_rates_are_those_that_settled(market: Market, tmp_path: Path) ->
 def test_open_interest_older_than_the_venue_keeps_is_said_to_be_missing(
     market: Market, tmp_path: Path
 ) -> None:
-    since = datetime.now(UTC) - timedelta(days=40)
-    report = market.fetch(tmp_path, kind="open_interest", since=since, until=None)
-    times = [
-        int(row)
-        for part in load(SYMBOL, kind="open_interest", root=tmp_path)
-        for row in part.data["venue_ns"]
-    ]
-    assert len(times) > 29 * 288
+    now = datetime.now(UTC)
+    span = {"since": now - timedelta(days=40), "until": now - timedelta(days=26)}
+    report = market.fetch(tmp_path, kind="open_interest", **span)
+    stored = load(SYMBOL, kind="open_interest", root=tmp_path)
+    times = [int(ns) for part in stored.batches(["venue_ns"]) for ns in part.data["venue_ns"].to_numpy()]
+    assert len(times) > 3 * 288  # two pages
     assert set(np.diff(times)) == {300 * 10**9}
     assert [int(text.split()[2]) // 86_400 for text in found(report, FindingKind.HOLE)] == [10]
     asked = last_request(market.url)
-    assert market.fetch(tmp_path, kind="open_interest", since=since, until=None).rows_added == 0
+    assert market.fetch(tmp_path, kind="open_interest", **span).rows_added == 0
     assert len(asked_for(market.url, "openInterestHist", asked)) <= 1
 
 
