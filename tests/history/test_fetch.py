@@ -249,7 +249,8 @@ def command(*words: str) -> subprocess.Popen[str]:
 def test_an_interrupt_keeps_what_came_and_the_same_command_goes_on(market: Market, tmp_path: Path) -> None:
     words = ["binance", SYMBOL, "--since", market.since.isoformat(), "--until", market.until.isoformat()]
     words += ["--into", str(tmp_path), "--base-url", market.url]
-    market.fault("delay", ms=200, when="before", count=100, match={"path": "/fapi/v1/aggTrades"})
+    for ms, count in ((1, 2), (5_000, 100)):  # the third request hangs when the interrupt comes
+        market.fault("delay", ms=ms, when="before", count=count, match={"path": "/fapi/v1/aggTrades"})
     asked = last_request(market.url)
     with command(*words) as process:
         deadline = time.monotonic() + 20
