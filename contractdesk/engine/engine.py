@@ -342,7 +342,7 @@ class Engine:
 
     def checkpoint(self) -> bytes:
         """Everything the engine remembers; between two events only."""
-        self._desk.breaker.settle()
+        self._desk.breaker.make_all()
         return encode_desk(self._desk)
 
     @classmethod
