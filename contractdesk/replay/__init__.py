@@ -8,6 +8,7 @@
 """
 
 from contractdesk.replay.contracts import contract_of as contract_of
+from contractdesk.replay.depth import DepthQueue as DepthQueue
 from contractdesk.replay.models import ConstantLatency as ConstantLatency
 from contractdesk.replay.models import FixedSlippage as FixedSlippage
 from contractdesk.replay.models import MeasuredLatency as MeasuredLatency
@@ -22,6 +23,7 @@ from contractdesk.replay.run import run as run
 
 __all__ = [
     "ConstantLatency",
+    "DepthQueue",
     "FixedSlippage",
     "MeasuredLatency",
     "Models",

@@ -1,11 +1,13 @@
 """What a trade does to the orders that wait: it triggers, fills, and may be the end of the account.
 
 Where only trades were recorded, a taking order is filled by the first trade after it has come, at that
-trade's price and the slippage model's ticks against us; conditional orders trigger on each trade.
+trade's price and the slippage model's ticks against us. Where depth was, too, it is filled when it comes,
+level by level. Conditional orders trigger on each trade.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,7 +16,9 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import Instrument, cash
 from contractdesk.domain.orders import OrderStatus, OrderType, Side
 from contractdesk.replay.account import FAR, Books
+from contractdesk.replay.depth import DepthQueue, InLine
 from contractdesk.replay.models import Models
+from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.standing import Floor, Kept, Standing
 
 LIQUIDATION = "autoclose-"  # how a venue names the orders by which it takes a position away
@@ -23,8 +27,9 @@ LIQUIDATION = "autoclose-"  # how a venue names the orders by which it takes a p
 class Filling:
     """Matching of one account's orders with the trades of others."""
 
-    def __init__(self, floor: Floor, models: Models) -> None:
+    def __init__(self, floor: Floor, models: Models, recorded: Sequence[RecordedBook | None]) -> None:
         self._floor = floor
+        self._recorded = recorded
         self._books: Books = floor.books
         self._models = models
         self._bounds: list[tuple[int, int] | None] = [None] * len(floor.books.instruments)
@@ -35,6 +40,11 @@ class Filling:
     def touch(self, place: int) -> None:
         """Something waits there, or is held, that did not before."""
         self._bounds[place] = None
+        self.version += 1
+
+    def _changed(self) -> None:
+        """Something was filled: it matters to every place."""
+        self._bounds = [None] * len(self._bounds)
         self.version += 1
 
     def bounds(self, place: int) -> tuple[int, int]:
@@ -57,9 +67,77 @@ class Filling:
         for order in floor.waiting(place, Kept.MARKET):
             self._take(order, ticks, lots)
         for order in floor.waiting(place, Kept.LIMIT):
-            self._rest(order, ticks, lots)
-        self._bounds = [None] * len(self._bounds)
-        self.version += 1
+            fillable = reached(order, ticks, lots)
+            if fillable is not None:
+                self._rest(order, fillable)
+        self._changed()
+
+    # -- recorded depth --------------------------------------------------------------------
+
+    def book(self, place: int) -> RecordedBook | None:
+        """What was recorded of the book, as it is now; None where nothing is known."""
+        recorded = self._recorded[place]
+        if recorded is None:
+            return None
+        recorded.catch_up(self._floor.now_ns)
+        return recorded if recorded.book.valid else None
+
+    def depth_ns(self) -> int:
+        """When the recorded books have to be looked at next: at each change, where an order rests."""
+        dues = [
+            recorded.venue_ns(each=self._floor.rests(place))
+            for place, recorded in enumerate(self._recorded)
+            if recorded is not None
+        ]
+        return min(dues, default=FAR)
+
+    def on_depth(self, now_ns: int) -> None:
+        """The recorded books change: message by message where orders rest."""
+        floor = self._floor
+        floor.now_ns = now_ns
+        for place, recorded in enumerate(self._recorded):
+            while recorded is not None and recorded.pass_one(now_ns):
+                if floor.rests(place) and recorded.book.valid:
+                    for order in floor.waiting(place, Kept.LIMIT):
+                        self._meet(order, recorded)
+
+    def join(self, order: Standing) -> None:
+        """A resting order goes to the end of the queue at its price."""
+        recorded, queue = self.book(order.place), self._models.queue
+        if recorded is not None and isinstance(queue, DepthQueue):
+            there = recorded.book.lots_at(order.side is Side.BUY, order.ticks)
+            order.line = InLine.behind(there)
+        order.ahead = queue.ahead(order.lots)
+
+    def arrive(self, order: Standing, recorded: RecordedBook) -> None:
+        """A taking order is filled by the recorded book; what is left of it stays where it is."""
+        self._take_levels(order, self._fillable(order), recorded, (0, 0))
+        self._changed()
+
+    def _meet(self, order: Standing, recorded: RecordedBook) -> None:
+        """The level of a resting order may have changed, or the other side come to it."""
+        buy, queue = order.side is Side.BUY, self._models.queue
+        if order.line is not None and isinstance(queue, DepthQueue):
+            order.line.on_level(recorded.book.lots_at(buy, order.ticks), queue)
+        best = recorded.best(ask=buy)
+        if not order.met and (not best or (best > order.ticks if buy else best < order.ticks)):
+            return
+        met = sum(lots for _, lots in recorded.walk(FAR, buy=buy, limit=order.ticks))
+        new, order.met = met - order.met, met
+        if new > 0:
+            self._rest(order, min(order.left, new))
+            self._changed()
+
+    def _take_levels(
+        self, order: Standing, fillable: int, recorded: RecordedBook, after: tuple[int, int]
+    ) -> int:
+        """Fill from the recorded levels; returns the last price, 0: nobody was there."""
+        buy = order.side is Side.BUY
+        parts = recorded.walk(fillable, buy=buy, limit=order.ticks, after=after)
+        recorded.took(parts, buy=buy)
+        for ticks, lots in parts:
+            self._fill(order, lots, ticks, Liquidity.TAKER)
+        return parts[-1][0] if parts else 0
 
     # -- bounds ----------------------------------------------------------------------------
 
@@ -91,28 +169,28 @@ class Filling:
 
     def _take(self, order: Standing, ticks: int, lots: int) -> None:
         """Fill a taking order, all of it; what only reduces, as far as there is something to reduce."""
-        fillable = min(order.left, self._reducible(order)) if order.reduce_only else order.left
+        fillable = self._fillable(order)
         if not fillable:
             self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
             return
+        recorded, forced = self.book(order.place), order.client_id.startswith(LIQUIDATION)
+        if recorded is not None:
+            worst = self._take_levels(order, fillable, recorded, (ticks, 0 if forced else lots))
+            ticks, fillable = worst or ticks, order.left if forced else 0
+        if fillable:
+            self._take_trade(order, fillable, ticks, lots)
+        if order.left:
+            self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce, or nobody to trade with")
+
+    def _take_trade(self, order: Standing, fillable: int, ticks: int, lots: int) -> None:
         against = self._models.slippage.ticks(fillable, lots)
         price = max(1, ticks + order.side.sign * against)
         if order.ticks:  # a limit that takes: never beyond it
             price = min(price, order.ticks) if order.side is Side.BUY else max(price, order.ticks)
         self._fill(order, fillable, price, Liquidity.TAKER)
-        if order.left:
-            self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
 
-    def _rest(self, order: Standing, ticks: int, lots: int) -> None:
-        """Fill a resting order from what has traded through it, or at its price behind those ahead."""
-        beyond = ticks < order.ticks if order.side is Side.BUY else ticks > order.ticks
-        fillable = order.left
-        if not beyond:
-            if ticks != order.ticks or order.ahead < 0:
-                return
-            used = min(order.ahead, lots)
-            order.ahead -= used
-            fillable = min(order.left, lots - used)
+    def _rest(self, order: Standing, fillable: int) -> None:
+        """Fill a resting order as far as the market has reached it, and it may be filled."""
         if order.reduce_only:
             fillable = min(fillable, self._reducible(order))
             if not self._reducible(order):
@@ -120,6 +198,9 @@ class Filling:
                 return
         if fillable:
             self._fill(order, fillable, order.ticks, Liquidity.MAKER)
+
+    def _fillable(self, order: Standing) -> int:
+        return min(order.left, self._reducible(order)) if order.reduce_only else order.left
 
     def _reducible(self, order: Standing) -> int:
         """Lots of the position that the order may close."""
@@ -185,6 +266,26 @@ class Filling:
             )
             floor.orders[order.client_id] = order
             self._take(order, self._books.marks[place], lots)
+
+
+def reached(order: Standing, ticks: int, lots: int) -> int | None:
+    """Lots of a resting order that a trade of ``lots`` at ``ticks`` fills; None: it is not at its price.
+
+    What trades beyond its price fills it; what trades at it, behind those ahead, who then are fewer.
+    """
+    line = order.line
+    if ticks < order.ticks if order.side is Side.BUY else ticks > order.ticks:
+        if line is None:
+            return order.left
+        line.ahead = 0.0
+        return min(order.left, lots)
+    if ticks != order.ticks or (line is None and order.ahead < 0):
+        return None
+    if line is not None:
+        return min(order.left, line.on_trade(lots))
+    used = min(order.ahead, lots)
+    order.ahead -= used
+    return min(order.left, lots - used)
 
 
 def _rate(fee: float | None) -> Fraction | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from contractdesk.domain.commands import (
@@ -33,6 +33,7 @@ from contractdesk.domain.orders import OrderStatus, OrderType, Side, TimeInForce
 from contractdesk.replay.account import Books
 from contractdesk.replay.filling import Filling
 from contractdesk.replay.models import Delays, Models
+from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.standing import Floor, Kept, Standing
 
 # Binance's codes: the engine goes by the events' own flags, a reader by these.
@@ -42,12 +43,22 @@ INSUFFICIENT, REDUCE_ONLY, WOULD_TAKE, WOULD_TRIGGER, UNKNOWN = -2019, -2022, -5
 class Matching:
     """One account at one venue."""
 
-    def __init__(self, books: Books, models: Models, delays: Delays, tell: Callable[[Event], None]) -> None:
-        """``tell`` gets each event with ``ts_ns``, when the desk hears of it."""
+    def __init__(
+        self,
+        books: Books,
+        models: Models,
+        delays: Delays,
+        tell: Callable[[Event], None],
+        recorded: Sequence[RecordedBook | None] = (),
+    ) -> None:
+        """``tell`` gets each event with ``ts_ns``, when the desk hears of it.
+
+        ``recorded`` has each instrument's depth, where there is one.
+        """
         self.books = books
         self._models = models
         self._floor = Floor(books, delays, tell)
-        self._filling = Filling(self._floor, models)
+        self._filling = Filling(self._floor, models, recorded or [None] * len(books.instruments))
         self._place = {terms.symbol: place for place, terms in enumerate(books.instruments)}
 
     @property
@@ -65,6 +76,14 @@ class Matching:
         """A trade has been made."""
         self._floor.now_ns = now_ns
         self._filling.on_trade(place, ticks, lots)
+
+    def depth_ns(self) -> int:
+        """When ``on_depth`` has to be called next."""
+        return self._filling.depth_ns()
+
+    def on_depth(self, now_ns: int) -> None:
+        """Recorded books may have changed."""
+        self._filling.on_depth(now_ns)
 
     def on_funding(self, place: int, rate: Decimal, now_ns: int) -> None:
         """A settlement: positions pay, or receive."""
@@ -166,12 +185,31 @@ class Matching:
             return
         self._accept(order)
         if order.type is OrderType.MARKET or takes:
-            self._floor.keep(order, Kept.MARKET)
+            self._take(order, time_in_force)
         elif time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             self._floor.end(order, OrderStatus.EXPIRED, "nobody was there")
         else:
-            order.ahead = self._models.queue.ahead(order.lots)
-            self._floor.keep(order, Kept.LIMIT)
+            self._rest(order)
+
+    def _take(self, order: Standing, time_in_force: TimeInForce) -> None:
+        """By the recorded book at once; where there is none, the next trade fills it."""
+        recorded = self._filling.book(order.place)
+        if recorded is None:
+            self._floor.keep(order, Kept.MARKET)
+            return
+        buy, whole = order.side is Side.BUY, time_in_force is TimeInForce.FOK
+        if not whole or recorded.holds(order.lots, buy=buy, limit=order.ticks):
+            self._filling.arrive(order, recorded)
+        if not order.left:
+            return
+        if order.type is OrderType.LIMIT and time_in_force is TimeInForce.GTC:
+            self._rest(order)
+        else:
+            self._floor.end(order, OrderStatus.EXPIRED, "the book holds no more")
+
+    def _rest(self, order: Standing) -> None:
+        self._filling.join(order)
+        self._floor.keep(order, Kept.LIMIT)
 
     def _reduces(self, order: Standing) -> bool:
         size = self.books.positions[order.place].size
@@ -189,6 +227,10 @@ class Matching:
 
     def _crosses(self, order: Standing, last: int) -> bool:
         """The other side of the book that is shown lies within its limit."""
+        recorded = self._filling.book(order.place)
+        if recorded is not None:
+            best = recorded.best(ask=order.side is Side.BUY)
+            return bool(best) and (order.ticks >= best if order.side is Side.BUY else order.ticks <= best)
         half = self._models.slippage.half_spread_ticks
         if not last:
             return False

@@ -9,7 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 from contractdesk.domain.instrument import Instrument
 from contractdesk.errors import ConfigError
 from contractdesk.replay.contracts import contract_of
-from contractdesk.replay.models import Models
+from contractdesk.replay.depth_rows import read_depth
+from contractdesk.replay.models import Latency, Models
+from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.result import Result
 from contractdesk.replay.runner import Replay
 from contractdesk.replay.setup import Funding, Interest, Setup
@@ -44,7 +46,8 @@ def run(
     """Replay ``strategies`` over recorded trades, with the rules, protection and ledger of the live desk.
 
     ``data`` has one series of trades (or aggregated trades) a contract, and may have funding and open
-    interest besides. ``risk`` is what differs from the defaults. ``contracts`` gives, by symbol, the
+    interest besides, and depth: then taking orders are filled level by level, and ``DepthQueue`` knows where
+    a resting one stands. ``risk`` is what differs from the defaults. ``contracts`` gives, by symbol, the
     contract or what of it differs from the recording's terms and ``contracts.ASSUMED``. ``every`` tells
     the engine each trade and mark singly: the same result, slowly.
 
@@ -71,12 +74,35 @@ def run(
     )
     latency = chosen.latency
     batches = read_ticks(trades, instruments, feed_ns=latency.feed_ns, recorded=latency.recorded)
-    return replay(setup, batches, every=every)
+    return replay(setup, batches, recorded=_recorded(series, trades, instruments, latency), every=every)
 
 
-def replay(setup: Setup, batches: Iterator[Ticks], *, every: bool = False) -> Result:
-    """Run a setup over batches of trades."""
-    return Result(Replay(setup, batches, every=every).run())
+def replay(
+    setup: Setup,
+    batches: Iterator[Ticks],
+    *,
+    recorded: Sequence[RecordedBook | None] = (),
+    every: bool = False,
+) -> Result:
+    """Run a setup over batches of trades, and over the recorded book of each instrument that has one."""
+    return Result(Replay(setup, batches, recorded=recorded, every=every).run())
+
+
+def _recorded(
+    series: Sequence[Dataset], trades: Sequence[Dataset], instruments: Sequence[Instrument], latency: Latency
+) -> list[RecordedBook | None]:
+    """Of each contract, if its depth is among the data."""
+    books: list[RecordedBook | None] = []
+    found = {each.series.symbol: each for each in series if _is(each, Kind.DEPTH)}
+    for traded, terms in zip(trades, instruments, strict=True):
+        depth = found.get(terms.symbol)
+        if depth is None:
+            books.append(None)
+            continue
+        feed_ns, recorded = latency.feed_ns, latency.recorded
+        batches = read_depth(depth, terms, feed_ns=feed_ns, recorded=recorded, beside=traded)
+        books.append(RecordedBook(batches))
+    return books
 
 
 def _dataset(each: Recorded | Dataset) -> Dataset:

@@ -7,7 +7,7 @@ under way between desk and venue, in the order in which it was sent, then marks,
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -41,13 +41,14 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Refused
-from contractdesk.engine.engine import Engine, EngineConfig
+from contractdesk.engine.engine import Engine
 from contractdesk.engine.passing import Horizon
 from contractdesk.errors import ConfigError
 from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
 from contractdesk.replay.matching import Matching
-from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, Setup
+from contractdesk.replay.recorded import RecordedBook
+from contractdesk.replay.setup import DEFAULT_BAR_NS, Setup
 from contractdesk.replay.tape import Tape
 from contractdesk.replay.telling import Teller
 from contractdesk.replay.ticks import Ticks
@@ -105,9 +106,17 @@ class Outcome(Struct, kw_only=True):
 class Replay:
     """One run; to be run once."""
 
-    def __init__(self, setup: Setup, batches: Iterable[Ticks], *, every: bool = False) -> None:
-        """``every`` feeds each trade and each mark singly: what the horizon is compared with.
+    def __init__(
+        self,
+        setup: Setup,
+        batches: Iterable[Ticks],
+        *,
+        recorded: Sequence[RecordedBook | None] = (),
+        every: bool = False,
+    ) -> None:
+        """``every`` feeds each trade, mark and book singly: what the horizon is compared with.
 
+        ``recorded`` has the depth of each instrument, where there is some.
         Raises ConfigError for a recording without trades.
         """
         models, self._setup, self._every = setup.models, setup, every
@@ -115,11 +124,13 @@ class Replay:
         self._tape = Tape(batches, len(setup.instruments), models.mark_step_ns, delay_ns)
         if self._tape.empty:
             raise ConfigError("there is no trade in the recording: check its symbols and times")
-        self._teller = Teller(self._tape, setup.instruments, models.slippage.half_spread_ticks, delay_ns)
+        wanted = [every or self._reads(terms.symbol, "on_book") for terms in setup.instruments]
+        half_ticks = models.slippage.half_spread_ticks
+        self._teller = Teller(self._tape, setup.instruments, half_ticks, delay_ns, recorded, wanted)
         self._delays = models.latency.start(models.seed)
         leverage = {terms.symbol: setup.leverage for terms in setup.instruments}
         self._books = Books(setup.instruments, setup.asset, setup.balance, leverage)
-        self._matching = Matching(self._books, models, self._delays, self._hear)
+        self._matching = Matching(self._books, models, self._delays, self._hear, recorded)
         self._queue: list[tuple[int, int, Item]] = []
         first_ns = self._tape.first_ns
         start_ns = min(setup.start_ns, first_ns) if setup.start_ns else first_ns
@@ -130,14 +141,17 @@ class Replay:
         ]
         self._bar_ns = first_ns - first_ns % self._step_ns + self._step_ns  # venue time of the next close
         self._delay_ns = delay_ns
-        self._listening = [every or self._reads_trades(terms.symbol) for terms in setup.instruments]
+        self._listening = [
+            every or self._reads(terms.symbol, "on_trade", "on_book") for terms in setup.instruments
+        ]
         self._told: Horizon | None = None
+        self._has_depth = any(recorded)
         self._count, self._version, self._pushed = len(setup.instruments), -1, 0
-        self._due_ns = self._deadline_ns = FOREVER
+        self._due_ns = self._deadline_ns = self._depth_ns = FOREVER
         classes = {
             STRATEGY_IDS.format(place=place): type(each) for place, each in enumerate(setup.strategies)
         }
-        engine = Engine(self._config(), classes)
+        engine = Engine(setup.config, classes)
         self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
         self._engine = engine
         self._refused = 0
@@ -146,22 +160,9 @@ class Replay:
         if not every:
             engine.leave_for_later(self._teller.passed)
 
-    def _config(self) -> EngineConfig:
-        setup = self._setup
-        return EngineConfig(
-            desk="replay",
-            bot=BOT,
-            epoch=1,
-            asset=setup.asset,
-            amend_stop=setup.amend_stop,
-            native_timeframes=tuple(sorted(setup.timeframes)),
-            polls=False,
-            risk=setup.rules,
-        )
-
-    def _reads_trades(self, symbol: str) -> bool:
+    def _reads(self, symbol: str, *callbacks: str) -> bool:
         return any(
-            symbol in strategy.symbols and (strategy.subscribes("on_trade") or strategy.subscribes("on_book"))
+            symbol in strategy.symbols and any(strategy.subscribes(name) for name in callbacks)
             for strategy in self._setup.strategies
         )
 
@@ -175,6 +176,7 @@ class Replay:
             self._look()
             self._due_ns = self._next_ns()
             why = tape.walk(self._due_ns)
+            self._teller.before_ns = tape.now_ns(why) + (why != AT_DUE)
             if why == AT_END:
                 break
             steps[why]()
@@ -224,7 +226,9 @@ class Replay:
         queued_ns = self._queue[0][0] if self._queue else FOREVER
         if self._every:
             self._deadline_ns = self._engine.next_deadline_ns or FOREVER
-        return min(self._deadline_ns, self._bar_ns + self._delay_ns, queued_ns)
+        if self._has_depth:
+            self._depth_ns = min(self._matching.depth_ns(), self._teller.depth_ns())
+        return min(self._deadline_ns, self._bar_ns + self._delay_ns, queued_ns, self._depth_ns)
 
     # -- why the kernel has stopped --------------------------------------------------------
 
@@ -234,7 +238,12 @@ class Replay:
             self._wake(TimePassed(ts_ns=now_ns))
         elif self._bar_ns + self._delay_ns <= now_ns:
             self._close_bars(now_ns)
+        elif self._depth_ns <= now_ns:
+            self._matching.on_depth(now_ns)
+            for event in self._teller.depth(now_ns):
+                self._wake(event)
         else:
+            self._teller.before_ns = now_ns + 1
             self._arrive(*heapq.heappop(self._queue)[::2])
 
     def _on_price(self) -> None:

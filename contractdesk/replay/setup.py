@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.market import timeframe_ns
+from contractdesk.engine.config import EngineConfig
 from contractdesk.errors import ConfigError
 from contractdesk.replay.models import Models
 from contractdesk.risk.settings import RiskSettings
@@ -78,6 +79,20 @@ class Setup(Struct, frozen=True, kw_only=True):
         return replace(self.risk, open_interest_gate=False) if missing else self.risk
 
     @property
+    def config(self) -> EngineConfig:
+        """What the engine is told at its start."""
+        return EngineConfig(
+            desk="replay",
+            bot=BOT,
+            epoch=1,
+            asset=self.asset,
+            amend_stop=self.amend_stop,
+            native_timeframes=tuple(sorted(self.timeframes)),
+            polls=False,
+            risk=self.rules,
+        )
+
+    @property
     def timeframes(self) -> tuple[str, ...]:
         """Of all bars that anybody looks at, the shortest first."""
         named = {strategy.timeframe for strategy in self.strategies}
@@ -90,7 +105,8 @@ class Setup(Struct, frozen=True, kw_only=True):
         models = self.models
         told = [
             f"latency: {models.latency!r}",
-            f"taking orders: filled at the next trade's price and {models.slippage!r}",
+            f"taking orders: by recorded depth where it is known, else at the next trade's price and "
+            f"{models.slippage!r}",
             f"resting orders at a traded price: {models.queue!r}",
             f"marks: the last trade's price every {models.mark_every_s:g} s; stops trigger on each trade",
             f"leverage {self.leverage} on every contract, one-way mode, cross margin",

@@ -13,6 +13,7 @@ from contractdesk.domain.events import Event, OrderCancelled, OrderExpired, Venu
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderStatus, OrderType, Side
 from contractdesk.replay.account import Books
+from contractdesk.replay.depth import InLine
 from contractdesk.replay.models import Delays
 
 KEPT = 2_000  # ended orders that a query still finds
@@ -40,6 +41,8 @@ class Standing(Struct, kw_only=True):
     trigger: int = 0
     reduce_only: bool = False
     ahead: int = 0  # lots before it at its price; negative: only what trades beyond it fills it
+    line: InLine | None = None  # its place by recorded depth, which then stands for ``ahead``
+    met: int = 0  # lots of the other side that the recorded book has shown at its price or beyond
     margin: Decimal = ZERO  # initial, held while it rests
     created_ns: int = 0
     status: OrderStatus = OrderStatus.WORKING
@@ -87,6 +90,10 @@ class Floor:
     def waiting(self, place: int, kept: Kept) -> list[Standing]:
         """Those that wait there, oldest first; a list, so that they may leave."""
         return list(self._waiting[place][kept].values())
+
+    def rests(self, place: int) -> bool:
+        """Somebody waits in the book there."""
+        return bool(self._waiting[place][Kept.LIMIT])
 
     def keep(self, order: Standing, kept: Kept) -> None:
         self.drop(order)

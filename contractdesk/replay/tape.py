@@ -9,6 +9,9 @@ import numpy as np
 from contractdesk.replay.kernel import hear_one, walk
 from contractdesk.replay.ticks import Ticks
 from contractdesk.replay.walk_layout import (
+    AT_DUE,
+    AT_MARK,
+    AT_MARKS_FULL,
     AT_ROWS_END,
     CLOSE,
     CONTROLS,
@@ -84,6 +87,16 @@ class Tape:
             if why != AT_ROWS_END:
                 return why
             self._load()
+
+    def now_ns(self, why: int) -> int:
+        """When what the walk has stopped at is heard, or due: the desk's moment."""
+        control, ticks = self.control, self.ticks
+        if why == AT_DUE:
+            return int(control[DUE])
+        if why in (AT_MARK, AT_MARKS_FULL):
+            return int(control[GRID] + control[DELAY])
+        at = min(int(control[DESK]), len(ticks) - 1)  # at the end, that of the last one
+        return int(ticks.heard_ns[at])
 
     def pass_trade(self) -> tuple[int, int, int, int]:
         """The venue makes the trade that the walk has stopped at: (place, ts_ns, ticks, lots)."""

@@ -1,13 +1,17 @@
-"""What the engine of a replay is told of the market: at once what nobody waits for, singly the rest."""
+"""What the engine of a replay is told of the market: at once what nobody waits for, singly the rest.
+
+The book is the recorded one where there is one; else it has one level a side, around the last trade.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from contractdesk.domain.events import (
     BookChanged,
+    BookInvalidated,
     BookSnapshotRead,
     ChannelAlive,
     Event,
@@ -18,8 +22,19 @@ from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.market import pack_levels
 from contractdesk.domain.orders import Side
 from contractdesk.domain.passing import MarketPassed, SymbolPassed
+from contractdesk.replay.depth_rows import Message, What
+from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.tape import ROOM, Tape
-from contractdesk.replay.walk_layout import FIELDS, HEARD, MARK_LEAST, MARK_MOST, MARKS, NEWS, NEWS_NS
+from contractdesk.replay.walk_layout import (
+    FIELDS,
+    FOREVER,
+    HEARD,
+    MARK_LEAST,
+    MARK_MOST,
+    MARKS,
+    NEWS,
+    NEWS_NS,
+)
 
 SHOWN_LOTS = 10**9  # on either side of the book that is shown: how much there was, trades do not say
 _two_levels = struct.Struct("<4q").pack  # what ``pack_levels`` makes of two
@@ -27,11 +42,18 @@ UNKNOWN = Decimal("NaN")  # a funding rate that nobody has predicted
 
 
 class Teller:
-    """Turns the kernel's rows into events; the book it shows has one level a side, around the last trade."""
+    """Turns the kernel's rows and the recorded depth into events."""
 
     def __init__(
-        self, tape: Tape, instruments: tuple[Instrument, ...], half_ticks: int, delay_ns: int
+        self,
+        tape: Tape,
+        instruments: tuple[Instrument, ...],
+        half_ticks: int,
+        delay_ns: int,
+        recorded: Sequence[RecordedBook | None] = (),
+        listening: Sequence[bool] = (),
     ) -> None:
+        """``listening``: somebody wants each change of that place's book."""
         self._tape = tape
         self._instruments = instruments
         self._half = half_ticks
@@ -39,6 +61,10 @@ class Teller:
         self._shown = [0] * len(instruments)  # ticks in the middle of the book
         self._books = 0
         self._trades = 0
+        self._recorded = tuple(recorded) or (None,) * len(instruments)
+        self._listening = tuple(listening) or (False,) * len(instruments)
+        self.before_ns = 0  # the moment that is now: of depth, what was heard before it may be told
+        self._turn = 0  # places before this one have told what they have of this very moment, too
 
     def passed(self) -> MarketPassed | None:
         """Everything since it was asked last; None where nothing was heard."""
@@ -46,18 +72,22 @@ class Teller:
         for place, terms in enumerate(self._instruments):
             at = place * FIELDS
             row = rows[at : at + FIELDS].tolist()
-            if row[NEWS] or row[MARKS]:
+            depth = self._depth(place)
+            if row[NEWS] or row[MARKS] or depth[2]:
                 rows[at + MARKS] = rows[at + NEWS] = 0
-                told.append(self._part(place, terms, row))
+                row[NEWS_NS] = max(row[NEWS_NS], depth[2])
+                told.append(self._part(place, terms, row, depth))
                 latest_ns = max(latest_ns, row[NEWS_NS])
         if not told:
             return None
         return MarketPassed(ts_ns=latest_ns, symbols=tuple(told), delay_ns=self._delay_ns)
 
-    def _part(self, place: int, terms: Instrument, row: list[int]) -> SymbolPassed:
+    def _part(
+        self, place: int, terms: Instrument, row: list[int], depth: tuple[bytes, bytes, int]
+    ) -> SymbolPassed:
         news, marks = row[NEWS], row[MARKS]
         start, ticks = place * ROOM * 2, row[HEARD]
-        bids, asks = self._moved(place, ticks)
+        bids, asks = self._moved(place, ticks) if self._recorded[place] is None else depth[:2]
         return SymbolPassed(
             symbol=terms.symbol,
             alive_ns=row[NEWS_NS],
@@ -82,6 +112,8 @@ class Teller:
             taker=Side.BUY,
             venue_ns=ts_ns,
         )
+        if self._recorded[place] is not None:
+            return
         if not self._shown[place]:
             yield self._first_book(place, heard_ns, ticks)
             return
@@ -96,6 +128,33 @@ class Teller:
             asks=asks,
             venue_ns=ts_ns,
         )
+
+    # -- recorded depth --------------------------------------------------------------------
+
+    def depth_ns(self) -> int:
+        """When ``depth`` has to be told next."""
+        return min((self._due_ns(place) for place in range(len(self._recorded))), default=FOREVER)
+
+    def depth(self, now_ns: int) -> Iterator[Event]:
+        """What is to be told singly of the recorded books at ``now_ns``."""
+        for place, recorded in enumerate(self._recorded):
+            self._turn = place
+            while recorded is not None and self._due_ns(place) <= now_ns:
+                yield _event(self._instruments[place].symbol, recorded.hear_one())
+        self._turn = 0
+
+    def _due_ns(self, place: int) -> int:
+        recorded = self._recorded[place]
+        return FOREVER if recorded is None else recorded.heard_ns(each=self._listening[place])
+
+    def _depth(self, place: int) -> tuple[bytes, bytes, int]:
+        """Deltas that nobody waited for, and when the last of them was heard; 0: there are none."""
+        recorded = self._recorded[place]
+        if recorded is None:
+            return b"", b"", 0
+        return recorded.hear(self.before_ns + (place < self._turn))
+
+    # -- marks -----------------------------------------------------------------------------
 
     def mark(self, place: int, ts_ns: int, ticks: int) -> Iterator[Event]:
         """One mark, which proves that the feed is alive."""
@@ -131,3 +190,27 @@ class Teller:
         half = self._half
         bids = _two_levels(before - half, 0, ticks - half, SHOWN_LOTS)
         return bids, _two_levels(before + half, 0, ticks + half, SHOWN_LOTS)
+
+
+def _event(symbol: str, message: Message) -> Event:
+    """A message of recorded depth as the desk hears it."""
+    if message.what is What.INVALID:
+        return BookInvalidated(ts_ns=message.heard_ns, symbol=symbol, reason=message.note)
+    if message.what is What.SNAPSHOT:
+        return BookSnapshotRead(
+            ts_ns=message.heard_ns,
+            symbol=symbol,
+            update_id=message.last_id,
+            bids=message.bids,
+            asks=message.asks,
+            venue_ns=message.venue_ns,
+        )
+    return BookChanged(
+        ts_ns=message.heard_ns,
+        symbol=symbol,
+        first_id=message.first_id,
+        last_id=message.last_id,
+        bids=message.bids,
+        asks=message.asks,
+        venue_ns=message.venue_ns,
+    )

@@ -80,7 +80,7 @@ def _stream(dataset: Dataset, terms: Instrument, feed_ns: int, *, recorded: bool
     if dataset.series.kind not in (Kind.TRADES, Kind.AGG_TRADES):
         raise StorageError(f"{dataset.series} cannot be walked through: give trades or agg_trades")
     names = [*COLUMNS, "local_ns"] if recorded else list(COLUMNS)
-    shift_ns = feed_ns - _shortest_delay(dataset) if recorded else 0
+    shift_ns = feed_ns - shortest_delay(dataset) if recorded else 0
     latest_ns = 0
     for rows in dataset.scan(names):
         ts, ticks, lots, flags = (rows.data[name].to_numpy() for name in COLUMNS)
@@ -92,11 +92,14 @@ def _stream(dataset: Dataset, terms: Instrument, feed_ns: int, *, recorded: bool
             heard = np.maximum(np.maximum.accumulate(heard), latest_ns)
             latest_ns = int(heard[-1])
         tick, lot = rows.terms.tick_size, rows.terms.lot_size
-        ticks, lots = ticks * _whole(tick, terms.tick_size, rows), lots * _whole(lot, terms.lot_size, rows)
+        ticks, lots = (
+            ticks * whole_ratio(tick, terms.tick_size, rows),
+            lots * whole_ratio(lot, terms.lot_size, rows),
+        )
         yield (ts, heard, ticks, lots) if everything else (ts[use], heard[use], ticks[use], lots[use])
 
 
-def _shortest_delay(dataset: Dataset) -> int:
+def shortest_delay(dataset: Dataset) -> int:
     """ns between the recorder's and the venue's stamp at its least; below 0 where the clocks differ so."""
     least = [
         int((local - venue)[local > 0].min())
@@ -109,7 +112,8 @@ def _shortest_delay(dataset: Dataset) -> int:
     return min(least)
 
 
-def _whole(recorded: Decimal, ours: Decimal, rows: Rows) -> int:
+def whole_ratio(recorded: Decimal, ours: Decimal, rows: Rows) -> int:
+    """How many of our steps one of the recording's is; StorageError where it is no whole number."""
     ratio = recorded / ours
     count = int(ratio)
     if count < 1 or count != ratio:
