@@ -47,6 +47,12 @@ class Books:
         self.wallet += amount
         return amount
 
+    def set_leverages(self, leverages: Mapping[str, Decimal]) -> None:
+        """As the venue has them, by symbol."""
+        for place, terms in enumerate(self.instruments):
+            if leverages.get(terms.symbol, ZERO) > 0:
+                self._leverage[place] = leverages[terms.symbol]
+
     # -- margins ---------------------------------------------------------------------------
 
     def equity(self) -> Decimal:
