@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contractdesk.console.desk import Desk as Desk
     from contractdesk.console.nested import allow_nested as allow_nested
     from contractdesk.console.opening import open_desk as open_desk
+    from contractdesk.console.replaying import replay_session as replay_session
     from contractdesk.console.sizing import size as size
     from contractdesk.strategy import Atr as Atr
     from contractdesk.strategy import BarView as BarView
@@ -49,6 +50,7 @@ _HOMES = {
     "Desk": "contractdesk.console.desk",
     "allow_nested": "contractdesk.console.nested",
     "open_desk": "contractdesk.console.opening",
+    "replay_session": "contractdesk.console.replaying",
     "size": "contractdesk.console.sizing",
     "Atr": "contractdesk.strategy",
     "BarView": "contractdesk.strategy",
@@ -104,6 +106,7 @@ __all__ = [
     "move_stop",
     "open_desk",
     "replay",
+    "replay_session",
     "size",
     "trail_stop",
 ]

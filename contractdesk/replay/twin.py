@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from contractdesk.domain.book import Book
@@ -61,7 +62,15 @@ def replay_session(
     chosen = models or Models()
     twin = Twin(session, chosen, params or {})
     twin.run()
-    return compared(session, chosen, twin.commands, twin.events, what_if=bool(params), engine=twin.engine)
+    return compared(
+        session,
+        chosen,
+        twin.commands,
+        twin.events,
+        what_if=bool(params),
+        engine=twin.engine,
+        wallet=twin.wallet,
+    )
 
 
 class Twin:
@@ -110,6 +119,11 @@ class Twin:
                 event = next(told, None)
             else:
                 self._feed(TimePassed(ts_ns=first_ns))
+
+    @property
+    def wallet(self) -> Decimal:
+        """As the model of the venue has it."""
+        return self._books.wallet
 
     # -- the desk --------------------------------------------------------------------------
 

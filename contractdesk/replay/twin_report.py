@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from contractdesk.domain.commands import Command, PlaceStop, ReduceOrder, SubmitOrder
-from contractdesk.domain.events import ClockMeasured, Event, OrderAccepted, OrderFilled
+from contractdesk.domain.events import (
+    AccountRead,
+    ClockMeasured,
+    Event,
+    OrderAccepted,
+    OrderFilled,
+    VenueStateRead,
+    WalletChanged,
+)
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import Instrument
 from contractdesk.engine.engine import Engine
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NS_PER_MS = 1_000_000
+DRAWN = 201  # delays of a model, for its median
 FEWEST = 3  # orders: of fewer nothing is concluded
 NEAR_MS, NEAR_SHARE = 10.0, 0.25  # a latency this close is as assumed
 NEAR_TICKS = 1.0
@@ -64,18 +73,18 @@ class Story(Struct, kw_only=True):
 
 
 class Latency(Struct, frozen=True, kw_only=True):
-    """Medians of one leg, milliseconds; None: too few orders tell it."""
+    """Medians of one leg, milliseconds, of the session and of the model; None: too few orders tell it."""
 
     leg: str
     live_ms: float | None
-    replayed_ms: float | None
+    assumed_ms: float
 
     @property
     def off(self) -> bool:
         """The assumption is farther from what was measured than chance explains."""
-        if self.live_ms is None or self.replayed_ms is None:
+        if self.live_ms is None:
             return False
-        return abs(self.live_ms - self.replayed_ms) > max(NEAR_MS, NEAR_SHARE * abs(self.live_ms))
+        return abs(self.live_ms - self.assumed_ms) > max(NEAR_MS, NEAR_SHARE * abs(self.live_ms))
 
 
 class TwinReport(Struct, kw_only=True):
@@ -85,6 +94,7 @@ class TwinReport(Struct, kw_only=True):
     replayed: dict[str, Story]
     latencies: tuple[Latency, ...]
     slippage_ticks: tuple[float, ...]  # live fill against replayed, of taking orders; + live was worse
+    wallets: tuple[Decimal, Decimal]  # at the end: live, replayed
     resting: tuple[int, int]  # orders that rested in both: filled live only, filled in the replay only
     divergence: str  # the first difference of the orders; "" = they are the same
     cut: bool
@@ -169,9 +179,12 @@ class TwinReport(Struct, kw_only=True):
     def __repr__(self) -> str:
         head = "what if" if self.what_if else "twin"
         same = "the same orders" if self.same_commands else f"other orders ({self.divergence})"
-        lines = [f"{head}: {len(self.live)} orders live, {len(self.replayed)} replayed: {same}"]
+        lines = [
+            f"{head}: {len(self.live)} orders live, {len(self.replayed)} replayed: {same}",
+            f"  wallet: live {self.wallets[0]:.2f}, replayed {self.wallets[1]:.2f}",
+        ]
         lines += [
-            f"  {row.leg}: live {_ms(row.live_ms)}, assumed {_ms(row.replayed_ms)}" for row in self.latencies
+            f"  {row.leg}: live {_ms(row.live_ms)}, assumed {_ms(row.assumed_ms)}" for row in self.latencies
         ]
         lines += [f"  off: {words}" for words in self.verdicts] or ["  the models fit what was measured"]
         return "\n".join(lines)
@@ -190,6 +203,7 @@ def compared(
     *,
     what_if: bool,
     engine: Engine,
+    wallet: Decimal,
 ) -> TwinReport:
     """Set the two worlds against each other."""
     offset_ms = session.state.clock_offset_ms
@@ -198,8 +212,9 @@ def compared(
     return TwinReport(
         live=live,
         replayed=replayed,
-        latencies=tuple(_latency(leg, live, replayed) for leg in ("entry", "answer", "round_trip")),
+        latencies=tuple(_latency(leg, live, assumed) for leg, assumed in _assumed(models).items()),
         slippage_ticks=tuple(_slippage(live, replayed, terms)),
+        wallets=(_wallet(session), wallet),
         resting=_resting(live, replayed),
         divergence=_divergence(live, replayed),
         cut=session.cut,
@@ -207,6 +222,19 @@ def compared(
         engine=engine,
         models=models,
     )
+
+
+def _wallet(session: Session) -> Decimal:
+    """What the venue said last."""
+    for event in reversed(session.inputs):
+        match event:
+            case WalletChanged(wallet_balance=balance):
+                return balance
+            case AccountRead(account=account) | VenueStateRead(account=account):
+                return account.wallet_balance
+            case _:
+                pass
+    return session.wallet
 
 
 def _stories(
@@ -275,12 +303,17 @@ def _order_words(story: Story) -> str:
     return f"{story.role} {story.side} {story.size} {story.symbol}{at} ({story.client_id})"
 
 
-def _latency(leg: str, live: dict[str, Story], replayed: dict[str, Story]) -> Latency:
-    def middle(stories: dict[str, Story]) -> float | None:
-        times = [value for story in stories.values() if (value := getattr(story, f"{leg}_ms")) is not None]
-        return median(times) if len(times) >= FEWEST else None
+def _assumed(models: Models) -> dict[str, float]:
+    """Median milliseconds of each leg, as the model draws them."""
+    delays = models.latency.start(models.seed)
+    entries, answers = zip(*((delays.entry_ns(), delays.answer_ns()) for _ in range(DRAWN)), strict=True)
+    entry, answer = median(entries) / NS_PER_MS, median(answers) / NS_PER_MS
+    return {"entry": entry, "answer": answer, "round_trip": entry + answer}
 
-    return Latency(leg=leg, live_ms=middle(live), replayed_ms=middle(replayed))
+
+def _latency(leg: str, live: dict[str, Story], assumed_ms: float) -> Latency:
+    times = [value for story in live.values() if (value := getattr(story, f"{leg}_ms")) is not None]
+    return Latency(leg=leg, live_ms=median(times) if len(times) >= FEWEST else None, assumed_ms=assumed_ms)
 
 
 def _slippage(
@@ -326,7 +359,7 @@ def _queue_words(resting: tuple[int, int], models: Models) -> list[str]:
 def _latency_words(row: Latency) -> str:
     model = {"entry": "entry_ms", "answer": "answer_ms"}.get(row.leg, "entry_ms + answer_ms")
     return (
-        f"latency: the {row.leg.replace('_', ' ')} took {_ms(row.live_ms)} live, {_ms(row.replayed_ms)} is "
+        f"latency: the {row.leg.replace('_', ' ')} took {_ms(row.live_ms)} live, {_ms(row.assumed_ms)} is "
         f"assumed ({model})"
     )
 
