@@ -208,12 +208,12 @@ class Replay:
     def _set_bands(self, horizon: Horizon) -> None:
         rows, markets = self._tape.rows, self._engine.view.symbols
         sizes = [markets[terms.symbol].position.size for terms in self._setup.instruments]
-        several = sum(bool(size) for size in sizes) > 1
+        several = self._count > 1 and any(sizes)  # then whose mark came when, dates the peaks
         for place, terms in enumerate(self._setup.instruments):
             at, size = place * FIELDS, sizes[place]
             rows[at + MARK_LOW], rows[at + MARK_HIGH] = horizon.bands[terms.symbol]
             side = (size > 0) - (size < 0)
-            rows[at + SIDE] = KEEP_ALL if several and size else side
+            rows[at + SIDE] = KEEP_ALL if several else side
 
     def _next_ns(self) -> int:
         """The next moment that is no trade's and no mark's."""
