@@ -98,7 +98,8 @@ class Matching:
             FundingPaid(ts_ns=heard_ns, symbol=symbol, amount=amount, payment_id=number, venue_ns=now_ns)
         )
         floor.tell_wallet(heard_ns, "FUNDING_FEE", amount)
-        self._filling.touch(place)
+        for each in range(len(self.books.instruments)):  # it is paid out of what all of them stand on
+            self._filling.touch(each)
 
     def adopt(self, order: Standing, kept: Kept) -> None:
         """An order that stood at the venue before the replay began."""

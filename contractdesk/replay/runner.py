@@ -140,7 +140,7 @@ class Replay:
         engine = Engine(self._config(), classes)
         self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
         self._engine = engine
-        self._refused = 0
+        self._refused: Refused | None = None  # the last one that was taken
         self._refusals = engine.refusals
         self._lagging = 0
         if not every:
@@ -212,12 +212,12 @@ class Replay:
     def _set_bands(self, horizon: Horizon) -> None:
         rows, markets = self._tape.rows, self._engine.view.symbols
         sizes = [markets[terms.symbol].position.size for terms in self._setup.instruments]
-        several = sum(bool(size) for size in sizes) > 1
+        several = self._count > 1 and any(sizes)  # then whose mark came when, dates the peaks
         for place, terms in enumerate(self._setup.instruments):
             at, size = place * FIELDS, sizes[place]
             rows[at + MARK_LOW], rows[at + MARK_HIGH] = horizon.bands[terms.symbol]
             side = (size > 0) - (size < 0)
-            rows[at + SIDE] = KEEP_ALL if several and size else side
+            rows[at + SIDE] = KEEP_ALL if several else side
 
     def _next_ns(self) -> int:
         """The next moment that is no trade's and no mark's."""
@@ -306,10 +306,9 @@ class Replay:
         if commands:
             self._send(commands, event.ts_ns)
         refusals = self._refusals
-        if refusals and refusals[-1].intent_id > self._refused:
-            new = [refused for refused in refusals if refused.intent_id > self._refused]
-            self.outcome.refusals += new
-            self._refused = new[-1].intent_id
+        if refusals and refusals[-1] is not self._refused:
+            self.outcome.refusals += _after(refusals, self._refused)
+            self._refused = refusals[-1]
 
     def _send(self, commands: list[Command], now_ns: int) -> None:
         for command in commands:
@@ -387,3 +386,9 @@ class Replay:
                 heard_ns,
                 OpenInterestRead(ts_ns=heard_ns, symbol=symbol, amount=read.amount, venue_ns=read.ts_ns),
             )
+
+
+def _after(refusals: list[Refused], last: Refused | None) -> list[Refused]:
+    """Those behind ``last``; not by their numbers: a wish that waits is refused after later ones."""
+    place = next((at for at in reversed(range(len(refusals))) if refusals[at] is last), -1)
+    return refusals[place + 1 :]
