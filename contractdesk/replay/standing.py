@@ -61,6 +61,7 @@ class Floor:
         self.tell = tell
         self.now_ns = 0
         self.orders: dict[str, Standing] = {}
+        self.against: dict[str, int] = {}  # ticks beyond the trade's price, by client id of what has taken
         self._made = 0
         self._waiting: list[dict[Kept, dict[str, Standing]]] = [
             {kept: {} for kept in Kept} for _ in books.instruments
