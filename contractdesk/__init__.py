@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contractdesk.console.nested import allow_nested as allow_nested
     from contractdesk.console.opening import open_desk as open_desk
     from contractdesk.console.sizing import size as size
+    from contractdesk.panels.replay import charts as charts
     from contractdesk.strategy import Atr as Atr
     from contractdesk.strategy import BarView as BarView
     from contractdesk.strategy import Bollinger as Bollinger
@@ -50,6 +51,7 @@ _HOMES = {
     "allow_nested": "contractdesk.console.nested",
     "open_desk": "contractdesk.console.opening",
     "size": "contractdesk.console.sizing",
+    "charts": "contractdesk.panels.replay",
     "Atr": "contractdesk.strategy",
     "BarView": "contractdesk.strategy",
     "Bollinger": "contractdesk.strategy",
@@ -94,6 +96,7 @@ __all__ = [
     "atr_stop",
     "audit",
     "cancel_entries",
+    "charts",
     "enter_long",
     "enter_short",
     "errors",
