@@ -33,7 +33,8 @@ class ReplayCharts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no 
     def __init__(self, result: Result, symbol: str) -> None:
         self.result = result
         self.symbol = symbol
-        self.time = bqplot.DateScale()
+        begin, end = _clock([result.outcome.start_ns, int(whole_ns(result.equity.index)[-1])]).astype(object)
+        self.time = bqplot.DateScale(min=begin, max=end)
         self.figures = (self._price(), self._equity(), self._exposure())
         notes = self._notes()
         children = [
@@ -127,7 +128,7 @@ class ReplayCharts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no 
     def _figure(self, marks: Sequence[Any], axes: Sequence[ValueAxis], height_px: int) -> bqplot.Figure:
         index = self.result.equity.index
         form = "%m-%d %H:%M" if index[-1] - index[0] > DAY else "%H:%M"
-        time = bqplot.Axis(scale=self.time, tick_format=form, num_ticks=6, grid_lines="none")
+        time = bqplot.Axis(scale=self.time, tick_format=form, grid_lines="none")
         return bqplot.Figure(
             marks=list(marks),
             axes=[time, *(axis.axis for axis in axes)],
