@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contractdesk.console.opening import open_desk as open_desk
     from contractdesk.console.replaying import replay_session as replay_session
     from contractdesk.console.sizing import size as size
+    from contractdesk.panels.replay import charts as charts
     from contractdesk.strategy import Atr as Atr
     from contractdesk.strategy import BarView as BarView
     from contractdesk.strategy import Bollinger as Bollinger
@@ -52,6 +53,7 @@ _HOMES = {
     "open_desk": "contractdesk.console.opening",
     "replay_session": "contractdesk.console.replaying",
     "size": "contractdesk.console.sizing",
+    "charts": "contractdesk.panels.replay",
     "Atr": "contractdesk.strategy",
     "BarView": "contractdesk.strategy",
     "Bollinger": "contractdesk.strategy",
@@ -96,6 +98,7 @@ __all__ = [
     "atr_stop",
     "audit",
     "cancel_entries",
+    "charts",
     "enter_long",
     "enter_short",
     "errors",

@@ -69,6 +69,11 @@ class Matching:
         """Changes whenever ``bounds`` may have."""
         return self._filling.version
 
+    @property
+    def against(self) -> dict[str, int]:
+        """Ticks beyond the trade's price that taking orders have paid, by client id."""
+        return self._floor.against
+
     # -- the market ------------------------------------------------------------------------
 
     def bounds(self, place: int) -> tuple[int, int]:

@@ -14,12 +14,15 @@ from msgspec import Struct, field
 
 from contractdesk.domain.account import PositionMode
 from contractdesk.domain.commands import (
+    Approved,
     Command,
     CommandBase,
     Notify,
     QueryOrder,
     ReadAccount,
     ReadVenueState,
+    ReduceOrder,
+    SubmitOrder,
     Watch,
 )
 from contractdesk.domain.events import (
@@ -32,6 +35,7 @@ from contractdesk.domain.events import (
     InstrumentListed,
     ModesRead,
     OpenInterestRead,
+    OrderEvent,
     OrderFilled,
     StrategyStarted,
     StreamName,
@@ -47,7 +51,7 @@ from contractdesk.errors import ConfigError
 from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
 from contractdesk.replay.matching import Matching
-from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, Setup
+from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, STRATEGY_IDS, Setup
 from contractdesk.replay.tape import Tape
 from contractdesk.replay.telling import Teller
 from contractdesk.replay.ticks import Ticks
@@ -72,7 +76,6 @@ from contractdesk.replay.walk_layout import (
 
 MOST_LAGGING = 15  # bars that may be told before what they were made of
 BEFORE_NS = 24 * 3600 * 10**9  # so far back of the start, funding is known
-STRATEGY_IDS = "replay-{place}"
 
 
 class Settlement(Struct, frozen=True):
@@ -98,6 +101,9 @@ class Outcome(Struct, kw_only=True):
     notices: list[tuple[int, Notify]] = field(default_factory=list)  # and when
     commands: list[tuple[int, Command]] = field(default_factory=list)  # all but notices, and when
     closes: list[tuple[int, ...]] = field(default_factory=list)  # (ts_ns, ticks of each contract; 0 unknown)
+    reports: list[OrderEvent] = field(default_factory=list)  # the venue's on orders, as it made them
+    seen: dict[str, Decimal | None] = field(default_factory=dict)  # last price at sending, by client id
+    against: dict[str, int] = field(default_factory=dict)  # ticks by which taking orders were charged
     events: int = 0  # that the engine has handled
     wakes: int = 0  # moments at which it had to
 
@@ -179,7 +185,11 @@ class Replay:
                 break
             steps[why]()
         self._tell()
-        self.outcome.end_ns = tape.last_ns
+        self._sync()
+        closes, end_ns = self.outcome.closes, tape.last_ns
+        self.outcome.end_ns = end_ns
+        closes.append((max(end_ns, closes[-1][0]) if closes else end_ns, *self._books.marks))
+        self.outcome.against = self._matching.against
         self.outcome.events = self._engine.events_handled
         return self.outcome
 
@@ -321,6 +331,9 @@ class Replay:
                     continue
                 case QueryOrder() | ReadAccount() | ReadVenueState():
                     due_ns = now_ns + self._delays.read_ns() // 2
+                case SubmitOrder(approved=Approved(request=request)) | (ReduceOrder() as request):
+                    self.outcome.seen[request.client_id] = self._engine.view.symbols[request.symbol].last
+                    due_ns = now_ns + self._delays.entry_ns()
                 case _:
                     due_ns = now_ns + self._delays.entry_ns()
             self.outcome.commands.append((now_ns, command))
@@ -328,6 +341,8 @@ class Replay:
 
     def _hear(self, event: Event) -> None:
         """The desk will hear of it at ``event.ts_ns``."""
+        if isinstance(event, OrderEvent):
+            self.outcome.reports.append(event)
         if isinstance(event, OrderFilled):
             self.outcome.fills.append(event.fill)
         elif isinstance(event, FundingPaid):

@@ -62,6 +62,7 @@ class Floor:
         self.now_ns = 0
         self.quote: Callable[[int, Side, int], int | None] | None = None  # from a recorded book, see Matching
         self.orders: dict[str, Standing] = {}
+        self.against: dict[str, int] = {}  # ticks beyond the trade's price, by client id of what has taken
         self._made = 0
         self._waiting: list[dict[Kept, dict[str, Standing]]] = [
             {kept: {} for kept in Kept} for _ in books.instruments
