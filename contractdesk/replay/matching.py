@@ -50,21 +50,33 @@ class Matching:
         delays: Delays,
         tell: Callable[[Event], None],
         recorded: Sequence[RecordedBook | None] = (),
+        *,
+        quote: Callable[[int, Side, int], int | None] | None = None,
+        on_marks: bool = False,
     ) -> None:
         """``tell`` gets each event with ``ts_ns``, when the desk hears of it.
 
-        ``recorded`` has each instrument's depth, where there is one.
+        ``recorded`` has each instrument's depth, where there is one. ``quote(place, side, lots)`` is the
+        price in ticks at which a session's book fills a taking order at once, None where there is no book.
+        ``on_marks``: stops trigger on marks that are told.
         """
         self.books = books
         self._models = models
         self._floor = Floor(books, delays, tell)
-        self._filling = Filling(self._floor, models, recorded or [None] * len(books.instruments))
+        self._floor.quote = quote
+        depth = recorded or [None] * len(books.instruments)
+        self._filling = Filling(self._floor, models, depth, on_marks=on_marks)
         self._place = {terms.symbol: place for place, terms in enumerate(books.instruments)}
 
     @property
     def version(self) -> int:
         """Changes whenever ``bounds`` may have."""
         return self._filling.version
+
+    @property
+    def against(self) -> dict[str, int]:
+        """Ticks beyond the trade's price that taking orders have paid, by client id."""
+        return self._floor.against
 
     # -- the market ------------------------------------------------------------------------
 
@@ -85,6 +97,11 @@ class Matching:
         """Recorded books may have changed."""
         self._filling.on_depth(now_ns)
 
+    def on_mark(self, place: int, now_ns: int, mark_ticks: Decimal) -> None:
+        """The venue marks a contract; tells only where ``on_marks`` is set."""
+        self._floor.now_ns = now_ns
+        self._filling.on_mark(place, mark_ticks)
+
     def on_funding(self, place: int, rate: Decimal, now_ns: int) -> None:
         """A settlement: positions pay, or receive."""
         floor = self._floor
@@ -98,7 +115,14 @@ class Matching:
             FundingPaid(ts_ns=heard_ns, symbol=symbol, amount=amount, payment_id=number, venue_ns=now_ns)
         )
         floor.tell_wallet(heard_ns, "FUNDING_FEE", amount)
-        self._filling.touch(place)
+        for each in range(len(self.books.instruments)):  # it is paid out of what all of them stand on
+            self._filling.touch(each)
+
+    def adopt(self, order: Standing, kept: Kept) -> None:
+        """An order that stood at the venue before the replay began."""
+        self._floor.orders[order.client_id] = order
+        self._floor.keep(order, kept)
+        self._filling.touch(order.place)
 
     # -- the desk --------------------------------------------------------------------------
 

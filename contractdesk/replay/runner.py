@@ -14,12 +14,15 @@ from msgspec import Struct, field
 
 from contractdesk.domain.account import PositionMode
 from contractdesk.domain.commands import (
+    Approved,
     Command,
     CommandBase,
     Notify,
     QueryOrder,
     ReadAccount,
     ReadVenueState,
+    ReduceOrder,
+    SubmitOrder,
     Watch,
 )
 from contractdesk.domain.events import (
@@ -28,12 +31,10 @@ from contractdesk.domain.events import (
     Event,
     FundingHistoryRead,
     FundingPaid,
-    FundingSettled,
     InstrumentListed,
     ModesRead,
-    OpenInterestRead,
+    OrderEvent,
     OrderFilled,
-    StrategyStarted,
     StreamName,
     StreamRestored,
     SymbolReady,
@@ -48,7 +49,7 @@ from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
 from contractdesk.replay.matching import Matching
 from contractdesk.replay.recorded import RecordedBook
-from contractdesk.replay.setup import DEFAULT_BAR_NS, Setup
+from contractdesk.replay.setup import DEFAULT_BAR_NS, STRATEGY_IDS, Setup
 from contractdesk.replay.tape import Tape
 from contractdesk.replay.telling import Teller
 from contractdesk.replay.ticks import Ticks
@@ -73,7 +74,6 @@ from contractdesk.replay.walk_layout import (
 
 MOST_LAGGING = 15  # bars that may be told before what they were made of
 BEFORE_NS = 24 * 3600 * 10**9  # so far back of the start, funding is known
-STRATEGY_IDS = "replay-{place}"
 
 
 class Settlement(Struct, frozen=True):
@@ -99,6 +99,9 @@ class Outcome(Struct, kw_only=True):
     notices: list[tuple[int, Notify]] = field(default_factory=list)  # and when
     commands: list[tuple[int, Command]] = field(default_factory=list)  # all but notices, and when
     closes: list[tuple[int, ...]] = field(default_factory=list)  # (ts_ns, ticks of each contract; 0 unknown)
+    reports: list[OrderEvent] = field(default_factory=list)  # the venue's on orders, as it made them
+    seen: dict[str, Decimal | None] = field(default_factory=dict)  # last price at sending, by client id
+    against: dict[str, int] = field(default_factory=dict)  # ticks by which taking orders were charged
     events: int = 0  # that the engine has handled
     wakes: int = 0  # moments at which it had to
 
@@ -154,7 +157,7 @@ class Replay:
         engine = Engine(setup.config, classes)
         self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
         self._engine = engine
-        self._refused = 0
+        self._refused: Refused | None = None  # the last one that was taken
         self._refusals = engine.refusals
         self._lagging = 0
         if not every:
@@ -181,7 +184,11 @@ class Replay:
                 break
             steps[why]()
         self._tell()
-        self.outcome.end_ns = tape.last_ns
+        self._sync()
+        closes, end_ns = self.outcome.closes, tape.last_ns
+        self.outcome.end_ns = end_ns
+        closes.append((max(end_ns, closes[-1][0]) if closes else end_ns, *self._books.marks))
+        self.outcome.against = self._matching.against
         self.outcome.events = self._engine.events_handled
         return self.outcome
 
@@ -214,12 +221,12 @@ class Replay:
     def _set_bands(self, horizon: Horizon) -> None:
         rows, markets = self._tape.rows, self._engine.view.symbols
         sizes = [markets[terms.symbol].position.size for terms in self._setup.instruments]
-        several = sum(bool(size) for size in sizes) > 1
+        several = self._count > 1 and any(sizes)  # then whose mark came when, dates the peaks
         for place, terms in enumerate(self._setup.instruments):
             at, size = place * FIELDS, sizes[place]
             rows[at + MARK_LOW], rows[at + MARK_HIGH] = horizon.bands[terms.symbol]
             side = (size > 0) - (size < 0)
-            rows[at + SIDE] = KEEP_ALL if several and size else side
+            rows[at + SIDE] = KEEP_ALL if several else side
 
     def _next_ns(self) -> int:
         """The next moment that is no trade's and no mark's."""
@@ -315,10 +322,9 @@ class Replay:
         if commands:
             self._send(commands, event.ts_ns)
         refusals = self._refusals
-        if refusals and refusals[-1].intent_id > self._refused:
-            new = [refused for refused in refusals if refused.intent_id > self._refused]
-            self.outcome.refusals += new
-            self._refused = new[-1].intent_id
+        if refusals and refusals[-1] is not self._refused:
+            self.outcome.refusals += _after(refusals, self._refused)
+            self._refused = refusals[-1]
 
     def _send(self, commands: list[Command], now_ns: int) -> None:
         for command in commands:
@@ -331,6 +337,9 @@ class Replay:
                     continue
                 case QueryOrder() | ReadAccount() | ReadVenueState():
                     due_ns = now_ns + self._delays.read_ns() // 2
+                case SubmitOrder(approved=Approved(request=request)) | (ReduceOrder() as request):
+                    self.outcome.seen[request.client_id] = self._engine.view.symbols[request.symbol].last
+                    due_ns = now_ns + self._delays.entry_ns()
                 case _:
                     due_ns = now_ns + self._delays.entry_ns()
             self.outcome.commands.append((now_ns, command))
@@ -338,6 +347,8 @@ class Replay:
 
     def _hear(self, event: Event) -> None:
         """The desk will hear of it at ``event.ts_ns``."""
+        if isinstance(event, OrderEvent):
+            self.outcome.reports.append(event)
         if isinstance(event, OrderFilled):
             self.outcome.fills.append(event.fill)
         elif isinstance(event, FundingPaid):
@@ -363,36 +374,22 @@ class Replay:
         for place, terms in enumerate(setup.instruments):
             self._start_history(place, terms.symbol, now_ns)
             self._tape.rows[place * FIELDS + EACH] = 1  # the first trade makes the book
-        for place, strategy in enumerate(setup.strategies):
-            name = STRATEGY_IDS.format(place=place)
-            self._feed(
-                StrategyStarted(
-                    ts_ns=now_ns,
-                    who="replay",
-                    strategy_id=name,
-                    class_name=type(strategy).__name__,
-                    source_hash=name,
-                    params=strategy.params,
-                    symbols=strategy.symbols,
-                    timeframe=strategy.timeframe,
-                )
-            )
+        for started in setup.started(now_ns):
+            self._feed(started)
 
     def _start_history(self, place: int, symbol: str, now_ns: int) -> None:
         """What funding and open interest will be is queued; each is told when it is known, and not before."""
-        settled = self._setup.funding.get(symbol, ())
         self._feed(
             FundingHistoryRead(ts_ns=now_ns, symbol=symbol, since_ns=now_ns - BEFORE_NS, until_ns=FOREVER)
         )
-        for row in settled:
-            heard_ns = max(row.ts_ns + self._delay_ns, now_ns)
-            event = FundingSettled(ts_ns=heard_ns, symbol=symbol, rate=row.rate, funding_ns=row.ts_ns)
+        for row in self._setup.funding.get(symbol, ()):
             if row.ts_ns >= now_ns:
                 self._push(row.ts_ns, Settlement(place, row.rate))
-            self._push(heard_ns, event)
-        for read in self._setup.interest.get(symbol, ()):
-            heard_ns = max(read.ts_ns + self._delay_ns, now_ns)
-            self._push(
-                heard_ns,
-                OpenInterestRead(ts_ns=heard_ns, symbol=symbol, amount=read.amount, venue_ns=read.ts_ns),
-            )
+        for event in self._setup.known(symbol, now_ns, self._delay_ns):
+            self._push(event.ts_ns, event)
+
+
+def _after(refusals: list[Refused], last: Refused | None) -> list[Refused]:
+    """Those behind ``last``; not by their numbers: a wish that waits is refused after later ones."""
+    place = next((at for at in reversed(range(len(refusals))) if refusals[at] is last), -1)
+    return refusals[place + 1 :]
