@@ -22,14 +22,15 @@ class DepthQueue(Struct, frozen=True):
 
         (front / total) ** power
 
-    1 is what Rigtorp supposes first, that every lot is as likely to be cancelled as any other ("Estimating
-    order queue position", 2013, https://rigtorp.se/2013/06/08/estimating-order-queue-position.html); above
-    it those who came late cancel more, below it those in front. The form is that of hftbacktest's
-    ``PowerProbQueueFunc3`` (https://hftbacktest.readthedocs.io/en/latest/order_fill.html); 2.3 is what
-    ``benchmarks/queue.py`` fits. Where no book is known an order is filled by what trades beyond its price.
+    So the loss is shared out by position, which is Rigtorp's idea ("Estimating order queue position", 2013,
+    https://rigtorp.se/2013/06/08/estimating-order-queue-position.html), in the form of hftbacktest's
+    ``PowerProbQueueFunc3`` (https://hftbacktest.readthedocs.io/en/latest/order_fill.html). With 1 each lot is
+    as likely to be cancelled as any other; above it those who came late cancel more, below it those in
+    front. 4 is what ``benchmarks/queues.py`` fits. Where no book is known, only what trades beyond its price
+    fills an order.
     """
 
-    power: float = 2.3
+    power: float = 4.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.power <= 1_000:

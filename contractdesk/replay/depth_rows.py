@@ -54,6 +54,12 @@ class Message(Struct, frozen=True):
     previous_id: int = 0
     note: str = ""
 
+    def tells(self, *, bid: bool, ticks: int) -> bool:
+        """It says what is at a level now; else that is what it was."""
+        if self.what is not What.DELTA:
+            return True
+        return ticks in memoryview(self.bids if bid else self.asks).cast("q")[::2].tolist()
+
 
 def read_depth(
     dataset: Dataset, terms: Instrument, *, feed_ns: int, recorded: bool, beside: Dataset

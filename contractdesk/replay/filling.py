@@ -17,6 +17,7 @@ from contractdesk.domain.instrument import Instrument, cash
 from contractdesk.domain.orders import OrderStatus, OrderType, Side
 from contractdesk.replay.account import FAR, Books
 from contractdesk.replay.depth import DepthQueue, InLine
+from contractdesk.replay.depth_rows import Message
 from contractdesk.replay.models import Models
 from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.standing import Floor, Kept, Standing
@@ -104,10 +105,10 @@ class Filling:
         floor = self._floor
         floor.now_ns = now_ns
         for place, recorded in enumerate(self._recorded):
-            while recorded is not None and recorded.pass_one(now_ns):
+            while recorded is not None and (message := recorded.pass_one(now_ns)):
                 if floor.rests(place) and recorded.book.valid:
                     for order in floor.waiting(place, Kept.LIMIT):
-                        self._meet(order, recorded)
+                        self._meet(order, recorded, message)
 
     def join(self, order: Standing) -> None:
         """A resting order goes to the end of the queue at its price."""
@@ -122,10 +123,14 @@ class Filling:
         self._take_levels(order, self._fillable(order), recorded, (0, 0))
         self._changed()
 
-    def _meet(self, order: Standing, recorded: RecordedBook) -> None:
+    def _meet(self, order: Standing, recorded: RecordedBook, message: Message) -> None:
         """The level of a resting order may have changed, or the other side come to it."""
         buy, queue = order.side is Side.BUY, self._models.queue
-        if order.line is not None and isinstance(queue, DepthQueue):
+        if (
+            order.line is not None
+            and isinstance(queue, DepthQueue)
+            and message.tells(bid=buy, ticks=order.ticks)
+        ):
             order.line.on_level(recorded.book.lots_at(buy, order.ticks), queue)
         best = recorded.best(ask=buy)
         if not order.met and (not best or (best > order.ticks if buy else best < order.ticks)):

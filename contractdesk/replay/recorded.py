@@ -37,16 +37,16 @@ class RecordedBook:
         at = self._venue if each else len(self._messages) - 1
         return self._messages[at].venue_ns + 1 if self._venue < len(self._messages) else FOREVER
 
-    def pass_one(self, now_ns: int) -> bool:
-        """Apply the next message that the venue has at ``now_ns``; False where there is none."""
+    def pass_one(self, now_ns: int) -> Message | None:
+        """Apply the next message that the venue has at ``now_ns``; None where there is none."""
         if self._venue >= len(self._messages) or self._messages[self._venue].venue_ns >= now_ns:
-            return False
+            return None
         message = self._messages[self._venue]
         self._venue += 1
         self._apply(message)
         if self._venue == len(self._messages):
             self._load()
-        return True
+        return message
 
     def catch_up(self, now_ns: int) -> None:
         """Apply everything that the venue has at ``now_ns``."""
@@ -103,10 +103,9 @@ class RecordedBook:
             book.invalidate()
 
     def _forget(self, message: Message) -> None:
-        for ask, packed in ((False, message.bids), (True, message.asks)):
-            told = set(memoryview(packed).cast("q")[::2].tolist()) if packed else set()
-            for key in [key for key in self._ours if key[0] is ask and key[1] in told]:
-                del self._ours[key]
+        for ask, ticks in list(self._ours):
+            if message.tells(bid=not ask, ticks=ticks):
+                del self._ours[ask, ticks]
 
     # -- the desk --------------------------------------------------------------------------
 

@@ -75,9 +75,8 @@ class Teller:
             depth = self._depth(place)
             if row[NEWS] or row[MARKS] or depth[2]:
                 rows[at + MARKS] = rows[at + NEWS] = 0
-                row[NEWS_NS] = max(row[NEWS_NS], depth[2])
                 told.append(self._part(place, terms, row, depth))
-                latest_ns = max(latest_ns, row[NEWS_NS])
+                latest_ns = max(latest_ns, row[NEWS_NS], depth[2])
         if not told:
             return None
         return MarketPassed(ts_ns=latest_ns, symbols=tuple(told), delay_ns=self._delay_ns)
@@ -87,10 +86,12 @@ class Teller:
     ) -> SymbolPassed:
         news, marks = row[NEWS], row[MARKS]
         start, ticks = place * ROOM * 2, row[HEARD]
-        bids, asks = self._moved(place, ticks) if self._recorded[place] is None else depth[:2]
+        bids, asks, alive_ns = depth
+        if self._recorded[place] is None:
+            (bids, asks), alive_ns = self._moved(place, ticks), row[NEWS_NS]
         return SymbolPassed(
             symbol=terms.symbol,
-            alive_ns=row[NEWS_NS],
+            alive_ns=alive_ns,
             last=terms.from_ticks(ticks) if news else None,
             bids=bids,
             asks=asks,
@@ -157,10 +158,11 @@ class Teller:
     # -- marks -----------------------------------------------------------------------------
 
     def mark(self, place: int, ts_ns: int, ticks: int) -> Iterator[Event]:
-        """One mark, which proves that the feed is alive."""
+        """One mark; a book that nobody recorded is alive as long as there are marks."""
         terms = self._instruments[place]
         price = terms.from_ticks(ticks)
-        yield ChannelAlive(ts_ns=ts_ns, symbol=terms.symbol, channel="book")
+        if self._recorded[place] is None:
+            yield ChannelAlive(ts_ns=ts_ns, symbol=terms.symbol, channel="book")
         yield MarkPriced(
             ts_ns=ts_ns,
             symbol=terms.symbol,
