@@ -20,15 +20,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if any(".py" in word for word in config.args) else WORKERS
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that may take longest, by their timeouts, begin first: nobody waits for one alone at the end."""
-    longest: dict[Path, float] = {}
-    for item in items:
-        marker = item.get_closest_marker("timeout")
-        longest[item.path] = max(longest.get(item.path, 0.0), marker.args[0] if marker else 0.0)
-    items.sort(key=lambda item: -longest[item.path])
-
-
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     """The folder of real recordings; the test is skipped where it is missing."""
