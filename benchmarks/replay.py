@@ -26,7 +26,7 @@ import replay_data
 HERE = Path(__file__).resolve().parent
 OURS = str(HERE / "replay_ours.py")
 CENT = 0.01
-SMALL = 200_000  # trades of the runs that are told everything singly
+DAYS = 2  # of the runs that are told everything singly
 FIRST_CALL = 1_000_000
 
 
@@ -80,12 +80,13 @@ def same_money(ours: peers.Run, reference: peers.Run) -> bool:
     return orders == reference.fills == ours.fills and fees < CENT and equity < CENT
 
 
-def same_refusals() -> bool:
+def same_refusals(trades: int) -> bool:
     """Rules that bind refuse the same, whether the engine is told everything singly or not."""
-    horizon, every = told(SMALL, "--bind"), told(SMALL, "--bind", "--every")
+    span = ("--days", str(DAYS), "--bind")
+    horizon, every = told(trades, *span), told(trades, *span, "--every")
     same = bool(horizon["refusals"]) and horizon["refusals"] == every["refusals"]
     print(
-        f"rules that bind, {SMALL} trades: {len(horizon['refusals'])} refusals, event by event "
+        f"rules that bind, {DAYS} days: {len(horizon['refusals'])} refusals, event by event "
         f"{len(every['refusals'])}: {'the same' if same else 'DIFFERENT'}; "
         f"wakes {horizon['wakes']} and {every['wakes']}"
     )
@@ -123,12 +124,12 @@ def main() -> int:
     about = told(trades)
     ours = middle(found["contractdesk"])
     print(
-        f"wakes: {about['wakes']} in {about['bars']} bars, {ours / about['wakes'] * 1e6:.1f} us each, all in; "
+        f"wakes: {about['wakes']} in {about['bars']} bars, {ours / about['wakes'] * 1e6:.1f} us each in all\n"
         f"gate: {about['entries'] + len(about['refusals'])} entries reviewed, {about['entries']} sent, "
         f"{len(about['refusals'])} refused"
     )
     right = same_money(found["contractdesk"][-1], found["compiled loop"][-1])
-    right &= same_refusals()
+    right &= same_refusals(trades)
     first_call()
     return 0 if right else 1
 
