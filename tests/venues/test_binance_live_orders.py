@@ -284,11 +284,11 @@ def test_a_limit_has_its_seconds_in_its_text() -> None:
 
 
 @live
-async def test_a_venue_that_is_not_open_yet_has_no_answer_and_no_fault(exchange: str) -> None:
+async def test_a_contract_that_is_not_listed_yet_has_no_answer_and_is_no_fault(exchange: str) -> None:
     """A desk that comes back asks for its orders, and cancels, before the contracts are listed."""
-    rig = Rig(exchange)
-    with pytest.raises(VenueUnreachable, match="not listed yet"):
-        await rig.venue.query(SYMBOL, "cd-any", conditional=False)
-    lost = await rig.venue.cancel(SYMBOL, "cd-any", conditional=True)
-    assert isinstance(lost, CancelFailed)
-    assert lost.code == 0, "lost, not refused: it is repeated"
+    async with open_rig(exchange, watch=False) as rig:
+        with pytest.raises(VenueUnreachable, match="not listed yet"):
+            await rig.venue.query("NOT/USDT:USDT", "cd-any", conditional=False)
+        lost = await rig.venue.cancel("NOT/USDT:USDT", "cd-any", conditional=True)
+        assert isinstance(lost, CancelFailed)
+        assert lost.code == 0, "lost, not refused: it is repeated"
