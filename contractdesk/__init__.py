@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contractdesk.console.desk import Desk as Desk
     from contractdesk.console.nested import allow_nested as allow_nested
     from contractdesk.console.opening import open_desk as open_desk
+    from contractdesk.console.replaying import replay_session as replay_session
     from contractdesk.console.sizing import size as size
     from contractdesk.panels.replay import charts as charts
     from contractdesk.strategy import Atr as Atr
@@ -50,6 +51,7 @@ _HOMES = {
     "Desk": "contractdesk.console.desk",
     "allow_nested": "contractdesk.console.nested",
     "open_desk": "contractdesk.console.opening",
+    "replay_session": "contractdesk.console.replaying",
     "size": "contractdesk.console.sizing",
     "charts": "contractdesk.panels.replay",
     "Atr": "contractdesk.strategy",
@@ -107,6 +109,7 @@ __all__ = [
     "move_stop",
     "open_desk",
     "replay",
+    "replay_session",
     "size",
     "trail_stop",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``contractdesk exchange | run | demo | lab | import | doctor``."""
+"""The command line: ``contractdesk exchange | run | demo | lab | fetch | import | replay | twin | ...``."""
 
 from __future__ import annotations
 
@@ -81,6 +81,41 @@ def demo(
     raise typer.Exit(int(shown.ending))
 
 
+@commands.command()
+def fetch(
+    venue: Annotated[str, typer.Argument(help="binance.")],
+    symbol: Annotated[str, typer.Argument(help="ccxt's, such as BTC/USDT:USDT, or the venue's own.")],
+    since: Annotated[str, typer.Option(help="UTC, such as 2026-11-01 or 2026-11-01T08:00.")],
+    until: Annotated[str | None, typer.Option(help="Where to end; without it: now.")] = None,
+    kind: Annotated[
+        str, typer.Option(help="trades (aggregated ones), candles, funding or open_interest.")
+    ] = "trades",
+    timeframe: Annotated[str, typer.Option(help="Of candles; 1m where none is given.")] = "",
+    into: Annotated[Path | None, typer.Option(help="Where the store is.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Another place that speaks the venue's protocol.")
+    ] = None,
+    tick: Annotated[str | None, typer.Option(help="Tick size of that time, where it was another.")] = None,
+    lot: Annotated[str | None, typer.Option(help="Lot size of that time, where it was another.")] = None,
+) -> None:
+    """Fetch a venue's history over REST into the store; it goes on where it stopped, and asks nothing twice.
+
+    Exit code 0: passed; 1: something is missing or odd; 2: it cannot be done; 130: interrupted.
+    """
+    from contractdesk import history
+
+    try:
+        report = history.fetch(
+            symbol, venue=venue, since=since, until=until, kind=kind, timeframe=timeframe, root=into,
+            base_url=base_url, tick=tick, lot=lot,
+        )  # fmt: skip
+    except history.FetchStopped as stopped:
+        typer.echo(f"contractdesk: {stopped}", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(report.text())
+    raise typer.Exit(0 if report.passed else 1)
+
+
 @commands.command("import")
 def import_history(
     sources: Annotated[list[Path], typer.Argument(help="Dumps, raw captures, tapes, or folders of them.")],
@@ -110,6 +145,57 @@ def import_history(
         )  # fmt: skip
     typer.echo(report.text())
     raise typer.Exit(0 if report.passed else 1)
+
+
+@commands.command("replay", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def replay_history(
+    context: typer.Context,
+    strategy: Annotated[
+        str, typer.Argument(help="TrendFollow, file.py:Class or module:Class; -p NAME VALUE sets parameters.")
+    ],
+    symbol: Annotated[list[str], typer.Option(help="ccxt's, such as BTC/USDT:USDT; may be repeated.")],
+    timeframe: Annotated[str, typer.Option(help="Of its bars.")] = "1m",
+    venue: Annotated[str, typer.Option(help="Whose recording.")] = "binance",
+    kind: Annotated[str, typer.Option(help="trades or agg_trades.")] = "agg_trades",
+    start: Annotated[str | None, typer.Option(help="ISO date or time, UTC.")] = None,
+    end: Annotated[str | None, typer.Option(help="ISO date or time, UTC; not included.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Where the store is.")] = None,
+    balance: Annotated[str, typer.Option(help="In the settle currency.")] = "10000",
+    leverage: Annotated[str, typer.Option(help="Of every contract.")] = "10",
+    risk: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, a risk setting; may be repeated.")
+    ] = None,
+    latency_ms: Annotated[float, typer.Option(help="One way, of orders and of answers.")] = 25.0,
+    slippage: Annotated[int, typer.Option(help="Ticks against us, of each taking fill.")] = 1,
+    html: Annotated[Path | None, typer.Option(help="Write the report there, as one file.")] = None,
+) -> None:
+    """Replay a strategy over recorded trades, and report what came of it."""
+    from contractdesk.console import replay_command
+
+    result = replay_command.replay_history(
+        strategy, symbol, timeframe=timeframe, params=parameters(context.args), venue=venue, kind=kind,
+        start=start, end=end, root=root, balance=balance, leverage=leverage,
+        risk=dict(setting(word) for word in risk or ()), latency_ms=latency_ms, slippage_ticks=slippage,
+    )  # fmt: skip
+    typer.echo(repr(result))
+    if html is not None:
+        typer.echo(f"report: {result.to_html(html)}")
+
+
+@commands.command()
+def twin(
+    desk: Annotated[str, typer.Argument(help="The desk's name, or the folder of its record.")] = "embedded",
+    since: Annotated[str | None, typer.Option(help="6h, or an ISO time; default: its last session.")] = None,
+    latency_ms: Annotated[float, typer.Option(help="One way, of orders and of answers.")] = 25.0,
+) -> None:
+    """Run a live session again from its record, and say which assumption is off. Exit code 1: one is."""
+    from contractdesk.console.replaying import replay_session
+    from contractdesk.replay.models import ConstantLatency, Models
+
+    latency = ConstantLatency(entry_ms=latency_ms, answer_ms=latency_ms, read_ms=2 * latency_ms)
+    report = replay_session(desk, since=since, models=Models(latency=latency))
+    typer.echo(repr(report))
+    raise typer.Exit(1 if report.verdicts else 0)
 
 
 @commands.command()
@@ -147,6 +233,14 @@ def parameters(words: list[str]) -> dict[str, Any]:
         found[rest[1]] = plain(rest[2])
         rest = rest[3:]
     return found
+
+
+def setting(word: str) -> tuple[str, Any]:
+    """``NAME=VALUE``."""
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ConfigError(f"--risk {word}: a risk setting is given as NAME=VALUE, e.g. size_cap=0.05")
+    return name, plain(value)
 
 
 def plain(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 
 from msgspec import Struct
 
@@ -23,12 +24,18 @@ class Bar(Struct, frozen=True, kw_only=True):
     volume: Decimal  # contracts
 
 
+@cache
 def timeframe_ns(timeframe: str) -> int:
     """Length of a timeframe such as ``1s``, ``5m``, ``4h``, ``1d``; ``ValueError`` for others."""
     count, unit = timeframe[:-1], timeframe[-1:]
     if unit not in _UNIT_S or not count.isdecimal() or int(count) == 0:
         raise ValueError(f"timeframe {timeframe!r} is not a number and one of s, m, h, d")
     return int(count) * _UNIT_S[unit] * NS_PER_S
+
+
+def as_floats(bar: Bar) -> tuple[float, float, float, float, float]:
+    """Open, high, low, close, volume."""
+    return float(bar.open), float(bar.high), float(bar.low), float(bar.close), float(bar.volume)
 
 
 def pack_levels(levels: Iterable[tuple[int, int]]) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from contractdesk.domain.commands import Command, Notify, ReadAccount, ReadVenueState, Severity
@@ -47,6 +49,7 @@ class Core:
         self.touched: dict[str, None] = {}  # symbols whose protection must be looked at
         self.measuring = False  # a valid mark or a booking: the breaker takes a sample
         self.moved: list[Tracked] = []  # then their strategies
+        self.arrears: Callable[[], None] | None = None  # takes in what has passed and was not told yet
 
     @property
     def busy(self) -> bool:
@@ -54,6 +57,11 @@ class Core:
         return bool(
             self.changes or self.touched or self.bookings or self.moved or self.refused or self.wishes
         )
+
+    def catch_up(self) -> None:
+        """Somebody looks at the market: whatever a driver has left for this moment is taken in first."""
+        if self.arrears is not None:
+            self.arrears()
 
     def emit(self, command: Command) -> None:
         self.out.append(command)

@@ -6,7 +6,7 @@ feed it, the live desk and the replay runner, and neither is known to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Self, assert_never
 
@@ -271,7 +271,8 @@ class Engine:
         """When the driver must feed TimePassed at the latest; None: only when something happens."""
         if self._deadline == NEVER:
             return None
-        return max(self._deadline, self._desk.now_ns + NS_PER_MS)
+        now = self._desk.now_ns  # exact, whenever it is asked; what has passed does not make a driver spin
+        return self._deadline if self._deadline > now else now + NS_PER_MS
 
     @property
     def events_handled(self) -> int:
@@ -281,6 +282,20 @@ class Engine:
     def refusals(self) -> list[Refused]:
         """The last ones, oldest first: the engine's own list, to be read only."""
         return self._desk.refusals
+
+    def leave_for_later(self, passed: Callable[[], MarketPassed | None]) -> None:
+        """``passed`` gives what a driver has not told yet; it is asked as soon as somebody looks.
+
+        A driver that sets it may feed a bar before the trades and marks that it was made of; before all
+        else it tells them.
+        """
+
+        def take() -> None:
+            event = passed()
+            if event is not None:
+                self._passing.take(event)
+
+        self._core.arrears = take
 
     def horizon(self) -> Horizon:
         """How far a driver that tells everything may go before the engine must think again.
@@ -328,7 +343,7 @@ class Engine:
 
     def checkpoint(self) -> bytes:
         """Everything the engine remembers; between two events only."""
-        self._desk.breaker.settle()
+        self._desk.breaker.make_all()
         return encode_desk(self._desk)
 
     @classmethod

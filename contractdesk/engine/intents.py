@@ -34,6 +34,7 @@ class Intents:
 
     def wish(self, wished: Wished) -> None:
         """Take up one intent; whatever comes of it is a decision that can be asked for."""
+        self._core.catch_up()
         self._desk.intents += 1
         pending = Pending(
             intent=wished.intent,

@@ -186,11 +186,15 @@ class MarketFeed:
                 self._on_bar(market, timeframe, bar)
 
     def _on_bar(self, market: Market, timeframe: str, bar: Bar) -> None:
-        match self._series(market, timeframe).append(bar):
+        series = self._series(market, timeframe)
+        match series.append(bar):
             case Appended.ADDED:
-                self._trailing.on_bar(market, timeframe)
+                if market.position.size and market.trail.on:
+                    self._core.catch_up()
+                if market.position.size:
+                    self._trailing.on_bar(market, timeframe)
                 if market.ready:
-                    self._host.on_bar(market.instrument.symbol, timeframe, bar)
+                    self._host.on_bar(market.instrument.symbol, timeframe, bar, series.figures)
             case Appended.HOLE:
                 self._on_hole(market, timeframe)
             case Appended.REPEATED:

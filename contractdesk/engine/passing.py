@@ -180,13 +180,19 @@ class Passing:
         if not marked:
             return
         desk, known = self._desk, self._known()
+        newest = max([last_mark(passed.marks)[0] for passed in marked])
+        drop, window_ns = desk.risk.breaker_drop, int(desk.risk.breaker_window_s * NS_PER_S)
+        if not known.held:  # the same profit, for longer
+            samples = (Sample(newest, known.rest, known.rest + known.gap),)
+            key = known.rough_rest - float(drop) * (known.rough_rest + known.rough_gap)
+            desk.breaker.defer(Later(newest, key, lambda: samples, known), drop, window_ns)
+            return
         top = known.rough_rest
         for symbol, held in known.held.items():
             top += max(held.profit(edge) for edge in _edges(symbol, held, marked, before[symbol]))
-        key = top - float(desk.risk.breaker_drop) * (top + known.rough_gap)
-        newest = max(last_mark(passed.marks)[0] for passed in marked)
+        key = top - float(drop) * (top + known.rough_gap)
         later = Later(newest, key, partial(_samples, known, tuple(marked), before, newest))
-        desk.breaker.defer(later, desk.risk.breaker_drop, int(desk.risk.breaker_window_s * NS_PER_S))
+        desk.breaker.defer(later, drop, window_ns)
 
     def stir(self) -> None:
         """Something may have been booked."""
@@ -237,18 +243,21 @@ def _as_decimal(exact: Fraction) -> Decimal | None:
 def _samples(
     known: Known, marked: tuple[SymbolPassed, ...], before: dict[str, Decimal | None], newest_ns: int
 ) -> Iterator[Sample]:
-    """What the breaker would have seen at each mark: the profit of those that are held moves with it."""
+    """What the breaker would have seen at each mark: the profit of those that are held moves with it.
+
+    At the others' it has seen that the profit was still the same: a peak is as young as the last of them.
+    """
     rows = [
         (ts_ns, place, passed.symbol, ticks)
         for place, passed in enumerate(marked)
         for ts_ns, ticks in unpack_marks(passed.marks)
-        if passed.symbol in known.held
     ]
     moving = {symbol: _moving(held, before[symbol]) for symbol, held in known.held.items()}
     profit = known.rest + sum(moving.values(), ZERO)
     for ts_ns, _, symbol, ticks in sorted(rows) if len(marked) > 1 else rows:
-        moving[symbol] = known.held[symbol].exactly(ticks)
-        profit = known.rest + sum(moving.values(), ZERO)
+        if symbol in moving:
+            moving[symbol] = known.held[symbol].exactly(ticks)
+            profit = known.rest + sum(moving.values(), ZERO)
         yield Sample(ts_ns, profit, profit + known.gap)
     yield Sample(newest_ns, profit, profit + known.gap)
 

@@ -303,8 +303,10 @@ class Desk(Struct, kw_only=True):
 
     def tracked(self, market: Market, *roles: OrderRole) -> list[Tracked]:
         """Open orders of a symbol in those roles, oldest first; a list, so that they may close."""
-        found = [self.orders_by_id[client_id] for client_id in market.open_ids]
-        return [tracked for tracked in found if tracked.role in roles] if roles else found
+        known = self.orders_by_id
+        if not roles:
+            return [known[client_id] for client_id in market.open_ids]
+        return [row for name in market.open_ids if (row := known[name]).order.request.role in roles]
 
     def atr(self, symbol: str, timeframe: str, period: int) -> Decimal | None:
         """ATR (Wilder) of the last closed bar; None during warm-up or when not finite."""
@@ -336,6 +338,7 @@ class Desk(Struct, kw_only=True):
             return None
         if opened.day != self.now_ns // DAY_NS:
             return ZERO
+        breaker.settle()
         return (breaker.profit - opened.profit) / opened.equity
 
     @property

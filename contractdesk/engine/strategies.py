@@ -109,14 +109,14 @@ class Host:
 
     # -- the market ------------------------------------------------------------------------
 
-    def on_bar(self, symbol: str, timeframe: str, bar: Bar) -> None:
+    def on_bar(self, symbol: str, timeframe: str, bar: Bar, figures: Sequence[float] = ()) -> None:
         strategy_id = self._by_symbol.get(symbol)
         hosted = self._desk.strategies.get(strategy_id) if strategy_id else None
         if strategy_id is None or hosted is None or hosted.timeframe != timeframe:
             return
         if hosted.swap_hash:
             self._swap(hosted)
-        view = BarView.of(symbol, timeframe, bar)
+        view = BarView.of(symbol, timeframe, bar, figures)
         signal = partial(_bar_signal, symbol, timeframe, bar)
         self._call(strategy_id, "on_bar", signal, self._desk.now_ns, view)
 
@@ -171,7 +171,7 @@ class Host:
         if strategy is None or callback not in self._subscribed[strategy_id]:
             return
         hosted = self._desk.strategies[strategy_id]
-        context = Context(self._desk, strategy_id, self._series_of(hosted))
+        context = Context(self._desk, strategy_id, self._series_of(hosted), self._core.catch_up)
         method: Callable[..., Wish] = getattr(strategy, callback)
         try:
             wish = method(*args, context)

@@ -11,6 +11,7 @@
                                  the account is opened when it is new, and named after the key by default
 ``POST transfer``                ``{"account", "amount", "asset"}``: deposit (+) or withdraw (-)
 ``POST fund``                    ``{"symbol", "rate"}``: settle funding now; ``rate`` is optional
+``POST past_funding``            ``{"symbol", "rates": [[ms, rate], ...]}``: settled before the opening
 ``POST open_interest``           ``{"symbol", "amount"}``: contracts held from now on; the past stays
 ``POST expire_algos``            ``{"account", "symbol"}``: its open algo orders there are EXPIRED
 ``POST expire_listen_key``       ``{"account"}``: its listen keys are past their hour
@@ -28,7 +29,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from contractdesk.exchange.faults import Cut, Fault, Freeze, Installed, decode_fault
+from contractdesk.exchange.faults import NS_PER_MS, Cut, Fault, Freeze, Installed, decode_fault
 from contractdesk.exchange.limits import AddressLimits, Quota
 from contractdesk.exchange.model import Refused, Transfer
 from contractdesk.exchange.server import Server
@@ -71,6 +72,11 @@ class FundWish(Struct, frozen=True):
     rate: Decimal | None = None
 
 
+class PastFundingWish(Struct, frozen=True):
+    symbol: str
+    rates: list[tuple[int, Decimal]]  # (time in ms, rate), ascending
+
+
 class InterestWish(Struct, frozen=True):
     symbol: str
     amount: Decimal
@@ -104,6 +110,7 @@ class Control:
             ("POST", "account", self._account),
             ("POST", "transfer", self._transfer),
             ("POST", "fund", self._fund),
+            ("POST", "past_funding", self._past_funding),
             ("POST", "open_interest", self._interest),
             ("POST", "expire_algos", self._expire_algos),
             ("POST", "expire_listen_key", self._expire),
@@ -186,6 +193,12 @@ class Control:
     async def _fund(self, request: web.Request) -> object:
         wish = await _body(request, FundWish)
         self._server.publish(self._server.exchange.levers.settle_funding(wish.symbol, wish.rate))
+        return {}
+
+    async def _past_funding(self, request: web.Request) -> object:
+        wish = await _body(request, PastFundingWish)
+        past = [(ms * NS_PER_MS, rate) for ms, rate in wish.rates]
+        self._server.exchange.levers.recall_funding(wish.symbol, past)
         return {}
 
     async def _interest(self, request: web.Request) -> object:

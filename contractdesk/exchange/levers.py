@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 from contractdesk.exchange.algos import Algos
 from contractdesk.exchange.clearing import Clearing
@@ -12,6 +13,7 @@ from contractdesk.exchange.floor import Floor
 from contractdesk.exchange.funding import FundingSchedule
 from contractdesk.exchange.market import Market, MarkTick, Message
 from contractdesk.exchange.open_interest import OpenInterest
+from contractdesk.exchange.rows import FundingRate
 from contractdesk.exchange.words import Reason, Refused
 
 
@@ -30,6 +32,7 @@ class Levers:
         conclude: Callable[[], None],
     ) -> None:
         self._floor = floor
+        self._opening_ns = floor.now_ns
         self._markets = markets
         self._schedules = schedules
         self._interest = interest
@@ -53,6 +56,20 @@ class Levers:
         self._clearing.review(symbol)
         self._conclude()
         return self._floor.drain()
+
+    def recall_funding(self, symbol: str, past: Sequence[tuple[int, Decimal]]) -> None:
+        """Let (time in ns, rate) be settlements from before the opening, when nobody held anything.
+
+        ValueError where they do not ascend, or do not all lie before what is known.
+        """
+        listing, settled = self._floor.listing(symbol), self._schedules[symbol].settled
+        known_ns = settled[0].ts_ns if settled else self._opening_ns
+        times = [ts_ns for ts_ns, _ in past]
+        if any(after <= before for before, after in pairwise([*times, known_ns])):
+            raise ValueError(f"settlements of the past ascend, and end before {known_ns}")
+        mark = self._floor.marks[listing.symbol].mark_price
+        rows = [FundingRate(symbol=symbol, rate=rate, mark_price=mark, ts_ns=ts_ns) for ts_ns, rate in past]
+        settled.extendleft(reversed(rows))
 
     def set_open_interest(self, symbol: str, amount: Decimal) -> None:
         """Make it ``amount`` from now on; ValueError where our accounts hold more."""

@@ -32,6 +32,7 @@ from contractdesk.storage.schema import DepthFlag, Kind, Series
 from contractdesk.storage.terms import Terms
 
 HOLE_S = 300.0
+STORED = "the store"  # what findings between sources and stored rows are told of
 _NUMBERED = (Kind.TRADES, Kind.AGG_TRADES)
 
 
@@ -53,22 +54,46 @@ class Checker:
 
     def check(self, name: str, rules: Rules, raws: Iterator[Raw]) -> Iterator[Verdict]:
         """The judged rows of a source, batch by batch; its findings are complete at the end."""
-        source = _SourceChecks(self._series, rules, Tally(name), self._hole_ns)
-        self._names.append(name)
+        source = self.open(name, rules)
         before = self.rows_read
         for raw in raws:
-            verdict = self._judge.judge(raw, source.duplicates(raw))
-            self._note_ids(verdict, rules)
-            self._refuse(verdict, source.tally, name)
-            source.see(verdict)
-            self._days |= set((source.times(verdict)[verdict.kept] // DAY_NS).tolist())
-            yield verdict
+            yield self.judge(source, raw)
         if self.rows_read == before:
             source.tally.add(FindingKind.NO_ROW, Severity.WARNING, f"it holds no {self._series}")
-        offset = source.finish()
+        self.close(source)
+
+    def open(self, name: str, rules: Rules, from_ns: int = 0) -> SourceChecks:
+        """A source whose rows are not at hand yet: ``judge`` them as they come, then ``close`` it.
+
+        A silence that begins at ``from_ns``, where it is given, is one as well.
+        """
+        self._names.append(name)
+        return SourceChecks(self._series, rules, Tally(name), self._hole_ns, from_ns)
+
+    def judge(self, source: SourceChecks, raw: Raw) -> Verdict:
+        """The next rows of the source that was opened last."""
+        verdict = self._judge.judge(raw, source.duplicates(raw))
+        self._note_ids(verdict, source.rules)
+        self._refuse(verdict, source.tally, source.name)
+        source.see(verdict)
+        self._days |= set((source.times(verdict)[verdict.kept] // DAY_NS).tolist())
+        return verdict
+
+    def close(self, source: SourceChecks, until_ns: int = 0) -> None:
+        """No more rows come, and the source was to have all of them up to ``until_ns``, where it is given."""
+        offset = source.finish(until_ns)
         if offset is not None:
-            self.offsets.append((name, offset))
+            self.offsets.append((source.name, offset))
         self._findings += source.tally.findings()
+
+    def know(self, ids: Ints | None, venue_ns: Ints) -> None:
+        """Rows that the store has already: what they hold is not missing between the sources."""
+        if STORED not in self._names:
+            self._names.append(STORED)
+        if ids is not None:
+            none = np.zeros(len(ids), dtype=np.int64)  # they are no rows of a source
+            self._ids.add(ids, none, venue_ns, self._names.index(STORED))
+        self._days |= set((venue_ns // DAY_NS).tolist())
 
     def findings(self) -> list[Finding]:
         """Of all sources; gaps and empty days are known at the end only."""
@@ -121,16 +146,20 @@ class Checker:
         ]
 
 
-class _SourceChecks:
+class SourceChecks:
     """What is checked along one source: the order of time, silences, clocks, chains of messages."""
 
-    def __init__(self, series: Series, rules: Rules, tally: Tally, hole_ns: int) -> None:
-        self._series, self._rules, self.tally = series, rules, tally
+    def __init__(self, series: Series, rules: Rules, tally: Tally, hole_ns: int, from_ns: int) -> None:
+        self._series, self.rules, self.tally = series, rules, tally
         self._hole_ns = hole_ns
-        self._latest = 0
+        self._latest = from_ns
         self._chain = 0  # the id that the next message must name
         self._clock = ClockWatch()
         self._ascending, self._scattered = IdRanges(), ScatteredIds()
+
+    @property
+    def name(self) -> str:
+        return self.tally.source
 
     def times(self, verdict: Verdict) -> Ints:
         times: Ints = verdict.raw.columns[self._series.shape.time]
@@ -143,7 +172,7 @@ class _SourceChecks:
         ids = raw.columns["trade_id"]
         sound = ~np.isin(raw.rows, [cell.row for cell in raw.corrupt])
         known = np.zeros(len(raw), dtype=bool)
-        if self._rules.ids_ascend:
+        if self.rules.ids_ascend:
             known[sound] = self._ascending.add(ids[sound], raw.rows[sound], ids[sound])
         else:
             known[sound] = self._scattered.add(ids[sound])
@@ -167,10 +196,12 @@ class _SourceChecks:
             self._clock.add(raw.rows[kept], venue[kept], local[kept])
         if self._series.kind is Kind.AGG_TRADES and "last_id" in raw.columns:
             self._within(verdict)
-        if self._rules.chained and self._series.kind is Kind.DEPTH:
+        if self.rules.chained and self._series.kind is Kind.DEPTH:
             self._links(verdict)
 
-    def finish(self) -> Offset | None:
+    def finish(self, until_ns: int = 0) -> Offset | None:
+        if until_ns - self._latest > self._hole_ns:
+            self._hole(self._latest, until_ns, 0)
         offset = self._clock.finish()
         for jump in self._clock.jumps:
             by = f"local - venue time leaps by {jump.by_ns / 1e6:+.0f} ms at row {jump.row}"
@@ -199,10 +230,14 @@ class _SourceChecks:
             )
         steps = np.diff(peaks)
         for at in np.flatnonzero((steps > self._hole_ns) & (peaks[:-1] > 0)).tolist():
-            silence = f"nothing for {steps[at] / NS_PER_S:.0f} s after {told_time(int(peaks[at]))}"
-            span = (int(peaks[at]), int(times[at]))
-            self.tally.add(FindingKind.HOLE, Severity.WARNING, silence, rows=(int(rows[at]),) * 2, times=span)
+            self._hole(int(peaks[at]), int(times[at]), int(rows[at]))
         self._latest = int(peaks[-1])
+
+    def _hole(self, after_ns: int, until_ns: int, row: int) -> None:
+        silence = f"nothing for {(until_ns - after_ns) / NS_PER_S:.0f} s after {told_time(after_ns)}"
+        self.tally.add(
+            FindingKind.HOLE, Severity.WARNING, silence, rows=(row, row), times=(after_ns, until_ns)
+        )
 
     def _within(self, verdict: Verdict) -> None:
         """The prints within the aggregates: each one's first follows the last of the one before."""
@@ -259,4 +294,4 @@ def _tally_refused(verdict: Verdict, tally: Tally, lines: list[Corrupt]) -> None
 
 def _told_gap(gap: Gap) -> str:
     missing = f"{gap.first} is" if gap.missing == 1 else f"{gap.first} to {gap.last} ({gap.missing}) are"
-    return f"{missing} missing before row {gap.row}"
+    return f"{missing} missing before {f'row {gap.row}' if gap.row else told_time(gap.ns)}"

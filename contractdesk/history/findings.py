@@ -35,6 +35,7 @@ class FindingKind(Enum):
     UNAGGREGATED = "prints outside the aggregates"
     NO_ROW = "no row"
     LEFT_OUT = "left out"
+    STORED_BEFORE = "stored before"
     TORN_END = "torn end"
     INFERRED_TERMS = "inferred terms"
 
@@ -74,7 +75,7 @@ class Tally:
     """Gathers the findings of one source, kind by kind."""
 
     def __init__(self, source: str) -> None:
-        self._source = source
+        self.source = source
         self._found: dict[tuple[FindingKind, Severity], Finding] = {}
 
     def add(
@@ -92,7 +93,7 @@ class Tally:
         self._found[kind, severity] = Finding(
             kind=kind,
             severity=severity,
-            source=self._source,
+            source=self.source,
             count=count + (known.count if known else 0),
             first_row=_least(known.first_row if known else 0, rows[0]),
             last_row=max(known.last_row if known else 0, rows[1]),

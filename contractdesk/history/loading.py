@@ -144,4 +144,4 @@ def _instead(home: Path, series: Series) -> str:
     ]
     if other:
         return f"there are {', '.join(each.value for each in other)}"
-    return "use contractdesk import"
+    return "use contractdesk fetch, or contractdesk import"

@@ -74,6 +74,7 @@ from contractdesk.replay.walk_layout import (
     TRADED,
 )
 
+MOST_LAGGING = 15  # bars that may be told before what they were made of
 BEFORE_NS = 24 * 3600 * 10**9  # so far back of the start, funding is known
 
 
@@ -145,8 +146,11 @@ class Replay:
         engine = Engine(self._config(), classes)
         self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
         self._engine = engine
-        self._refused = 0
+        self._refused: Refused | None = None  # the last one that was taken
         self._refusals = engine.refusals
+        self._lagging = 0
+        if not every:
+            engine.leave_for_later(self._teller.passed)
 
     def _config(self) -> EngineConfig:
         setup = self._setup
@@ -218,12 +222,12 @@ class Replay:
     def _set_bands(self, horizon: Horizon) -> None:
         rows, markets = self._tape.rows, self._engine.view.symbols
         sizes = [markets[terms.symbol].position.size for terms in self._setup.instruments]
-        several = sum(bool(size) for size in sizes) > 1
+        several = self._count > 1 and any(sizes)  # then whose mark came when, dates the peaks
         for place, terms in enumerate(self._setup.instruments):
             at, size = place * FIELDS, sizes[place]
             rows[at + MARK_LOW], rows[at + MARK_HIGH] = horizon.bands[terms.symbol]
             side = (size > 0) - (size < 0)
-            rows[at + SIDE] = KEEP_ALL if several and size else side
+            rows[at + SIDE] = KEEP_ALL if several else side
 
     def _next_ns(self) -> int:
         """The next moment that is no trade's and no mark's."""
@@ -264,7 +268,9 @@ class Replay:
     def _close_bars(self, now_ns: int) -> None:
         open_ns = self._bar_ns - self._step_ns
         self._bar_ns += self._step_ns
-        self._tell()
+        if self._lagging >= MOST_LAGGING:
+            self._tell()
+        self._lagging += 1
         closes = []
         for place, terms in enumerate(self._setup.instruments):
             row = self._tape.close_bar(place)
@@ -295,6 +301,7 @@ class Replay:
             marks[place] = int(rows[place * FIELDS + TRADED])
 
     def _tell(self) -> None:
+        self._lagging = 0
         passed = self._teller.passed()
         if passed is not None:
             self._feed(passed)
@@ -309,10 +316,9 @@ class Replay:
         if commands:
             self._send(commands, event.ts_ns)
         refusals = self._refusals
-        if refusals and refusals[-1].intent_id > self._refused:
-            new = [refused for refused in refusals if refused.intent_id > self._refused]
-            self.outcome.refusals += new
-            self._refused = new[-1].intent_id
+        if refusals and refusals[-1] is not self._refused:
+            self.outcome.refusals += _after(refusals, self._refused)
+            self._refused = refusals[-1]
 
     def _send(self, commands: list[Command], now_ns: int) -> None:
         for command in commands:
@@ -395,3 +401,9 @@ class Replay:
                 heard_ns,
                 OpenInterestRead(ts_ns=heard_ns, symbol=symbol, amount=read.amount, venue_ns=read.ts_ns),
             )
+
+
+def _after(refusals: list[Refused], last: Refused | None) -> list[Refused]:
+    """Those behind ``last``; not by their numbers: a wish that waits is refused after later ones."""
+    place = next((at for at in reversed(range(len(refusals))) if refusals[at] is last), -1)
+    return refusals[place + 1 :]

@@ -47,6 +47,7 @@ class Later(Struct, frozen=True):
     newest_ns: int
     key: float  # at least the K of each
     samples: Callable[[], Iterable[Sample]]
+    same: object = None  # of two with the same one, the later says all that both say; None: of no other
 
 
 class Breaker(Struct, kw_only=True):
@@ -59,6 +60,7 @@ class Breaker(Struct, kw_only=True):
     profit: Decimal = ZERO  # now
     equity: Decimal = ZERO
     later: list[Any] = field(default_factory=list)  # Sample or Later: after ``samples``, oldest first
+    older: list[Any] = field(default_factory=list)  # Later, before the window: made for another one only
     top: float = -math.inf  # at least the largest K of ``peaks`` and ``later``
     reason: str = ""  # not empty: it has tripped, and is latched until a person resets it
     resume_too: bool = False  # latched, and something else stopped the desk that only resume() ends
@@ -75,7 +77,8 @@ class Breaker(Struct, kw_only=True):
 
     def reset(self) -> None:
         """Unlatch, and begin anew: what was lost before does not count again."""
-        self.samples, self.peaks, self.later, self.reason, self.resume_too = [], [], [], "", False
+        self.samples, self.peaks, self.later, self.older = [], [], [], []
+        self.reason, self.resume_too = "", False
         self.top = -math.inf
 
     def defer(self, later: Later, drop: Decimal, window_ns: int) -> None:
@@ -90,13 +93,20 @@ class Breaker(Struct, kw_only=True):
         if not self.later:
             return
         later, self.later = self.later, []
-        old_ns = later[-1].newest_ns - LONGEST_NS
+        newest_ns = later[-1].newest_ns
+        self.older += [each for each in later if each.newest_ns < newest_ns - self.window_ns]
+        self.older = [each for each in self.older if each.newest_ns >= newest_ns - LONGEST_NS]
         for each in later:
-            if each.newest_ns < old_ns:
-                continue
+            if each.newest_ns < newest_ns - self.window_ns:
+                continue  # only another window could ask for them
             for sample in each.samples():
                 self.profit, self.equity = sample.profit, sample.equity
                 self._take(sample, self.drop, self.window_ns)
+
+    def make_all(self) -> None:
+        """Leave nothing for later: what remains is plain samples."""
+        self.settle()
+        self._remember()
 
     def tighten(self) -> None:
         """Let ``top`` be of this window's samples alone."""
@@ -140,12 +150,21 @@ class Breaker(Struct, kw_only=True):
 
     def _retune(self, drop: Decimal, window_ns: int, ts_ns: int) -> None:
         """Another ``drop`` has other K, another window other samples."""
+        self._remember()
         self.drop, self.window_ns, self.peaks = drop, window_ns, []
         for sample in self.samples[_first(self.samples, ts_ns - window_ns) :]:
             self._push(sample)
         self.tighten()
 
+    def _remember(self) -> None:
+        if self.older:
+            made = [sample for each in self.older for sample in each.samples()]
+            self.samples, self.older = sorted([*made, *self.samples], key=_time), []
+
     def _leave(self, later: Later) -> None:
+        if later.same is not None and self.later and self.later[-1].same is later.same:
+            self.later[-1] = later
+            return
         self.later.append(later)
         self.top = max(self.top, later.key)
         if len(self.later) >= MOST_LATER:

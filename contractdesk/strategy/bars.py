@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from contractdesk.domain.market import Bar, timeframe_ns
+from contractdesk.domain.market import Bar, as_floats, timeframe_ns
 from contractdesk.strategy.bar_builder import BarBuilder
 from contractdesk.strategy.indicators import Indicator
 from contractdesk.strategy.running import NAN, Running
@@ -60,7 +60,7 @@ class Bars(Struct, frozen=True):
     @classmethod
     def of(cls, bars: Iterable[Bar]) -> Self:
         rows = list(bars)
-        table = np.array([_row(bar) for bar in rows], dtype=np.float64).reshape(-1, 5).T.copy()
+        table = np.array([as_floats(bar) for bar in rows], dtype=np.float64).reshape(-1, 5).T.copy()
         return cls(np.array([bar.open_ns for bar in rows], dtype=np.int64), *table)
 
 
@@ -92,6 +92,7 @@ class BarSeries:
         self._open_ns = np.zeros(2 * capacity, dtype=np.int64)
         self._columns = np.zeros((5, 2 * capacity), dtype=np.float64)
         self._bars: list[Bar] = []  # exact, in the same rows
+        self.figures: tuple[float, ...] = ()  # of the last bar: open, high, low, close, volume
         self._running: dict[Indicator, tuple[Running, Floats]] = {}
 
     def __len__(self) -> int:
@@ -219,7 +220,7 @@ class BarSeries:
             self._slide()
         row = self._end
         self._open_ns[row] = bar.open_ns
-        figures = _row(bar)
+        self.figures = figures = as_floats(bar)
         self._columns[:, row] = figures
         self._bars.append(bar)
         self._end += 1
@@ -248,7 +249,3 @@ class BarSeries:
             end = self._start + int(np.searchsorted(opens, before, side="left"))
         start = max(self._start, end - n)
         return slice(start, end), n - (end - start)
-
-
-def _row(bar: Bar) -> tuple[float, float, float, float, float]:
-    return float(bar.open), float(bar.high), float(bar.low), float(bar.close), float(bar.volume)

@@ -21,7 +21,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Intent, Refused
-from contractdesk.domain.market import Bar, timeframe_ns
+from contractdesk.domain.market import Bar, as_floats, timeframe_ns
 from contractdesk.domain.orders import Order, OrderRole, Side
 from contractdesk.domain.position import Position
 from contractdesk.domain.views import DeskView, SymbolView
@@ -56,17 +56,19 @@ class BarView(Struct, frozen=True, kw_only=True):
     exact: Bar
 
     @classmethod
-    def of(cls, symbol: str, timeframe: str, bar: Bar) -> Self:
+    def of(cls, symbol: str, timeframe: str, bar: Bar, figures: Sequence[float] = ()) -> Self:
+        """``figures`` are the bar's prices and volume as floats, where somebody has them already."""
+        opened, high, low, close, volume = figures or as_floats(bar)
         return cls(
             symbol=symbol,
             timeframe=timeframe,
             open_ns=bar.open_ns,
             close_ns=bar.open_ns + timeframe_ns(timeframe),
-            open=float(bar.open),
-            high=float(bar.high),
-            low=float(bar.low),
-            close=float(bar.close),
-            volume=float(bar.volume),
+            open=opened,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
             exact=bar,
         )
 
@@ -74,17 +76,33 @@ class BarView(Struct, frozen=True, kw_only=True):
 class Context:
     """What a callback may read: made for one callback, valid only during it."""
 
-    __slots__ = ("_series", "strategy_id", "view")
+    __slots__ = ("_catch_up", "_series", "_view", "strategy_id")
 
-    def __init__(self, view: DeskView, strategy_id: str, series: Callable[[str], BarSeries]) -> None:
-        """``series`` gives the bars of a symbol in the strategy's timeframe."""
-        self.view = view
+    def __init__(
+        self,
+        view: DeskView,
+        strategy_id: str,
+        series: Callable[[str], BarSeries],
+        catch_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``series`` gives the bars of a symbol in the strategy's timeframe.
+
+        ``catch_up`` is called before anybody looks at the market's present state.
+        """
         self.strategy_id = strategy_id
+        self._view = view
         self._series = series
+        self._catch_up = catch_up
+
+    @property
+    def view(self) -> DeskView:
+        """The whole desk, now."""
+        self._catch_up()
+        return self._view
 
     @property
     def now_ns(self) -> int:
-        return self.view.now_ns
+        return self._view.now_ns
 
     def symbol(self, symbol: str) -> SymbolView:
         """Book, mark, funding and position of one symbol; ConfigError where the desk has it not."""
@@ -106,13 +124,15 @@ class Context:
         return self._series(symbol).value(indicator, ago)
 
     def position(self, symbol: str) -> Position:
-        return self.symbol(symbol).position
+        """Ours, as it is booked: it does not depend on where the market is."""
+        known = self._view.symbols.get(symbol)
+        return self.symbol(symbol).position if known is None else known.position
 
     def entries(self, symbol: str) -> tuple[Order, ...]:
         """This strategy's own entries that may still fill, in-flight and unknown ones included."""
         return tuple(
             order
-            for order in self.view.orders(symbol)
+            for order in self._view.orders(symbol)
             if order.request.role is OrderRole.ENTRY and order.request.strategy_id == self.strategy_id
         )
 

@@ -123,14 +123,24 @@ class RestClient:
     """Sends requests of one account; create it on the loop that uses it."""
 
     def __init__(
-        self, exchange: Any, dialect: Dialect, queue: RequestQueue, clock: Clock, retries: Backoff
+        self,
+        exchange: Any,
+        dialect: Dialect,
+        queue: RequestQueue,
+        clock: Clock,
+        retries: Backoff,
+        read_limit_s: float = READ_LIMIT_S,
     ) -> None:
-        """``exchange`` has been through ``prepare_client``; ``retries`` is for reads and repeatables."""
+        """``exchange`` has been through ``prepare_client``; ``retries`` is for reads and repeatables.
+
+        ``read_limit_s`` bounds a read with its waiting and its repetitions.
+        """
         self._exchange = exchange
         self._dialect = dialect
         self._queue = queue
         self._clock = clock
         self._retries = retries
+        self._read_limit_s = read_limit_s
 
     async def call(
         self,
@@ -149,10 +159,10 @@ class RestClient:
         if endpoint.effect is not Effect.READ:
             return await self._persist(endpoint, params, priority, weight, patience_s)
         try:
-            async with asyncio.timeout(READ_LIMIT_S):
+            async with asyncio.timeout(self._read_limit_s):
                 return await self._persist(endpoint, params, priority, weight, patience_s)
         except TimeoutError:
-            raise VenueUnreachable(f"{endpoint.name}: no answer within {READ_LIMIT_S:g} s") from None
+            raise VenueUnreachable(f"{endpoint.name}: no answer within {self._read_limit_s:g} s") from None
 
     async def close(self) -> None:
         """End the HTTP session."""

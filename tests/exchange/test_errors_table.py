@@ -24,6 +24,7 @@ ALGO = {
     "workingType": "MARK_PRICE",
 }
 ORDER, ALGOS = "/fapi/v1/order", "/fapi/v1/algoOrder"
+TRADES, INTEREST = "/fapi/v1/aggTrades", "/futures/data/openInterestHist"
 
 ROWS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("a conditional type on the order endpoint", "POST", ORDER, {**AT, "type": "STOP_MARKET"}, -4120),
@@ -57,6 +58,15 @@ ROWS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("a stop without a trigger", "POST", ALGOS, {**ALGO, "triggerPrice": ""}, -1102),
     ("cancel of an unknown stop", "DELETE", ALGOS, {"algoId": 7}, -2011),
     ("query of an unknown stop", "GET", ALGOS, {"algoId": 7}, -2013),
+    ("trades by id and by time", "GET", TRADES, {"symbol": SYMBOL, "fromId": 1, "startTime": 1}, -1128),
+    (
+        "trades of over an hour",
+        "GET",
+        TRADES,
+        {"symbol": SYMBOL, "startTime": 0, "endTime": 3_600_001},
+        -1127,
+    ),
+    ("old open interest", "GET", INTEREST, {"symbol": SYMBOL, "period": "5m", "startTime": 0}, -1130),
     ("leverage beyond the brackets", "POST", "/fapi/v1/leverage", {"symbol": SYMBOL, "leverage": 200}, -4028),
     (
         "the margin type it already has",

@@ -60,3 +60,21 @@ async def test_open_algo_orders_expire_and_their_owner_hears_of_it(ann: Client, 
     (row,) = accounts[ann.account.key]["algo_orders"]
     assert (row["status"], row["closed_ns"] > 0) == ("EXPIRED", True)
     assert len(accounts[bob.account.key]["open_algo_orders"]) == 1
+
+
+@on_exchange(quiet_exchange)
+async def test_settlements_of_the_past_are_told_and_nobody_paid_them(ann: Client, bob: Client) -> None:
+    past = [[1_600_000_000_000, "0.0001"], [1_600_028_800_000, "-0.0002"]]
+    await ann.control("POST", "past_funding", {"symbol": SYMBOL, "rates": past})
+    await ann.control("POST", "past_funding", {"symbol": SYMBOL, "rates": [[1_500_000_000_000, "0.0003"]]})
+    _, rows = await ann.public("/fapi/v1/fundingRate", symbol=SYMBOL)
+    assert [(row["fundingTime"], Decimal(row["fundingRate"])) for row in rows] == [
+        (1_500_000_000_000, Decimal("0.0003")),
+        *((ms, Decimal(rate)) for ms, rate in past),
+    ]
+    account = (await ann.control("GET", "state"))["accounts"][ann.account.key]
+    assert {entry["kind"] for entry in account["ledger"]} == {"TRANSFER"}
+    for bad in (past[:1], past[::-1], [[4_000_000_000_000, "0"]]):
+        wish = {"symbol": SYMBOL, "rates": bad}
+        async with ann.http.post(f"{ann.venue.url}/control/past_funding", json=wish) as answer:
+            assert answer.status == 400

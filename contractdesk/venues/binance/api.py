@@ -8,6 +8,7 @@ All raise VenueError; what each kind asks of the caller stands in ``contractdesk
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +32,7 @@ PAGE = 1_000  # rows: the most that the venue's lists hold
 DEPTH_LEVELS = 1_000
 CLOCK_SAMPLES = 5
 MAX_PAGES = 20
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class BinanceApi:
@@ -83,14 +85,19 @@ class BinanceApi:
         reply = await self._send(at.OPEN_INTEREST, {"symbol": symbol}, Priority.DATA)
         return read(reply, rows.OpenInterestRow)
 
-    async def open_interest_history(self, symbol: str, limit: int) -> list[rows.OpenInterestPastRow]:
-        """The last ``limit`` rows of five minutes, in contracts, ascending; at most 500."""
-        return await self._open_interest_history({"symbol": symbol}, limit)
+    async def open_interest_history(
+        self, symbol: str, limit: int, span: Mapping[str, str] = NOTHING
+    ) -> list[rows.OpenInterestPastRow]:
+        """The last ``limit`` rows of five minutes, in contracts, ascending; at most 500.
+
+        ``span``: startTime and endTime, if any.
+        """
+        return await self._open_interest_history({"symbol": symbol, **span}, limit)
 
     async def _open_interest_history(
-        self, named: Mapping[str, str], limit: int
+        self, asked: Mapping[str, str], limit: int
     ) -> list[rows.OpenInterestPastRow]:
-        params = {**named, "period": "5m", "limit": str(limit)}
+        params = {**asked, "period": "5m", "limit": str(limit)}
         reply = await self._send(at.OPEN_INTEREST_HISTORY, params, Priority.DATA)
         return read(reply, list[rows.OpenInterestPastRow])
 

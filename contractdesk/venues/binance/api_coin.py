@@ -7,10 +7,11 @@ https://developers.binance.com/docs/derivatives/coin-margined-futures
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from contractdesk.venues.binance import endpoints as at
 from contractdesk.venues.binance import rows
-from contractdesk.venues.binance.api import BinanceApi, read
+from contractdesk.venues.binance.api import NOTHING, BinanceApi, read
 from contractdesk.venues.limits import Priority
 
 PERPETUAL = "_PERP"  # how its perpetuals' symbols end; before it stands the pair
@@ -19,12 +20,14 @@ PERPETUAL = "_PERP"  # how its perpetuals' symbols end; before it stands the pai
 class CoinApi(BinanceApi):
     """One account's REST face at COIN-M."""
 
-    async def open_interest_history(self, symbol: str, limit: int) -> list[rows.OpenInterestPastRow]:
+    async def open_interest_history(
+        self, symbol: str, limit: int, span: Mapping[str, str] = NOTHING
+    ) -> list[rows.OpenInterestPastRow]:
         """See ``BinanceApi``. By pair and contract type: none for a delivery contract, whose type changes."""
         if not symbol.endswith(PERPETUAL):
             return []
         named = {"pair": symbol.removesuffix(PERPETUAL), "contractType": "PERPETUAL"}
-        return await self._open_interest_history(named, limit)
+        return await self._open_interest_history({**named, **span}, limit)
 
     async def mark_time_ms(self, symbol: str) -> int:
         """See ``BinanceApi``: a list of one."""

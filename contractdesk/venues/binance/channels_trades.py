@@ -99,7 +99,7 @@ class TradeChannel:
                 price=row.p,
                 size=row.q,
                 maker_bought=row.m,
-                time_ms=row.T,
+                time_ms=row.time_ms,
                 ts_ns=ts_ns,
             )
         except ValueError as unfit:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from contractdesk.clock import Clock
 from contractdesk.domain.events import VenueSilenced
 from contractdesk.venues.backoff import Backoff
@@ -19,13 +21,24 @@ from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.product import COINM, USDM, Product
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.limits import Limiter, Quota, RequestQueue
-from contractdesk.venues.rest import RestClient, prepare_client
+from contractdesk.venues.rest import READ_LIMIT_S, RestClient, prepare_client
 from contractdesk.venues.server_clock import ServerClock
 
 REQUEST_TIMEOUT_S = 5.0
-RETRY_BASE_S, RETRY_CAP_S, RETRIES = 0.1, 2.0, 4
 _APIS = {USDM.name: BinanceApi, COINM.name: CoinApi}
 Unify = Callable[[object], str]  # a raw exchangeInfo row -> ccxt's unified symbol
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How often a read is repeated, after how long, and when nobody wants its answer any more."""
+
+    retry_base_s: float
+    retry_cap_s: float
+    retries: int
+    read_limit_s: float
+
+
+IN_A_HURRY = Patience(retry_base_s=0.1, retry_cap_s=2.0, retries=4, read_limit_s=READ_LIMIT_S)  # a desk
 
 
 async def connect(
@@ -36,6 +49,7 @@ async def connect(
     emit: Emit,
     random: Callable[[], float],
     quota: Quota | None = None,
+    patience: Patience = IN_A_HURRY,
 ) -> tuple[BinanceApi, Unify]:
     """The account's API, nothing sent yet; close its ``client`` when done."""
     ccxt: Any = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # 0.8 s of CPU
@@ -49,8 +63,10 @@ async def connect(
         emit(VenueSilenced(ts_ns=clock.now_ns(), status=status, until_ns=until_ns))
 
     queue = RequestQueue(Limiter(quota or Quota()), clock, server_clock.now_ns, silenced)
-    retries = Backoff(base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, random=random, attempts=RETRIES)
-    client = RestClient(exchange, BinanceDialect(), queue, clock, retries)
+    retries = Backoff(
+        base_s=patience.retry_base_s, cap_s=patience.retry_cap_s, random=random, attempts=patience.retries
+    )
+    client = RestClient(exchange, BinanceDialect(), queue, clock, retries, patience.read_limit_s)
 
     def unify(row: object) -> str:
         return str(exchange.parse_market(row)["symbol"])

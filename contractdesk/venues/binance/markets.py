@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
 
 from contractdesk.domain.instrument import ContractKind, Instrument, MarginTier
-from contractdesk.errors import VenueProtocolError
+from contractdesk.errors import UnknownSymbol, VenueProtocolError
 from contractdesk.venues.binance import rows
 
 MAKER_FEE, TAKER_FEE = Decimal("0.0002"), Decimal("0.0005")  # regular user; replaced by the account's own
@@ -17,6 +18,26 @@ NO_CAP = Decimal(10) ** 15
 
 _info = msgspec.json.Decoder(rows.ExchangeInfo, strict=False)
 _row = msgspec.json.Decoder(rows.SymbolRow, strict=False)
+
+
+class Listing:
+    """The contracts that the venue lists, under both names; changed in place."""
+
+    def __init__(self) -> None:
+        self.unified: dict[str, Instrument] = {}
+        self.venues: dict[str, Instrument] = {}
+
+    def put(self, instrument: Instrument) -> None:
+        self.unified[instrument.symbol] = self.venues[instrument.venue_symbol] = instrument
+
+    def find(self, symbol: str) -> Instrument:
+        """By ccxt's or the venue's own name; ``UnknownSymbol`` with near matches."""
+        found = self.unified.get(symbol) or self.venues.get(symbol.upper())
+        if found is not None:
+            return found
+        near = difflib.get_close_matches(symbol.upper(), [*self.unified, *self.venues], n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UnknownSymbol(f"binance lists no contract {symbol!r}{hint}")
 
 
 def read_instruments(

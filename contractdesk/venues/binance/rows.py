@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 ZERO = Decimal(0)
 COIN_MARGIN_TYPES = {"cross": "CROSSED", "isolated": "ISOLATED"}  # COIN-M's word: what is set
@@ -96,8 +96,10 @@ class AggTradeRow(Struct):
     a: int  # id
     p: Decimal
     q: Decimal
-    T: int
+    time_ms: int = field(name="T")
     m: bool  # the buyer was the maker
+    first: int = field(name="f", default=0)  # of the prints that it is made of
+    last: int = field(name="l", default=0)
 
 
 class FundingRow(Struct, rename="camel"):

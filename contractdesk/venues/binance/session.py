@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from contractdesk.clock import Clock
-from contractdesk.domain.instrument import Instrument
 from contractdesk.venues.backoff import Backoff
 from contractdesk.venues.base import Emit
 from contractdesk.venues.binance.account_feed import AccountFeed
@@ -17,21 +16,11 @@ from contractdesk.venues.binance.connect import Unify
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
 from contractdesk.venues.binance.market_streams import MarketStreams
+from contractdesk.venues.binance.markets import Listing
 from contractdesk.venues.binance.product import Product
 from contractdesk.venues.streams import StreamTimes
 
 RECONNECT_BASE_S, RECONNECT_CAP_S = 0.2, 15.0
-
-
-class Listing:
-    """The contracts that the venue lists, under both names; changed in place."""
-
-    def __init__(self) -> None:
-        self.unified: dict[str, Instrument] = {}
-        self.venues: dict[str, Instrument] = {}
-
-    def put(self, instrument: Instrument) -> None:
-        self.unified[instrument.symbol] = self.venues[instrument.venue_symbol] = instrument
 
 
 class Private(Struct, frozen=True):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import difflib
 import logging
 import random
 from collections.abc import Mapping
@@ -38,7 +37,6 @@ from contractdesk.domain.orders import OrderRequest
 from contractdesk.errors import (
     ContractdeskError,
     CredentialsError,
-    UnknownSymbol,
     VenueError,
     VenueRejected,
     VenueUnreachable,
@@ -51,10 +49,10 @@ from contractdesk.venues.binance.connect import connect
 from contractdesk.venues.binance.dialect import BAD_KEY
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
-from contractdesk.venues.binance.markets import read_instruments
+from contractdesk.venues.binance.markets import Listing, read_instruments
 from contractdesk.venues.binance.orders import Submitted, cannot_amend
 from contractdesk.venues.binance.product import USDM, Product
-from contractdesk.venues.binance.session import Listing, Private, Session, assemble
+from contractdesk.venues.binance.session import Private, Session, assemble
 from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
 from contractdesk.venues.limits import Quota
@@ -198,14 +196,7 @@ class BinanceVenue:
 
     def resolve(self, symbol: str) -> Instrument:
         """See ``Venue.resolve``."""
-        listing = self._listing
-        found = listing.unified.get(symbol) or listing.venues.get(symbol.upper())
-        if found is not None:
-            return found
-        names = [*listing.unified, *listing.venues]
-        near = difflib.get_close_matches(symbol.upper(), names, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UnknownSymbol(f"binance lists no contract {symbol!r}{hint}")
+        return self._listing.find(symbol)
 
     async def preflight(self) -> tuple[Check, ...]:
         """See ``Venue.preflight``."""

@@ -20,6 +20,8 @@ MESSAGES: dict[int, str] = {
     -1120: "Invalid interval.",
     -1121: "Invalid symbol.",
     -1125: "This listenKey does not exist.",
+    -1127: "More than {} hours between startTime and endTime.",
+    -1128: "Combination of optional parameters invalid.",
     -2007: "Invalid callBack rate.",
     -2011: "Unknown order sent.",
     -2013: "Order does not exist.",

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.wire.binance import market
 from contractdesk.exchange.wire.binance.api import Call, Endpoint, Endpoints
-from contractdesk.exchange.wire.binance.errors import ApiError
+from contractdesk.exchange.wire.binance.errors import MESSAGES, ApiError
 from contractdesk.exchange.wire.binance.params import Params
 from contractdesk.exchange.wire.binance.product import COINM, PERPETUAL, pair_of
 from contractdesk.exchange.wire.binance.streams import INTERVALS_S
 from contractdesk.exchange.wire.binance.text import Json
 
 DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
+NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
-DAY_NS = 86_400 * NS_PER_S
+HOUR_NS = 3_600 * NS_PER_S
+DAY_NS = 24 * HOUR_NS
+INTEREST_DAYS = 30  # for so long open interest is told
 HISTORY_PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
 
 
@@ -53,13 +56,16 @@ def trades(call: Call) -> list[Json]:
 
 
 def agg_trades(call: Call) -> list[Json]:
-    listing = call.listing()
+    """By id or by time, never by both; no longer stretch of time than an hour."""
+    listing, from_id = call.listing(), call.params.integer("fromId")
+    start_ns, end_ns = call.since_ns(), call.until_ns()
+    if from_id is not None and (start_ns is not None or end_ns is not None):
+        raise ApiError(-1128)
+    if start_ns is not None and end_ns is not None and end_ns - start_ns > HOUR_NS + NS_PER_MS:
+        raise ApiError(-1127, MESSAGES[-1127].format(1))
+    limit = call.params.limit(500, 1_000)
     rows = call.exchange.agg_trades(
-        listing.symbol,
-        from_id=call.params.integer("fromId"),
-        start_ns=call.since_ns(),
-        end_ns=call.until_ns(),
-        limit=call.params.limit(500, 1_000),
+        listing.symbol, from_id=from_id, start_ns=start_ns, end_ns=end_ns, limit=limit
     )
     return [market.agg_row(row, listing.instrument, call.face) for row in rows]
 
@@ -122,10 +128,13 @@ def open_interest_history(call: Call) -> list[Json]:
     period = call.params.need("period")
     if period not in HISTORY_PERIODS:
         raise ApiError(-1130, "Data sent for parameter 'period' is not valid.")
+    start_ns = call.since_ns()
+    if start_ns is not None and start_ns < call.now_ns - INTEREST_DAYS * DAY_NS:
+        raise ApiError(-1130, "parameter 'startTime' is invalid.")
     rows = call.exchange.open_interest_history(
         listing.symbol,
         INTERVALS_S[period] * NS_PER_S,
-        start_ns=call.since_ns(),
+        start_ns=start_ns,
         end_ns=call.until_ns(),
         limit=call.params.limit(30, 500),
     )
