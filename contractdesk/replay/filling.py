@@ -127,7 +127,8 @@ class Filling:
     def _fill_at(self, order: Standing, fillable: int, price: int) -> None:
         if order.ticks:  # a limit that takes: never beyond it
             price = min(price, order.ticks) if order.side is Side.BUY else max(price, order.ticks)
-        self._floor.against[order.client_id] = order.side.sign * (price - ticks)
+        against = order.side.sign * (price - self._books.marks[order.place])
+        self._floor.against[order.client_id] = against
         self._fill(order, fillable, price, Liquidity.TAKER)
         if order.left:
             self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
