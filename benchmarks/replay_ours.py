@@ -173,11 +173,10 @@ def main() -> int:
     for fill in outcome.fills:
         lots, ticks = int(fill.signed_size / TERMS.lot_size), int(fill.price / TERMS.tick_size)
         account.add((fill.venue_ns, lots, ticks), fill.client_id)
-    last = next(row[1] for row in reversed(outcome.closes) if row[1])
-    account.report(_name(options), outcome.trades, outcome.last_ticks[0] or last, watch.read())
+    account.report(_name(options), outcome.trades, outcome.last_ticks[0], watch.read())
     told = {
         "wakes": outcome.wakes,
-        "engine_s": outcome.engine_s,
+        "bars": len(outcome.closes),
         "entries": sum(type(command).__name__ == "SubmitOrder" for _, command in outcome.commands),
         "refusals": [[row.ts_ns, row.rule, row.found, row.limit] for row in outcome.refusals],
         "equity": float(result.equity["equity"].iloc[-1]) - float(result.setup.balance),

@@ -104,6 +104,8 @@ class Outcome(Struct, kw_only=True):
     reports: list[OrderEvent] = field(default_factory=list)  # the venue's on orders, as it made them
     seen: dict[str, Decimal | None] = field(default_factory=dict)  # last price at sending, by client id
     against: dict[str, int] = field(default_factory=dict)  # ticks by which taking orders were charged
+    last_ticks: list[int] = field(default_factory=list)  # of each contract's last trade; 0: none
+    trades: int = 0  # of the recording
     events: int = 0  # that the engine has handled
     wakes: int = 0  # moments at which it had to
 
@@ -190,7 +192,8 @@ class Replay:
         self.outcome.end_ns = end_ns
         closes.append((max(end_ns, closes[-1][0]) if closes else end_ns, *self._books.marks))
         self.outcome.against = self._matching.against
-        self.outcome.events = self._engine.events_handled
+        self.outcome.events, self.outcome.trades = self._engine.events_handled, tape.trades
+        self.outcome.last_ticks = tape.rows[TRADED::FIELDS].tolist()
         return self.outcome
 
     def _steps(self) -> dict[int, Callable[[], None]]:
