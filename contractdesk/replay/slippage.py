@@ -10,7 +10,7 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument
 from contractdesk.replay.columns import stamps
 from contractdesk.replay.orders import Sent, last_triggers
-from contractdesk.replay.runner import Outcome
+from contractdesk.replay.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
