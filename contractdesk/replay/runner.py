@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from contractdesk.domain.account import PositionMode
 from contractdesk.domain.commands import (
@@ -43,7 +43,6 @@ from contractdesk.domain.events import (
     SymbolReady,
     TimePassed,
 )
-from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Refused
 from contractdesk.engine.engine import Engine, EngineConfig
 from contractdesk.engine.passing import Horizon
@@ -51,6 +50,7 @@ from contractdesk.errors import ConfigError
 from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
 from contractdesk.replay.matching import Matching
+from contractdesk.replay.outcome import Outcome
 from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, STRATEGY_IDS, Setup
 from contractdesk.replay.tape import Tape
 from contractdesk.replay.telling import Teller
@@ -86,28 +86,6 @@ class Settlement(Struct, frozen=True):
 
 
 Item = Command | Event | Settlement
-
-
-class Outcome(Struct, kw_only=True):
-    """What a run has left; times are UTC ns."""
-
-    setup: Setup
-    engine: Engine
-    start_ns: int
-    end_ns: int
-    fills: list[Fill] = field(default_factory=list)
-    payments: list[FundingPaid] = field(default_factory=list)
-    refusals: list[Refused] = field(default_factory=list)
-    notices: list[tuple[int, Notify]] = field(default_factory=list)  # and when
-    commands: list[tuple[int, Command]] = field(default_factory=list)  # all but notices, and when
-    closes: list[tuple[int, ...]] = field(default_factory=list)  # (ts_ns, ticks of each contract; 0 unknown)
-    reports: list[OrderEvent] = field(default_factory=list)  # the venue's on orders, as it made them
-    seen: dict[str, Decimal | None] = field(default_factory=dict)  # last price at sending, by client id
-    against: dict[str, int] = field(default_factory=dict)  # ticks by which taking orders were charged
-    last_ticks: list[int] = field(default_factory=list)  # of each contract's last trade; 0: none
-    trades: int = 0  # of the recording
-    events: int = 0  # that the engine has handled
-    wakes: int = 0  # moments at which it had to
 
 
 class Replay:
