@@ -213,10 +213,11 @@ class BreakerRule(Struct, frozen=True):
         limit = f"> -{number(self.drop * 100)} % of equity within {self.window_s:g} s"
         if view.breaker_reason:
             return failed("breaker", f"tripped: {view.breaker_reason}", limit, RESET)
-        if view.drawdown is None:
+        drawdown = view.drawdown
+        if drawdown is None:
             return passed("breaker", "nothing measured yet", limit)
-        left = max(ZERO, self.drop + view.drawdown)
-        found = f"{_percent(view.drawdown)} within {self.window_s:g} s"
+        left = max(ZERO, self.drop + drawdown)
+        found = f"{_percent(drawdown)} within {self.window_s:g} s"
         return passed("breaker", found, limit, f"{_percent(left)} of equity")
 
 
