@@ -284,7 +284,10 @@ class Host:
         }
         self._contexts = {  # they hold nothing of a single callback: one a strategy is enough
             strategy_id: Context(
-                self._desk, strategy_id, self._series_of(self._desk.strategies[strategy_id]), self._core.catch_up
+                self._desk,
+                strategy_id,
+                self._series_of(self._desk.strategies[strategy_id]),
+                self._core.catch_up,
             )
             for strategy_id in self._live
         }

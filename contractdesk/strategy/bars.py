@@ -10,7 +10,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 from msgspec import Struct
@@ -95,10 +95,11 @@ class BarSeries:
         self._start = self._end = 0  # rows in use; they slide to the front when the arrays are full
         self._open_ns = np.zeros(2 * capacity, dtype=np.int64)
         self._table = np.zeros((2 * capacity, 5), dtype=np.float64)
+        self._memory = self._table.data
         self._bars: deque[Bar] = deque(maxlen=capacity)  # exact
         self.figures: tuple[float, ...] = ()  # of the last bar: open, high, low, close, volume
         self._running: dict[Indicator, tuple[Running, Floats]] = {}
-        self._updates: list[tuple[Callable[[float, float, float], float], memoryview]] = []
+        self._updates: list[tuple[Callable[[float, float, float], float], memoryview[float]]] = []
 
     def __len__(self) -> int:
         return self._end - self._start
@@ -162,6 +163,10 @@ class BarSeries:
         self._index()
 
     # -- reading ---------------------------------------------------------------------------
+
+    def follows(self, indicator: Indicator) -> bool:
+        """It is kept up to date: to ask for it changes nothing."""
+        return indicator in self._running
 
     def last(self, n: int, before: int | None = None) -> Bars:
         """Exactly ``n`` bars, only those opened before ``before`` (ns); NaN rows where there are none."""
@@ -229,7 +234,7 @@ class BarSeries:
         row = self._end
         self._open_ns[row] = bar.open_ns
         self.figures = figures = as_floats(bar)
-        _write_row(self._table, row * ROW_BYTES, *figures)
+        _write_row(self._memory, row * ROW_BYTES, *figures)
         self._bars.append(bar)
         self._end = row + 1
         if row + 1 - self._start > self.capacity:
@@ -240,7 +245,10 @@ class BarSeries:
 
     def _index(self) -> None:
         """What each bar has to do, found once; a ``memoryview`` stores a float quicker than its array."""
-        self._updates = [(running.update, values.data) for running, values in self._running.values()]
+        self._updates = [
+            (running.update, cast("memoryview[float]", values.data))
+            for running, values in self._running.values()
+        ]
 
     def _slide(self) -> None:
         """Move the rows in use to the front: once in ``capacity`` bars."""
