@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from contractdesk.console.desk import Desk as Desk
     from contractdesk.console.nested import allow_nested as allow_nested
     from contractdesk.console.opening import open_desk as open_desk
+    from contractdesk.console.replaying import replay_session as replay_session
     from contractdesk.console.sizing import size as size
+    from contractdesk.panels.replay import charts as charts
     from contractdesk.strategy import Atr as Atr
     from contractdesk.strategy import BarView as BarView
     from contractdesk.strategy import Bollinger as Bollinger
@@ -49,7 +51,9 @@ _HOMES = {
     "Desk": "contractdesk.console.desk",
     "allow_nested": "contractdesk.console.nested",
     "open_desk": "contractdesk.console.opening",
+    "replay_session": "contractdesk.console.replaying",
     "size": "contractdesk.console.sizing",
+    "charts": "contractdesk.panels.replay",
     "Atr": "contractdesk.strategy",
     "BarView": "contractdesk.strategy",
     "Bollinger": "contractdesk.strategy",
@@ -94,6 +98,7 @@ __all__ = [
     "atr_stop",
     "audit",
     "cancel_entries",
+    "charts",
     "enter_long",
     "enter_short",
     "errors",
@@ -104,6 +109,7 @@ __all__ = [
     "move_stop",
     "open_desk",
     "replay",
+    "replay_session",
     "size",
     "trail_stop",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``contractdesk exchange | run | demo | lab | fetch | import | doctor``."""
+"""The command line: ``contractdesk exchange | run | demo | lab | fetch | import | replay | twin | ...``."""
 
 from __future__ import annotations
 
@@ -147,6 +147,57 @@ def import_history(
     raise typer.Exit(0 if report.passed else 1)
 
 
+@commands.command("replay", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def replay_history(
+    context: typer.Context,
+    strategy: Annotated[
+        str, typer.Argument(help="TrendFollow, file.py:Class or module:Class; -p NAME VALUE sets parameters.")
+    ],
+    symbol: Annotated[list[str], typer.Option(help="ccxt's, such as BTC/USDT:USDT; may be repeated.")],
+    timeframe: Annotated[str, typer.Option(help="Of its bars.")] = "1m",
+    venue: Annotated[str, typer.Option(help="Whose recording.")] = "binance",
+    kind: Annotated[str, typer.Option(help="trades or agg_trades.")] = "agg_trades",
+    start: Annotated[str | None, typer.Option(help="ISO date or time, UTC.")] = None,
+    end: Annotated[str | None, typer.Option(help="ISO date or time, UTC; not included.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Where the store is.")] = None,
+    balance: Annotated[str, typer.Option(help="In the settle currency.")] = "10000",
+    leverage: Annotated[str, typer.Option(help="Of every contract.")] = "10",
+    risk: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, a risk setting; may be repeated.")
+    ] = None,
+    latency_ms: Annotated[float, typer.Option(help="One way, of orders and of answers.")] = 25.0,
+    slippage: Annotated[int, typer.Option(help="Ticks against us, of each taking fill.")] = 1,
+    html: Annotated[Path | None, typer.Option(help="Write the report there, as one file.")] = None,
+) -> None:
+    """Replay a strategy over recorded trades, and report what came of it."""
+    from contractdesk.console import replay_command
+
+    result = replay_command.replay_history(
+        strategy, symbol, timeframe=timeframe, params=parameters(context.args), venue=venue, kind=kind,
+        start=start, end=end, root=root, balance=balance, leverage=leverage,
+        risk=dict(setting(word) for word in risk or ()), latency_ms=latency_ms, slippage_ticks=slippage,
+    )  # fmt: skip
+    typer.echo(repr(result))
+    if html is not None:
+        typer.echo(f"report: {result.to_html(html)}")
+
+
+@commands.command()
+def twin(
+    desk: Annotated[str, typer.Argument(help="The desk's name, or the folder of its record.")] = "embedded",
+    since: Annotated[str | None, typer.Option(help="6h, or an ISO time; default: its last session.")] = None,
+    latency_ms: Annotated[float, typer.Option(help="One way, of orders and of answers.")] = 25.0,
+) -> None:
+    """Run a live session again from its record, and say which assumption is off. Exit code 1: one is."""
+    from contractdesk.console.replaying import replay_session
+    from contractdesk.replay.models import ConstantLatency, Models
+
+    latency = ConstantLatency(entry_ms=latency_ms, answer_ms=latency_ms, read_ms=2 * latency_ms)
+    report = replay_session(desk, since=since, models=Models(latency=latency))
+    typer.echo(repr(report))
+    raise typer.Exit(1 if report.verdicts else 0)
+
+
 @commands.command()
 def doctor() -> None:
     """Check this installation; exit code 1 when something is missing."""
@@ -182,6 +233,14 @@ def parameters(words: list[str]) -> dict[str, Any]:
         found[rest[1]] = plain(rest[2])
         rest = rest[3:]
     return found
+
+
+def setting(word: str) -> tuple[str, Any]:
+    """``NAME=VALUE``."""
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ConfigError(f"--risk {word}: a risk setting is given as NAME=VALUE, e.g. size_cap=0.05")
+    return name, plain(value)
 
 
 def plain(text: str) -> Any:

@@ -5,7 +5,7 @@ Every verb looks blocking and is safe in any cell; each has an awaitable twin un
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,7 +29,10 @@ from contractdesk.errors import UserError
 from contractdesk.strategy.base import Strategy
 
 if TYPE_CHECKING:
+    from contractdesk.console.replaying import When
     from contractdesk.panels import Panels
+    from contractdesk.replay.models import Models
+    from contractdesk.replay.twin_report import TwinReport
 
 
 class AioDesk:
@@ -132,6 +135,22 @@ class Desk:
         """Replace the code of a running strategy at the end of its bar; positions are kept."""
         chosen = strategy if isinstance(strategy, str) else strategy.id
         return announced(run(self._session, self._strategies.swap(chosen, cls), "swap"))
+
+    def replay(
+        self,
+        since: When = None,
+        *,
+        until: When = None,
+        params: Mapping[str, Any] | None = None,
+        models: Models | None = None,
+    ) -> TwinReport:
+        """This session run again from its tape, beside what happened; ``params``: what if? See
+        ``cd.replay_session``. The desk goes on meanwhile."""
+        from contractdesk.console.replaying import replay_session
+
+        if self._session.alive:  # what is still on its way to the disk is part of the session
+            run(self._session, self._session.host.recorder.durable(), "replay")
+        return replay_session(self.folder, since=since, until=until, params=params, models=models)
 
     def close(self, leave: str = "protected") -> Receipt:
         """End the desk: entries are cancelled; positions stay under their stops ("protected") or are

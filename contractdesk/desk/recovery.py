@@ -7,7 +7,6 @@ only the venue can know: books are invalid, streams lost, and the account is rec
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 from contractdesk.desk.paths import DeskPaths
@@ -18,12 +17,12 @@ from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
-from contractdesk.errors import ConfigError, StorageError
+from contractdesk.errors import StorageError
 from contractdesk.storage.inputs import checkpoints, read_inputs
 from contractdesk.storage.journal_reader import JournalReader
 from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.base import Strategy
-from contractdesk.strategy.loader import load
+from contractdesk.strategy.loader import load_all
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +76,10 @@ def _load_classes(
     for _, event in journal.events(since_seq):
         if isinstance(event, StrategyStarted | StrategySwapped):
             names[event.source_hash] = event.class_name
-    sources: Mapping[str, str] = journal.sources()
-    for digest, name in names.items():
-        try:
-            classes[digest] = load(sources[digest], name)
-        except (ConfigError, KeyError) as error:
-            log.warning("strategy %s cannot be built again: %r", name, error)
+    found, failed = load_all(names, journal.sources())
+    classes.update(found)
+    for name, error in failed.items():
+        log.warning("strategy %s cannot be built again: %r", name, error)
 
 
 def _begin_anew(state: Desk, config: EngineConfig) -> None:

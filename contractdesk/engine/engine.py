@@ -271,7 +271,8 @@ class Engine:
         """When the driver must feed TimePassed at the latest; None: only when something happens."""
         if self._deadline == NEVER:
             return None
-        return max(self._deadline, self._desk.now_ns + NS_PER_MS)
+        now = self._desk.now_ns  # exact, whenever it is asked; what has passed does not make a driver spin
+        return self._deadline if self._deadline > now else now + NS_PER_MS
 
     @property
     def events_handled(self) -> int:

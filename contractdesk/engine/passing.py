@@ -243,18 +243,21 @@ def _as_decimal(exact: Fraction) -> Decimal | None:
 def _samples(
     known: Known, marked: tuple[SymbolPassed, ...], before: dict[str, Decimal | None], newest_ns: int
 ) -> Iterator[Sample]:
-    """What the breaker would have seen at each mark: the profit of those that are held moves with it."""
+    """What the breaker would have seen at each mark: the profit of those that are held moves with it.
+
+    At the others' it has seen that the profit was still the same: a peak is as young as the last of them.
+    """
     rows = [
         (ts_ns, place, passed.symbol, ticks)
         for place, passed in enumerate(marked)
         for ts_ns, ticks in unpack_marks(passed.marks)
-        if passed.symbol in known.held
     ]
     moving = {symbol: _moving(held, before[symbol]) for symbol, held in known.held.items()}
     profit = known.rest + sum(moving.values(), ZERO)
     for ts_ns, _, symbol, ticks in sorted(rows) if len(marked) > 1 else rows:
-        moving[symbol] = known.held[symbol].exactly(ticks)
-        profit = known.rest + sum(moving.values(), ZERO)
+        if symbol in moving:
+            moving[symbol] = known.held[symbol].exactly(ticks)
+            profit = known.rest + sum(moving.values(), ZERO)
         yield Sample(ts_ns, profit, profit + known.gap)
     yield Sample(newest_ns, profit, profit + known.gap)
 

@@ -339,6 +339,7 @@ class Desk(Struct, kw_only=True):
             return None
         if opened.day != self.now_ns // DAY_NS:
             return ZERO
+        breaker.settle()
         return (breaker.profit - opened.profit) / opened.equity
 
     @property

@@ -47,6 +47,12 @@ class Books:
         self.wallet += amount
         return amount
 
+    def set_leverages(self, leverages: Mapping[str, Decimal]) -> None:
+        """As the venue has them, by symbol."""
+        for place, terms in enumerate(self.instruments):
+            if leverages.get(terms.symbol, ZERO) > 0:
+                self._leverage[place] = leverages[terms.symbol]
+
     # -- margins ---------------------------------------------------------------------------
 
     def equity(self) -> Decimal:
@@ -74,11 +80,9 @@ class Books:
     def danger(self, place: int) -> tuple[int, int]:
         """(low, high) ticks: between them this position alone brings nothing near to a liquidation.
 
-        Each position may use its part of half of what is left above the maintenance margin.
+        Each position may use its part of half of what is left above the maintenance margin. Where
+        nothing is left, any trade of any contract is the last one.
         """
-        ticks = self.marks[place]
-        if not self.positions[place].size or not ticks:
-            return -FAR, FAR
         equity, needed, worth = float(self.wallet), 0.0, 0.0
         for each, position in enumerate(self.positions):
             if position.size and self.marks[each]:
@@ -86,8 +90,13 @@ class Books:
                 tier = self.instruments[each].tier(Decimal(notional))
                 needed += notional * float(tier.maintenance_rate)
                 equity, worth = equity + unrealized, worth + notional
+        if worth and equity <= needed:
+            return FAR, -FAR
+        ticks = self.marks[place]
+        if not self.positions[place].size or not ticks:
+            return -FAR, FAR
         room = (equity - needed) / 2 / worth  # half of it: rates grow with the notional
-        share = room / (1 + room) if room > 0 else 0.0
+        share = room / (1 + room)
         return int(ticks * (1 - share)), int(ticks * (1 + share)) + 1
 
     def _roughly(self, place: int) -> tuple[float, float]:

@@ -23,8 +23,10 @@ LIQUIDATION = "autoclose-"  # how a venue names the orders by which it takes a p
 class Filling:
     """Matching of one account's orders with the trades of others."""
 
-    def __init__(self, floor: Floor, models: Models) -> None:
+    def __init__(self, floor: Floor, models: Models, *, on_marks: bool = False) -> None:
+        """``on_marks``: conditional orders trigger on marks that are told, and not on trades."""
         self._floor = floor
+        self._on_marks = on_marks
         self._books: Books = floor.books
         self._models = models
         self._bounds: list[tuple[int, int] | None] = [None] * len(floor.books.instruments)
@@ -51,15 +53,35 @@ class Filling:
         self._books.marks[place] = ticks
         if (ticks <= low or ticks >= high) and self._books.broke:
             self._liquidate()
-        for order in floor.waiting(place, Kept.STOP):
-            if order.triggers(ticks):
-                self._trigger(order, ticks, lots)
+        if not self._on_marks:
+            self._trigger_all(place, ticks, ticks, lots)
         for order in floor.waiting(place, Kept.MARKET):
             self._take(order, ticks, lots)
         for order in floor.waiting(place, Kept.LIMIT):
             self._rest(order, ticks, lots)
         self._bounds = [None] * len(self._bounds)
         self.version += 1
+
+    def on_mark(self, place: int, mark_ticks: Decimal) -> None:
+        """The venue marks the contract; ``mark_ticks`` need not be whole."""
+        last = self._books.marks[place]
+        if self._on_marks and last:
+            self._trigger_all(place, mark_ticks, last, 0)
+            self.version += 1
+
+    def take_at_once(self, order: Standing) -> bool:
+        """Fill a taking order from the recorded book; False where there is none, and it waits for a trade."""
+        quote, fillable = self._floor.quote, self._fillable(order)
+        price = quote(order.place, order.side, fillable) if quote and fillable else None
+        if price is None:
+            return False
+        self._fill_at(order, fillable, price)
+        return True
+
+    def _trigger_all(self, place: int, mark: int | Decimal, last: int, lots: int) -> None:
+        for order in self._floor.waiting(place, Kept.STOP):
+            if order.triggers(mark):
+                self._trigger(order, last, lots)
 
     # -- bounds ----------------------------------------------------------------------------
 
@@ -73,7 +95,7 @@ class Filling:
                 low = max(low, order.ticks)
             else:
                 high = min(high, order.ticks)
-        for order in floor.waiting(place, Kept.STOP):
+        for order in () if self._on_marks else floor.waiting(place, Kept.STOP):
             if (order.type is OrderType.STOP_MARKET) == (order.side is Side.SELL):
                 low = max(low, order.trigger)
             else:
@@ -87,21 +109,32 @@ class Filling:
         floor.drop(order)
         order.status = OrderStatus.TRIGGERED
         floor.tell(StopTriggered(**floor.about(order, floor.heard_ns()), child_venue_id=str(floor.number())))
-        self._take(order, ticks, lots)
+        if self._floor.quote is None or not self.take_at_once(order):
+            if self._on_marks:  # no book is known: the next trade fills it
+                floor.keep(order, Kept.MARKET)
+            else:
+                self._take(order, ticks, lots)
 
     def _take(self, order: Standing, ticks: int, lots: int) -> None:
         """Fill a taking order, all of it; what only reduces, as far as there is something to reduce."""
-        fillable = min(order.left, self._reducible(order)) if order.reduce_only else order.left
+        fillable = self._fillable(order)
         if not fillable:
             self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
             return
         against = self._models.slippage.ticks(fillable, lots)
-        price = max(1, ticks + order.side.sign * against)
+        self._fill_at(order, fillable, max(1, ticks + order.side.sign * against))
+
+    def _fill_at(self, order: Standing, fillable: int, price: int) -> None:
         if order.ticks:  # a limit that takes: never beyond it
             price = min(price, order.ticks) if order.side is Side.BUY else max(price, order.ticks)
+        against = order.side.sign * (price - self._books.marks[order.place])
+        self._floor.against[order.client_id] = against
         self._fill(order, fillable, price, Liquidity.TAKER)
         if order.left:
             self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
+
+    def _fillable(self, order: Standing) -> int:
+        return min(order.left, self._reducible(order)) if order.reduce_only else order.left
 
     def _rest(self, order: Standing, ticks: int, lots: int) -> None:
         """Fill a resting order from what has traded through it, or at its price behind those ahead."""

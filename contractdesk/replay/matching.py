@@ -42,18 +42,37 @@ INSUFFICIENT, REDUCE_ONLY, WOULD_TAKE, WOULD_TRIGGER, UNKNOWN = -2019, -2022, -5
 class Matching:
     """One account at one venue."""
 
-    def __init__(self, books: Books, models: Models, delays: Delays, tell: Callable[[Event], None]) -> None:
-        """``tell`` gets each event with ``ts_ns``, when the desk hears of it."""
+    def __init__(
+        self,
+        books: Books,
+        models: Models,
+        delays: Delays,
+        tell: Callable[[Event], None],
+        *,
+        quote: Callable[[int, Side, int], int | None] | None = None,
+        on_marks: bool = False,
+    ) -> None:
+        """``tell`` gets each event with ``ts_ns``, when the desk hears of it.
+
+        ``quote(place, side, lots)`` is the price in ticks at which a recorded book fills a taking order
+        at once, None where there is no book. ``on_marks``: stops trigger on marks that are told.
+        """
         self.books = books
         self._models = models
         self._floor = Floor(books, delays, tell)
-        self._filling = Filling(self._floor, models)
+        self._floor.quote = quote
+        self._filling = Filling(self._floor, models, on_marks=on_marks)
         self._place = {terms.symbol: place for place, terms in enumerate(books.instruments)}
 
     @property
     def version(self) -> int:
         """Changes whenever ``bounds`` may have."""
         return self._filling.version
+
+    @property
+    def against(self) -> dict[str, int]:
+        """Ticks beyond the trade's price that taking orders have paid, by client id."""
+        return self._floor.against
 
     # -- the market ------------------------------------------------------------------------
 
@@ -65,6 +84,11 @@ class Matching:
         """A trade has been made."""
         self._floor.now_ns = now_ns
         self._filling.on_trade(place, ticks, lots)
+
+    def on_mark(self, place: int, now_ns: int, mark_ticks: Decimal) -> None:
+        """The venue marks a contract; tells only where ``on_marks`` is set."""
+        self._floor.now_ns = now_ns
+        self._filling.on_mark(place, mark_ticks)
 
     def on_funding(self, place: int, rate: Decimal, now_ns: int) -> None:
         """A settlement: positions pay, or receive."""
@@ -79,7 +103,14 @@ class Matching:
             FundingPaid(ts_ns=heard_ns, symbol=symbol, amount=amount, payment_id=number, venue_ns=now_ns)
         )
         floor.tell_wallet(heard_ns, "FUNDING_FEE", amount)
-        self._filling.touch(place)
+        for each in range(len(self.books.instruments)):  # it is paid out of what all of them stand on
+            self._filling.touch(each)
+
+    def adopt(self, order: Standing, kept: Kept) -> None:
+        """An order that stood at the venue before the replay began."""
+        self._floor.orders[order.client_id] = order
+        self._floor.keep(order, kept)
+        self._filling.touch(order.place)
 
     # -- the desk --------------------------------------------------------------------------
 
@@ -166,7 +197,8 @@ class Matching:
             return
         self._accept(order)
         if order.type is OrderType.MARKET or takes:
-            self._floor.keep(order, Kept.MARKET)
+            if not self._filling.take_at_once(order):
+                self._floor.keep(order, Kept.MARKET)
         elif time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             self._floor.end(order, OrderStatus.EXPIRED, "nobody was there")
         else:

@@ -1,18 +1,32 @@
-"""What a replay has found, as tables: fills, trips, equity, refusals, and what was assumed."""
+"""What a replay has found, as tables: fills, trips, equity, refusals, and what was assumed.
+
+Charts for a notebook are made on the console's side: ``cd.charts(result)``; a replay knows no widgets.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
+from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contractdesk.domain.commands import PlaceStop, ReduceOrder, SubmitOrder
 from contractdesk.domain.events import FundingPaid
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument
+from contractdesk.replay.columns import stamps
+from contractdesk.replay.cover import covers_of
+from contractdesk.replay.cover import line as stop_line
+from contractdesk.replay.cover import table as cover_table
+from contractdesk.replay.orders import FOREIGN, Sent, sent_of
+from contractdesk.replay.report import brief_of, page_of, text_of
 from contractdesk.replay.runner import Outcome
+from contractdesk.replay.slippage import table as slippage_table
+from contractdesk.replay.summary import Metrics, measure
+from contractdesk.replay.trips import Trip, trips_of
+from contractdesk.replay.trips import table as trip_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +52,6 @@ class Result:
         """Our executions, oldest first: time, symbol, side, size, price, fee, liquidity, role, strategy."""
         import pandas as pd
 
-        roles = self._roles()
         rows = [
             {
                 "time": fill.venue_ns,
@@ -48,8 +61,8 @@ class Result:
                 "price": float(fill.price),
                 "fee": float(fill.fee),
                 "maker": fill.liquidity is Liquidity.MAKER,
-                "role": roles.get(fill.client_id, ("liquidation", ""))[0],
-                "strategy": roles.get(fill.client_id, ("", ""))[1],
+                "role": self._sent.get(fill.client_id, FOREIGN).role,
+                "strategy": self._sent.get(fill.client_id, FOREIGN).strategy,
                 "client_id": fill.client_id,
             }
             for fill in self.outcome.fills
@@ -61,21 +74,26 @@ class Result:
 
     @cached_property
     def equity(self) -> pd.DataFrame:
-        """Equity, wallet, exposure (signed notional) and drawdown at each bar's close."""
+        """At each bar's close, and at the end: equity, wallet, exposure (signed notional), gross, drawdown.
+
+        ``gross`` is the sum of all positions' unsigned notional, ``drawdown`` a fraction, <= 0.
+        """
         import pandas as pd
 
         closes = self.outcome.closes
         times = np.array([row[0] for row in closes], dtype=np.int64)
         wallet = np.full(len(times), float(self.setup.balance))
-        floating, exposure = np.zeros(len(times)), np.zeros(len(times))
+        floating, exposure, gross = (np.zeros(len(times)) for _ in range(3))
         for place in range(len(self.setup.instruments)):
             prices = np.array([row[place + 1] for row in closes], dtype=np.float64)
             made = self._made(place, times, prices)
             wallet, floating, exposure = wallet + made[0], floating + made[1], exposure + made[2]
+            gross = gross + np.abs(made[2])
         equity = wallet + floating
         peak = np.maximum.accumulate(np.maximum(equity, float(self.setup.balance))) if len(equity) else equity
         columns = {
-            "equity": equity, "wallet": wallet, "exposure": exposure, "drawdown": equity / peak - 1,
+            "equity": equity, "wallet": wallet, "exposure": exposure, "gross": gross,
+            "drawdown": equity / peak - 1,
         }  # fmt: skip
         return pd.DataFrame(columns, index=pd.to_datetime(times, unit="ns", utc=True).rename("time"))
 
@@ -93,6 +111,67 @@ class Result:
         frame["time"] = pd.to_datetime(frame["time"], unit="ns", utc=True)
         return frame
 
+    @cached_property
+    def trips(self) -> pd.DataFrame:
+        """Round trips, in the order in which they began; a reversal ends one and begins the next.
+
+        symbol, direction, opened, closed (NaT: open), size (contracts entered), entry_price, exit_price
+        (averages; what is open counts at the last price), profit (before fees), fees, funding, net, held,
+        bars, exit (stop, exit, take_profit, flatten, liquidation, reversal, open), strategy.
+        """
+        trips = sorted((trip for own in self._trips.values() for trip in own), key=attrgetter("opened_ns"))
+        return trip_table(trips, self.setup, self.outcome.end_ns)
+
+    @cached_property
+    def slippage(self) -> pd.DataFrame:
+        """Taking fills against what the desk saw when it sent the order; see ``slippage.table``."""
+        return slippage_table(self.outcome, self._sent)
+
+    @cached_property
+    def protection(self) -> pd.DataFrame:
+        """How long each position was held, and how long not wholly under a confirmed stop.
+
+        One row a trip: symbol, direction, opened, held, naked, longest_naked (timedeltas), and under_stop
+        (covered contract-time of all contract-time). A stop counts from when the desk has heard of it.
+        """
+        return cover_table(covers_of(self.outcome, self._trips), self.outcome.end_ns)
+
+    @cached_property
+    def stops(self) -> pd.DataFrame:
+        """Where the protective stops lay: time, symbol, price from then on (NaN: there was none)."""
+        return stop_line(self.outcome)
+
+    @cached_property
+    def prices(self) -> pd.DataFrame:
+        """Last price at each bar's close, and at the end; a column a contract, NaN before the first trade."""
+        import pandas as pd
+
+        rows = np.array(self.outcome.closes, dtype=np.int64)
+        columns = {
+            terms.symbol: np.where(rows[:, at] > 0, rows[:, at] * float(terms.tick_size), np.nan)
+            for at, terms in enumerate(self.setup.instruments, start=1)
+        }
+        return pd.DataFrame(columns, index=stamps(rows[:, 0]).rename("time"))
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The figures: net profit, drawdown, ratios, exposure, costs, protection."""
+        return measure(self)
+
+    # -- faces -----------------------------------------------------------------------------
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the report as one HTML file that needs no other; returns where it is."""
+        target = Path(path)
+        target.write_text(page_of(self), encoding="utf-8")
+        return target
+
+    def __repr__(self) -> str:
+        return text_of(self)
+
+    def _repr_html_(self) -> str:
+        return brief_of(self)
+
     @property
     def refused(self) -> dict[str, int]:
         """How often each rule has refused."""
@@ -100,21 +179,24 @@ class Result:
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _roles(self) -> dict[str, tuple[str, str]]:
-        """(role, strategy) by client id."""
-        found: dict[str, tuple[str, str]] = {}
-        for _, command in self.outcome.commands:
-            match command:
-                case SubmitOrder(approved=approved):
-                    request = approved.request
-                    found[request.client_id] = (request.role.name.lower(), request.strategy_id)
-                case PlaceStop():
-                    found[command.client_id] = ("stop", command.strategy_id)
-                case ReduceOrder():
-                    found[command.client_id] = (command.role.name.lower(), command.strategy_id)
-                case _:
-                    pass
-        return found
+    @cached_property
+    def _sent(self) -> dict[str, Sent]:
+        return sent_of(self.outcome)
+
+    @cached_property
+    def _trips(self) -> dict[str, list[Trip]]:
+        """By contract, each one's in the order of time."""
+        outcome = self.outcome
+        return {
+            terms.symbol: trips_of(
+                terms,
+                [fill for fill in outcome.fills if fill.symbol == terms.symbol],
+                [payment for payment in outcome.payments if payment.symbol == terms.symbol],
+                self._sent,
+                terms.from_ticks(outcome.closes[-1][at]) if outcome.closes[-1][at] else None,
+            )
+            for at, terms in enumerate(self.setup.instruments, start=1)
+        }
 
     def _bookings(self, symbol: str) -> list[Fill | FundingPaid]:
         """Fills and funding payments of a contract, in the order of the venue's time."""

@@ -14,12 +14,15 @@ from msgspec import Struct, field
 
 from contractdesk.domain.account import PositionMode
 from contractdesk.domain.commands import (
+    Approved,
     Command,
     CommandBase,
     Notify,
     QueryOrder,
     ReadAccount,
     ReadVenueState,
+    ReduceOrder,
+    SubmitOrder,
     Watch,
 )
 from contractdesk.domain.events import (
@@ -32,6 +35,7 @@ from contractdesk.domain.events import (
     InstrumentListed,
     ModesRead,
     OpenInterestRead,
+    OrderEvent,
     OrderFilled,
     StrategyStarted,
     StreamName,
@@ -48,7 +52,7 @@ from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
 from contractdesk.replay.collecting import patient_collector
 from contractdesk.replay.matching import Matching
-from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, Setup
+from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, STRATEGY_IDS, Setup
 from contractdesk.replay.tape import Tape
 from contractdesk.replay.telling import Teller
 from contractdesk.replay.ticks import Ticks
@@ -73,7 +77,6 @@ from contractdesk.replay.walk_layout import (
 
 MOST_LAGGING = 15  # bars that may be told before what they were made of
 BEFORE_NS = 24 * 3600 * 10**9  # so far back of the start, funding is known
-STRATEGY_IDS = "replay-{place}"
 
 
 class Settlement(Struct, frozen=True):
@@ -99,6 +102,11 @@ class Outcome(Struct, kw_only=True):
     notices: list[tuple[int, Notify]] = field(default_factory=list)  # and when
     commands: list[tuple[int, Command]] = field(default_factory=list)  # all but notices, and when
     closes: list[tuple[int, ...]] = field(default_factory=list)  # (ts_ns, ticks of each contract; 0 unknown)
+    reports: list[OrderEvent] = field(default_factory=list)  # the venue's on orders, as it made them
+    seen: dict[str, Decimal | None] = field(default_factory=dict)  # last price at sending, by client id
+    against: dict[str, int] = field(default_factory=dict)  # ticks by which taking orders were charged
+    last_ticks: list[int] = field(default_factory=list)  # of each contract's last trade; 0: none
+    trades: int = 0  # of the recording
     events: int = 0  # that the engine has handled
     wakes: int = 0  # moments at which it had to
 
@@ -142,7 +150,7 @@ class Replay:
         engine = Engine(self._config(), classes)
         self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
         self._engine = engine
-        self._refused = 0
+        self._refused: Refused | None = None  # the last one that was taken
         self._refusals = engine.refusals
         self._lagging = 0
         if not every:
@@ -187,8 +195,13 @@ class Replay:
                 break
             steps[why]()
         self._tell()
-        self.outcome.end_ns = tape.last_ns
-        self.outcome.events = self._engine.events_handled
+        self._sync()
+        closes, end_ns = self.outcome.closes, tape.last_ns
+        self.outcome.end_ns = end_ns
+        closes.append((max(end_ns, closes[-1][0]) if closes else end_ns, *self._books.marks))
+        self.outcome.against = self._matching.against
+        self.outcome.events, self.outcome.trades = self._engine.events_handled, tape.trades
+        self.outcome.last_ticks = tape.rows[TRADED::FIELDS].tolist()
         return self.outcome
 
     def _steps(self) -> dict[int, Callable[[], None]]:
@@ -232,12 +245,12 @@ class Replay:
     def _set_bands(self, horizon: Horizon) -> None:
         rows, markets = self._tape.rows, self._engine.view.symbols
         sizes = [markets[terms.symbol].position.size for terms in self._setup.instruments]
-        several = sum(bool(size) for size in sizes) > 1
+        several = self._count > 1 and any(sizes)  # then whose mark came when, dates the peaks
         for place, terms in enumerate(self._setup.instruments):
             at, size = place * FIELDS, sizes[place]
             rows[at + MARK_LOW], rows[at + MARK_HIGH] = horizon.bands[terms.symbol]
             side = (size > 0) - (size < 0)
-            rows[at + SIDE] = KEEP_ALL if several and size else side
+            rows[at + SIDE] = KEEP_ALL if several else side
 
     def _next_ns(self) -> int:
         """The next moment that is no trade's and no mark's."""
@@ -328,10 +341,9 @@ class Replay:
         if commands:
             self._send(commands, event.ts_ns)
         refusals = self._refusals
-        if refusals and refusals[-1].intent_id > self._refused:
-            new = [refused for refused in refusals if refused.intent_id > self._refused]
-            self.outcome.refusals += new
-            self._refused = new[-1].intent_id
+        if refusals and refusals[-1] is not self._refused:
+            self.outcome.refusals += _after(refusals, self._refused)
+            self._refused = refusals[-1]
 
     def _send(self, commands: list[Command], now_ns: int) -> None:
         for command in commands:
@@ -344,6 +356,9 @@ class Replay:
                     continue
                 case QueryOrder() | ReadAccount() | ReadVenueState():
                     due_ns = now_ns + self._delays.read_ns() // 2
+                case SubmitOrder(approved=Approved(request=request)) | (ReduceOrder() as request):
+                    self.outcome.seen[request.client_id] = self._engine.view.symbols[request.symbol].last
+                    due_ns = now_ns + self._delays.entry_ns()
                 case _:
                     due_ns = now_ns + self._delays.entry_ns()
             self.outcome.commands.append((now_ns, command))
@@ -351,6 +366,8 @@ class Replay:
 
     def _hear(self, event: Event) -> None:
         """The desk will hear of it at ``event.ts_ns``."""
+        if isinstance(event, OrderEvent):
+            self.outcome.reports.append(event)
         if isinstance(event, OrderFilled):
             self.outcome.fills.append(event.fill)
         elif isinstance(event, FundingPaid):
@@ -409,3 +426,9 @@ class Replay:
                 heard_ns,
                 OpenInterestRead(ts_ns=heard_ns, symbol=symbol, amount=read.amount, venue_ns=read.ts_ns),
             )
+
+
+def _after(refusals: list[Refused], last: Refused | None) -> list[Refused]:
+    """Those behind ``last``; not by their numbers: a wish that waits is refused after later ones."""
+    place = next((at for at in reversed(range(len(refusals))) if refusals[at] is last), -1)
+    return refusals[place + 1 :]

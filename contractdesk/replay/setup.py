@@ -15,6 +15,7 @@ from contractdesk.replay.models import Models
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.strategy.base import Strategy
 
+STRATEGY_IDS = "replay-{place}"
 BOT = "rp1y"  # stands in the client ids of a replay
 DEFAULT_BAR_NS = 60 * 10**9  # at which the equity is looked at, where nobody wants other bars
 

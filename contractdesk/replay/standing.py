@@ -45,7 +45,7 @@ class Standing(Struct, kw_only=True):
     status: OrderStatus = OrderStatus.WORKING
     kept: Kept | None = None
 
-    def triggers(self, ticks: int) -> bool:
+    def triggers(self, ticks: int | Decimal) -> bool:
         """A mark at ``ticks`` fires this conditional order."""
         falling = (self.type is OrderType.STOP_MARKET) == (self.side is Side.SELL)
         return ticks <= self.trigger if falling else ticks >= self.trigger
@@ -60,7 +60,9 @@ class Floor:
         self.delays = delays
         self.tell = tell
         self.now_ns = 0
+        self.quote: Callable[[int, Side, int], int | None] | None = None  # from a recorded book, see Matching
         self.orders: dict[str, Standing] = {}
+        self.against: dict[str, int] = {}  # ticks beyond the trade's price, by client id of what has taken
         self._made = 0
         self._waiting: list[dict[Kept, dict[str, Standing]]] = [
             {kept: {} for kept in Kept} for _ in books.instruments

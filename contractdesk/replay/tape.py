@@ -44,6 +44,7 @@ class Tape:
         """``delay_ns`` after the venue marks are heard. The first batch is read at once."""
         self._batches = iter(batches)
         self._count = symbols
+        self.trades = 0  # that have been read
         self.control = np.zeros(CONTROLS, np.int64)
         self.rows = np.zeros(symbols * FIELDS, np.int64)
         self.kept = np.zeros(symbols * ROOM * 2, np.int64)
@@ -127,6 +128,7 @@ class Tape:
     def _next(self) -> Ticks:
         for batch in self._batches:
             if len(batch):
+                self.trades += len(batch)
                 return batch
         self.control[LAST_BATCH] = 1
         return _NOTHING

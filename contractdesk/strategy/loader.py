@@ -11,6 +11,7 @@ import importlib
 import inspect
 import linecache
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -45,6 +46,23 @@ def load(source: str, class_name: str) -> type[Strategy]:
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigError(f"the source has no Strategy class {class_name!r}")
     return found
+
+
+def load_all(
+    names: Mapping[str, str], sources: Mapping[str, str]
+) -> tuple[dict[str, type[Strategy]], dict[str, Exception]]:
+    """Classes by the hash of their source, and why some could not be built again.
+
+    ``names`` are class names, ``sources`` texts, both by that hash.
+    """
+    classes: dict[str, type[Strategy]] = {}
+    failed: dict[str, Exception] = {}
+    for digest, name in names.items():
+        try:
+            classes[digest] = load(sources[digest], name)
+        except (ConfigError, KeyError) as error:
+            failed[name] = error
+    return classes, failed
 
 
 def _execute(name: str, source: str) -> ModuleType:

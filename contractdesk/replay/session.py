@@ -1,0 +1,155 @@
+"""A recorded live session as a replay takes it: where it begins, what it was told, and what is withheld.
+
+The venue's answers, fills and accounts are withheld: the replay makes its own, and they are what it is
+compared with. What the market did and what people asked is fed as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from contractdesk.domain.commands import Command
+from contractdesk.domain.events import (
+    AccountRead,
+    Event,
+    FundingPaid,
+    MarginCalled,
+    OrderEvent,
+    PositionReported,
+    ReadFailed,
+    StrategyStarted,
+    StrategySwapped,
+    StrategyTuned,
+    TimePassed,
+    VenueStateRead,
+    WalletChanged,
+)
+from contractdesk.engine.checkpoint import decode_desk
+from contractdesk.engine.state import Desk
+from contractdesk.errors import StorageError
+from contractdesk.storage.inputs import checkpoints, read_inputs
+from contractdesk.storage.journal_reader import JournalReader
+from contractdesk.storage.tape_file import TapeHeader, TornTail
+from contractdesk.strategy.base import Strategy
+from contractdesk.strategy.loader import load_all
+
+WITHHELD = (
+    OrderEvent, AccountRead, VenueStateRead, ReadFailed, WalletChanged, PositionReported, FundingPaid,
+    MarginCalled, TimePassed,
+)  # fmt: skip
+WHO = "replay"
+STARTUP_REQUEST = 0
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """What was recorded of a desk between a checkpoint and its end, or the next opening."""
+
+    checkpoint: bytes
+    start_ns: int
+    classes: dict[str, type[Strategy]]
+    inputs: tuple[Event, ...]  # in the order in which the engine had them; withheld ones included
+    commands: tuple[tuple[int, Command], ...]  # (ts_ns of the input that caused it, command)
+    cut: bool = False  # the record has a hole: what came after it is left out
+
+    @property
+    def told(self) -> list[Event]:
+        """The inputs that a replay is fed with; of the first picture of the venue it makes its own."""
+        return [event for event in self.inputs if not isinstance(event, WITHHELD) or _is_opening(event)]
+
+    @property
+    def wallet(self) -> Decimal:
+        """The balance that it began with: as the venue first said, or as the desk remembered."""
+        opening = next((event for event in self.inputs if _is_opening(event)), None)
+        if isinstance(opening, VenueStateRead):
+            return opening.account.wallet_balance
+        return self.state.wallet_balance
+
+    @property
+    def state(self) -> Desk:
+        """What the desk remembered at the start."""
+        return decode_desk(self.checkpoint)
+
+
+def read_session(journal: Path, tape: Path, *, since_ns: int = 0, until_ns: int = 1 << 62) -> Session:
+    """The part of a record from the last checkpoint at or before ``since_ns`` on; 0: the last session.
+
+    It ends where the desk was opened again, and at a hole, such as a kill leaves at the tape's end.
+    StorageError where nothing is recorded.
+    """
+    if not journal.exists():
+        raise StorageError(f"{journal} does not exist: the desk of that name has never been opened")
+    with JournalReader(journal) as reader:
+        header, end_seq = _begin(reader, tape, since_ns)
+        torn: list[TornTail] = []
+        inputs: list[tuple[int, Event]] = []
+        cut = False
+        for seq, event in read_inputs(reader, tape, header.first_seq, torn):
+            cut = bool(inputs) and seq != inputs[-1][0] + 1
+            if cut or seq >= end_seq or event.ts_ns > until_ns:
+                break
+            inputs.append((seq, event))
+        stamps = {seq: event.ts_ns for seq, event in inputs}
+        commands = tuple(
+            (stamps[seq], command) for seq, command in reader.commands(header.first_seq) if seq in stamps
+        )
+        classes, _ = load_all(_names(decode_desk(header.checkpoint), inputs), reader.sources())
+    if not inputs:
+        raise StorageError(f"nothing is recorded in {tape} after its last checkpoint")
+    return Session(
+        checkpoint=header.checkpoint,
+        start_ns=header.opened_ns,
+        classes=classes,
+        inputs=tuple(event for _, event in inputs),
+        commands=commands,
+        cut=cut and inputs[-1][0] + 1 < end_seq,
+    )
+
+
+def _is_opening(event: Event) -> bool:
+    return isinstance(event, VenueStateRead) and event.request_id == STARTUP_REQUEST
+
+
+def _begin(reader: JournalReader, tape: Path, since_ns: int) -> tuple[TapeHeader, int]:
+    """The checkpoint to start from, and the number from which on another session was recorded."""
+    sessions, known = reader.sessions(), checkpoints(tape)
+    if not sessions or not known:
+        raise StorageError(f"the tape {tape} has no checkpoint: nothing can be replayed from it")
+    if since_ns:
+        earlier = [header for header in known if header.opened_ns <= since_ns]
+        header = earlier[-1] if earlier else known[0]
+    else:
+        header = next((each for each in known if each.first_seq >= sessions[-1].first_seq), known[-1])
+    later = [meta.first_seq for meta in sessions if meta.first_seq > header.first_seq]
+    return header, min(later, default=1 << 62)
+
+
+def _names(state: Desk, inputs: list[tuple[int, Event]]) -> dict[str, str]:
+    """Class names by the hash of their source."""
+    names = {row.source_hash: row.class_name for row in state.strategies.values()}
+    for _, event in inputs:
+        if isinstance(event, StrategyStarted | StrategySwapped):
+            names[event.source_hash] = event.class_name
+    return names
+
+
+def with_params(events: list[Event], state: Desk, params: Mapping[str, Any], start_ns: int) -> list[Event]:
+    """The same inputs, with every strategy tuned to ``params`` as soon as it runs ("what if")."""
+    if not params:
+        return events
+    changed: list[Event] = [_tuned(start_ns, name, params) for name in state.strategies]
+    for event in events:
+        if isinstance(event, StrategyTuned):
+            continue  # what a person tuned then is not what is asked now
+        changed.append(event)
+        if isinstance(event, StrategyStarted):
+            changed.append(_tuned(event.ts_ns, event.strategy_id, params))
+    return changed
+
+
+def _tuned(ts_ns: int, strategy_id: str, params: Mapping[str, Any]) -> StrategyTuned:
+    return StrategyTuned(ts_ns=ts_ns, who=WHO, strategy_id=strategy_id, params=dict(params))

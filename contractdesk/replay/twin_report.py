@@ -1,0 +1,368 @@
+"""Live against replayed, order by order, and what the differences say of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from contractdesk.domain.commands import Command, PlaceStop, ReduceOrder, SubmitOrder
+from contractdesk.domain.events import (
+    AccountRead,
+    ClockMeasured,
+    Event,
+    OrderAccepted,
+    OrderFilled,
+    VenueStateRead,
+    WalletChanged,
+)
+from contractdesk.domain.fills import Fill, Liquidity
+from contractdesk.domain.instrument import Instrument
+from contractdesk.engine.engine import Engine
+from contractdesk.replay.models import ConstantLatency, Models
+from contractdesk.replay.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NS_PER_MS = 1_000_000
+DRAWN = 201  # delays of a model, for its median
+FEWEST = 3  # orders: of fewer nothing is concluded
+NEAR_MS, NEAR_SHARE = 10.0, 0.25  # a latency this close is as assumed
+NEAR_TICKS = 1.0
+
+
+class Story(Struct, kw_only=True):
+    """One order, as one of the two worlds tells it."""
+
+    client_id: str
+    symbol: str
+    role: str
+    side: str
+    size: Decimal
+    price: Decimal | None  # limit or trigger
+    sent_ns: int
+    accepted_ns: int = 0  # when the desk heard it
+    taken_ns: int = 0  # by the venue's stamp, in our time; 0: not told
+    fills: list[Fill] = field(default_factory=list)
+
+    @property
+    def terms(self) -> tuple[Any, ...]:
+        return (self.client_id, self.symbol, self.role, self.side, self.size, self.price)
+
+    @property
+    def fill_price(self) -> Decimal | None:
+        """Average, weighted by size; None without a fill."""
+        size = sum((fill.size for fill in self.fills), Decimal(0))
+        return sum((fill.size * fill.price for fill in self.fills), Decimal(0)) / size if size else None
+
+    @property
+    def entry_ms(self) -> float | None:
+        return (self.taken_ns - self.sent_ns) / NS_PER_MS if self.taken_ns else None
+
+    @property
+    def answer_ms(self) -> float | None:
+        return (self.accepted_ns - self.taken_ns) / NS_PER_MS if self.taken_ns and self.accepted_ns else None
+
+    @property
+    def round_trip_ms(self) -> float | None:
+        return (self.accepted_ns - self.sent_ns) / NS_PER_MS if self.accepted_ns else None
+
+
+class Latency(Struct, frozen=True, kw_only=True):
+    """Medians of one leg, milliseconds, of the session and of the model; None: too few orders tell it."""
+
+    leg: str
+    live_ms: float | None
+    assumed_ms: float
+
+    @property
+    def off(self) -> bool:
+        """The assumption is farther from what was measured than chance explains."""
+        if self.live_ms is None:
+            return False
+        return abs(self.live_ms - self.assumed_ms) > max(NEAR_MS, NEAR_SHARE * abs(self.live_ms))
+
+
+class TwinReport(Struct, kw_only=True):
+    """What became of a session when it was run again."""
+
+    live: dict[str, Story]
+    replayed: dict[str, Story]
+    latencies: tuple[Latency, ...]
+    slippage_ticks: tuple[float, ...]  # live fill against replayed, of taking orders; + live was worse
+    wallets: tuple[Decimal, Decimal]  # at the end: live, replayed
+    resting: tuple[int, int]  # orders that rested in both: filled live only, filled in the replay only
+    divergence: str  # the first difference of the orders; "" = they are the same
+    cut: bool
+    what_if: bool
+    engine: Engine
+    models: Models
+
+    @property
+    def same_commands(self) -> bool:
+        """Every order of the session was sent again, with the same terms, in the same order."""
+        return not self.divergence
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """What is off, in words: each names the model and what would fit."""
+        found = [_latency_words(row) for row in self.latencies if row.off]
+        if len(self.slippage_ticks) >= FEWEST:
+            mean = sum(self.slippage_ticks) / len(self.slippage_ticks)
+            if abs(mean) > NEAR_TICKS:
+                word = "worse" if mean > 0 else "better"
+                found.append(
+                    f"slippage: live fills were {abs(mean):.1f} ticks {word} than replayed, "
+                    f"over {len(self.slippage_ticks)} taking orders"
+                )
+        found += _queue_words(self.resting, self.models)
+        if self.divergence and not self.what_if:
+            found.append(f"orders: {self.divergence}")
+        if self.cut:
+            found.append("record: it has a hole, and was replayed up to it")
+        return tuple(found)
+
+    @property
+    def fitted(self) -> ConstantLatency | None:
+        """The latency model that the live session suggests; None where it had too few orders."""
+        legs = {row.leg: row.live_ms for row in self.latencies}
+        entry, answer = legs.get("entry"), legs.get("answer")
+        if entry is None or answer is None:
+            return None
+        return ConstantLatency(
+            feed_ms=self.models.latency.feed_ns / NS_PER_MS,
+            entry_ms=round(max(0.0, entry), 1),
+            answer_ms=round(max(0.0, answer), 1),
+            read_ms=round(max(0.0, entry + answer), 1),
+            recorded=self.models.latency.recorded,
+        )
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """One row an order: terms, fill prices, slippage in ticks, latencies of both worlds."""
+        import pandas as pd
+
+        names = [*self.live, *(name for name in self.replayed if name not in self.live)]
+        rows = [self._row(self.live.get(name), self.replayed.get(name)) for name in names]
+        columns = [
+            "client_id", "symbol", "role", "side", "size", "in", "live_price", "replayed_price",
+            "live_worse_by", "live_round_trip_ms", "replayed_round_trip_ms",
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
+    def _row(self, live: Story | None, replayed: Story | None) -> tuple[Any, ...]:
+        told = live or replayed
+        if told is None:
+            raise ValueError("an order of neither world")
+        where = "both" if live and replayed else "live only" if live else "replay only"
+        prices = [None if story is None else story.fill_price for story in (live, replayed)]
+        worse = None
+        if prices[0] is not None and prices[1] is not None:
+            worse = float(prices[0] - prices[1]) * (1 if told.side == "buy" else -1)
+        return (
+            told.client_id,
+            told.symbol,
+            told.role,
+            told.side,
+            float(told.size),
+            where,
+            *(None if price is None else float(price) for price in prices),
+            worse,
+            live.round_trip_ms if live else None,
+            replayed.round_trip_ms if replayed else None,
+        )
+
+    def __repr__(self) -> str:
+        head = "what if" if self.what_if else "twin"
+        same = "the same orders" if self.same_commands else f"other orders ({self.divergence})"
+        lines = [
+            f"{head}: {len(self.live)} orders live, {len(self.replayed)} replayed: {same}",
+            f"  wallet: live {self.wallets[0]:.2f}, replayed {self.wallets[1]:.2f}",
+        ]
+        lines += [
+            f"  {row.leg}: live {_ms(row.live_ms)}, assumed {_ms(row.assumed_ms)}" for row in self.latencies
+        ]
+        lines += [f"  off: {words}" for words in self.verdicts] or ["  the models fit what was measured"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>{self.orders.to_html(index=False, max_rows=50)}"
+
+
+def compared(
+    session: Session,
+    models: Models,
+    commands: Sequence[tuple[int, Command]],
+    events: Sequence[Event],
+    *,
+    what_if: bool,
+    engine: Engine,
+    wallet: Decimal,
+) -> TwinReport:
+    """Set the two worlds against each other."""
+    offset_ms = session.state.clock_offset_ms
+    live, replayed = _stories(session.commands, session.inputs, offset_ms), _stories(commands, events, 0.0)
+    terms = {symbol: market.instrument for symbol, market in engine.view.symbols.items()}
+    return TwinReport(
+        live=live,
+        replayed=replayed,
+        latencies=tuple(_latency(leg, live, assumed) for leg, assumed in _assumed(models).items()),
+        slippage_ticks=tuple(_slippage(live, replayed, terms)),
+        wallets=(_wallet(session), wallet),
+        resting=_resting(live, replayed),
+        divergence=_divergence(live, replayed),
+        cut=session.cut,
+        what_if=what_if,
+        engine=engine,
+        models=models,
+    )
+
+
+def _wallet(session: Session) -> Decimal:
+    """What the venue said last."""
+    for event in reversed(session.inputs):
+        match event:
+            case WalletChanged(wallet_balance=balance):
+                return balance
+            case AccountRead(account=account) | VenueStateRead(account=account):
+                return account.wallet_balance
+            case _:
+                pass
+    return session.wallet
+
+
+def _stories(
+    commands: Iterable[tuple[int, Command]], events: Iterable[Event], offset_ms: float
+) -> dict[str, Story]:
+    """All orders by client id, in the order in which they were sent."""
+    found: dict[str, Story] = {}
+    for ts_ns, command in commands:
+        story = _begun(ts_ns, command)
+        if story is not None:
+            found.setdefault(story.client_id, story)
+    offset_ns = int(offset_ms * NS_PER_MS)
+    for event in events:
+        if isinstance(event, ClockMeasured):
+            offset_ns = int(event.offset_ms * NS_PER_MS)
+        elif isinstance(event, OrderAccepted) and (known := found.get(event.client_id)):
+            known.accepted_ns = (
+                known.accepted_ns or event.ts_ns
+            )  # by answer or by stream, whichever came first
+            known.taken_ns = known.taken_ns or (event.venue_ns - offset_ns if event.venue_ns else 0)
+        elif isinstance(event, OrderFilled) and (known := found.get(event.client_id)):
+            known.fills += [] if _counted(known, event.fill) else [event.fill]
+    return found
+
+
+def _counted(story: Story, fill: Fill) -> bool:
+    return any(fill.trade_id == each.trade_id for each in story.fills)
+
+
+def _begun(ts_ns: int, command: Command) -> Story | None:
+    match command:
+        case SubmitOrder(approved=approved):
+            sent: Any = approved.request
+            role, price = "entry", approved.request.price
+        case PlaceStop():
+            sent, role, price = command, command.type.value, command.trigger_price
+        case ReduceOrder():
+            sent, role, price = command, command.role.name.lower(), command.price
+        case _:
+            return None
+    return Story(
+        client_id=sent.client_id,
+        symbol=sent.symbol,
+        role=role,
+        side=sent.side.value,
+        size=sent.size,
+        price=price,
+        sent_ns=ts_ns,
+    )
+
+
+def _divergence(live: dict[str, Story], replayed: dict[str, Story]) -> str:
+    """The first order in which the two differ, in words."""
+    for mine, theirs in zip(live.values(), replayed.values(), strict=False):
+        if mine.terms != theirs.terms:
+            return f"live sent {_order_words(mine)}, the replay {_order_words(theirs)}"
+    if len(live) != len(replayed):
+        longer, name = (live, "live") if len(live) > len(replayed) else (replayed, "the replay")
+        extra = list(longer.values())[min(len(live), len(replayed))]
+        return f"only {name} sent {_order_words(extra)}"
+    return ""
+
+
+def _order_words(story: Story) -> str:
+    at = "" if story.price is None else f" at {story.price}"
+    return f"{story.role} {story.side} {story.size} {story.symbol}{at} ({story.client_id})"
+
+
+def _assumed(models: Models) -> dict[str, float]:
+    """Median milliseconds of each leg, as the model draws them."""
+    delays = models.latency.start(models.seed)
+    entries, answers = zip(*((delays.entry_ns(), delays.answer_ns()) for _ in range(DRAWN)), strict=True)
+    entry, answer = median(entries) / NS_PER_MS, median(answers) / NS_PER_MS
+    return {"entry": entry, "answer": answer, "round_trip": entry + answer}
+
+
+def _latency(leg: str, live: dict[str, Story], assumed_ms: float) -> Latency:
+    times = [value for story in live.values() if (value := getattr(story, f"{leg}_ms")) is not None]
+    return Latency(leg=leg, live_ms=median(times) if len(times) >= FEWEST else None, assumed_ms=assumed_ms)
+
+
+def _slippage(
+    live: dict[str, Story], replayed: dict[str, Story], terms: dict[str, Instrument]
+) -> Iterable[float]:
+    """Ticks by which each taking order of both was filled worse live."""
+    for name, mine in live.items():
+        theirs = replayed.get(name)
+        if theirs is None or mine.terms != theirs.terms or mine.symbol not in terms:
+            continue
+        one, other = mine.fill_price, theirs.fill_price
+        taking = all(fill.liquidity is Liquidity.TAKER for fill in (*mine.fills, *theirs.fills))
+        if one is not None and other is not None and taking:
+            sign = 1 if mine.side == "buy" else -1
+            yield float((one - other) / terms[mine.symbol].tick_size) * sign
+
+
+def _resting(live: dict[str, Story], replayed: dict[str, Story]) -> tuple[int, int]:
+    """Of the limit orders that both have sent: how many filled in one world alone."""
+    pairs = [
+        (mine, replayed[name])
+        for name, mine in live.items()
+        if mine.price is not None and mine.role in ("entry", "exit") and name in replayed
+    ]
+    same = [(mine, theirs) for mine, theirs in pairs if mine.terms == theirs.terms]
+    return (
+        sum(bool(mine.fills) and not theirs.fills for mine, theirs in same),
+        sum(bool(theirs.fills) and not mine.fills for mine, theirs in same),
+    )
+
+
+def _queue_words(resting: tuple[int, int], models: Models) -> list[str]:
+    live_only, replay_only = resting
+    if not live_only and not replay_only:
+        return []
+    word = "too cautious" if live_only > replay_only else "too hopeful"
+    return [
+        f"queue: {live_only} resting orders filled live only, {replay_only} in the replay only: "
+        f"{models.queue!r} is {word}"
+    ]
+
+
+def _latency_words(row: Latency) -> str:
+    model = {"entry": "entry_ms", "answer": "answer_ms"}.get(row.leg, "entry_ms + answer_ms")
+    return (
+        f"latency: the {row.leg.replace('_', ' ')} took {_ms(row.live_ms)} live, {_ms(row.assumed_ms)} is "
+        f"assumed ({model})"
+    )
+
+
+def _ms(value: float | None) -> str:
+    return "not told" if value is None else f"{value:.1f} ms"
