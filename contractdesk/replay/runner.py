@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from contractdesk.domain.account import PositionMode
 from contractdesk.domain.commands import (
@@ -40,14 +40,15 @@ from contractdesk.domain.events import (
     SymbolReady,
     TimePassed,
 )
-from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Refused
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.passing import Horizon
 from contractdesk.errors import ConfigError
 from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
+from contractdesk.replay.collecting import patient_collector
 from contractdesk.replay.matching import Matching
+from contractdesk.replay.outcome import Outcome
 from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.setup import DEFAULT_BAR_NS, STRATEGY_IDS, Setup
 from contractdesk.replay.tape import Tape
@@ -86,26 +87,6 @@ class Settlement(Struct, frozen=True):
 Item = Command | Event | Settlement
 
 
-class Outcome(Struct, kw_only=True):
-    """What a run has left; times are UTC ns."""
-
-    setup: Setup
-    engine: Engine
-    start_ns: int
-    end_ns: int
-    fills: list[Fill] = field(default_factory=list)
-    payments: list[FundingPaid] = field(default_factory=list)
-    refusals: list[Refused] = field(default_factory=list)
-    notices: list[tuple[int, Notify]] = field(default_factory=list)  # and when
-    commands: list[tuple[int, Command]] = field(default_factory=list)  # all but notices, and when
-    closes: list[tuple[int, ...]] = field(default_factory=list)  # (ts_ns, ticks of each contract; 0 unknown)
-    reports: list[OrderEvent] = field(default_factory=list)  # the venue's on orders, as it made them
-    seen: dict[str, Decimal | None] = field(default_factory=dict)  # last price at sending, by client id
-    against: dict[str, int] = field(default_factory=dict)  # ticks by which taking orders were charged
-    events: int = 0  # that the engine has handled
-    wakes: int = 0  # moments at which it had to
-
-
 class Replay:
     """One run; to be run once."""
 
@@ -127,7 +108,7 @@ class Replay:
         self._tape = Tape(batches, len(setup.instruments), models.mark_step_ns, delay_ns)
         if self._tape.empty:
             raise ConfigError("there is no trade in the recording: check its symbols and times")
-        wanted = [every or self._reads(terms.symbol, "on_book") for terms in setup.instruments]
+        wanted = [every or setup.listens(terms.symbol, "on_book") for terms in setup.instruments]
         half_ticks = models.slippage.half_spread_ticks
         self._teller = Teller(self._tape, setup.instruments, half_ticks, delay_ns, recorded, wanted)
         self._delays = models.latency.start(models.seed)
@@ -145,12 +126,13 @@ class Replay:
         self._bar_ns = first_ns - first_ns % self._step_ns + self._step_ns  # venue time of the next close
         self._delay_ns = delay_ns
         self._listening = [
-            every or self._reads(terms.symbol, "on_trade", "on_book") for terms in setup.instruments
+            every or setup.listens(terms.symbol, "on_trade", "on_book") for terms in setup.instruments
         ]
         self._told: Horizon | None = None
         self._has_depth = any(recorded)
         self._count, self._version, self._pushed = len(setup.instruments), -1, 0
         self._due_ns = self._deadline_ns = self._depth_ns = FOREVER
+        self._now_ns = start_ns
         classes = {
             STRATEGY_IDS.format(place=place): type(each) for place, each in enumerate(setup.strategies)
         }
@@ -163,19 +145,19 @@ class Replay:
         if not every:
             engine.leave_for_later(self._teller.passed)
 
-    def _reads(self, symbol: str, *callbacks: str) -> bool:
-        return any(
-            symbol in strategy.symbols and any(strategy.subscribes(name) for name in callbacks)
-            for strategy in self._setup.strategies
-        )
-
     # -- the loop --------------------------------------------------------------------------
 
     def run(self) -> Outcome:
         """To the end of the recording; what is still under way then never arrives."""
+        with patient_collector():
+            return self._run()
+
+    def _run(self) -> Outcome:
         self._start()
         tape, steps = self._tape, self._steps()
         while True:
+            if self._arrived():
+                continue
             self._look()
             self._due_ns = self._next_ns()
             why = tape.walk(self._due_ns)
@@ -189,7 +171,8 @@ class Replay:
         self.outcome.end_ns = end_ns
         closes.append((max(end_ns, closes[-1][0]) if closes else end_ns, *self._books.marks))
         self.outcome.against = self._matching.against
-        self.outcome.events = self._engine.events_handled
+        self.outcome.events, self.outcome.trades = self._engine.events_handled, tape.trades
+        self.outcome.last_ticks = tape.rows[TRADED::FIELDS].tolist()
         return self.outcome
 
     def _steps(self) -> dict[int, Callable[[], None]]:
@@ -200,6 +183,20 @@ class Replay:
             AT_TRADE: self._on_trade,
             AT_MARKS_FULL: self._tell,
         }
+
+    def _arrived(self) -> bool:
+        """Whether something that is due at this very moment has been handled.
+
+        The kernel stands at this moment and would stop at once, for it does what is due first; the
+        engine's own deadlines lie ahead. So it is neither looked ahead for, nor called.
+        """
+        queue, now_ns = self._queue, self._now_ns
+        if not queue or queue[0][0] > now_ns or self._bar_ns + self._delay_ns <= now_ns or self._tape.at_end:
+            return False
+        if self._next_depth_ns() <= now_ns:
+            return False
+        self._arrive(*heapq.heappop(queue)[::2])
+        return True
 
     def _look(self) -> None:
         """Let the kernel stop where the venue's orders and the engine's bounds want it to."""
@@ -233,14 +230,18 @@ class Replay:
         queued_ns = self._queue[0][0] if self._queue else FOREVER
         if self._every:
             self._deadline_ns = self._engine.next_deadline_ns or FOREVER
+        return min(self._deadline_ns, self._bar_ns + self._delay_ns, queued_ns, self._next_depth_ns())
+
+    def _next_depth_ns(self) -> int:
+        """When recorded books have to be looked at next."""
         if self._has_depth:
             self._depth_ns = min(self._matching.depth_ns(), self._teller.depth_ns())
-        return min(self._deadline_ns, self._bar_ns + self._delay_ns, queued_ns, self._depth_ns)
+        return self._depth_ns
 
     # -- why the kernel has stopped --------------------------------------------------------
 
     def _on_due(self) -> None:
-        now_ns = self._due_ns
+        now_ns = self._now_ns = self._due_ns
         if self._deadline_ns <= now_ns:
             self._wake(TimePassed(ts_ns=now_ns))
         elif self._bar_ns + self._delay_ns <= now_ns:
@@ -250,23 +251,24 @@ class Replay:
             for event in self._teller.depth(now_ns):
                 self._wake(event)
         else:
-            self._teller.before_ns = now_ns + 1
             self._arrive(*heapq.heappop(self._queue)[::2])
 
     def _on_price(self) -> None:
         place, ts_ns, ticks, lots = self._tape.pass_trade()
+        self._now_ns = ts_ns
         self._sync()
         self._matching.on_trade(place, ts_ns, ticks, lots)
 
     def _on_mark(self) -> None:
         self._tell()
-        for event in self._teller.mark(*self._tape.pass_mark()):
+        place, self._now_ns, ticks = self._tape.pass_mark()
+        for event in self._teller.mark(place, self._now_ns, ticks):
             self._feed(event)
 
     def _on_trade(self) -> None:
         self._tell()
-        place, *trade = self._tape.hear_trade()
-        for event in self._teller.trade(place, *trade):
+        place, self._now_ns, *trade = self._tape.hear_trade()
+        for event in self._teller.trade(place, self._now_ns, *trade):
             self._feed(event)
         if not self._listening[place]:
             self._tape.rows[place * FIELDS + EACH] = 0
@@ -289,6 +291,7 @@ class Replay:
 
     def _arrive(self, now_ns: int, item: Item) -> None:
         """Something that was under way is there: a command at the venue, or news at the desk."""
+        self._teller.before_ns = now_ns + 1
         if isinstance(item, Settlement):
             self._sync()
             self._matching.on_funding(item.place, item.rate, now_ns)

@@ -94,6 +94,13 @@ class Setup(Struct, frozen=True, kw_only=True):
             risk=self.rules,
         )
 
+    def listens(self, symbol: str, *callbacks: str) -> bool:
+        """Somebody wants one of these to be called for each change of the symbol."""
+        return any(
+            symbol in strategy.symbols and any(strategy.subscribes(name) for name in callbacks)
+            for strategy in self.strategies
+        )
+
     def started(self, now_ns: int) -> Iterator[StrategyStarted]:
         """The strategies, in their order."""
         for place, strategy in enumerate(self.strategies):

@@ -47,6 +47,7 @@ class Tape:
         """``delay_ns`` after the venue marks are heard. The first batch is read at once."""
         self._batches = iter(batches)
         self._count = symbols
+        self.trades = 0  # that have been read
         self.control = np.zeros(CONTROLS, np.int64)
         self.rows = np.zeros(symbols * FIELDS, np.int64)
         self.kept = np.zeros(symbols * ROOM * 2, np.int64)
@@ -73,6 +74,11 @@ class Tape:
     def last_ns(self) -> int:
         """Of the last trade that is known, by the venue."""
         return 0 if self.empty else int(self.ticks.ts_ns[-1])
+
+    @property
+    def at_end(self) -> bool:
+        """The venue has made all trades that are in memory: there may be no more."""
+        return bool(self.control[VENUE] >= self.control[ROWS])
 
     def walk(self, due_ns: int) -> int:
         """Go on until ``due_ns`` or until something happens; returns the kernel's word on why."""
@@ -135,6 +141,7 @@ class Tape:
     def _next(self) -> Ticks:
         for batch in self._batches:
             if len(batch):
+                self.trades += len(batch)
                 return batch
         self.control[LAST_BATCH] = 1
         return _NOTHING
