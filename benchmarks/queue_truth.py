@@ -11,6 +11,10 @@ stood before ours or behind it, and both are followed: ``soonest`` has all of th
 behind us, as far as there were any. Where the two agree the order's fate is decided. Not seen, too: hidden
 and iceberg lots, what the market had done differently had the order been there, and which of two things of
 one millisecond was first (trades are taken before the levels that show them).
+
+``tracers`` are orders that were: one that came to the touch with a size that nobody else had there is known
+again by that size when it is filled, so the moment is known without any reckoning. What they cannot tell is
+what became of orders that were not filled.
 """
 
 from __future__ import annotations
@@ -18,9 +22,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 LOOK_BACK_NS = 15 * 10**9  # from when on orders at the price are remembered by their size
+TRACER_LOTS = 40  # at least: small sizes are everybody's
 
 
 class Trade(NamedTuple):
@@ -222,3 +228,31 @@ class Follower:
     def truth(self) -> Truth:
         soonest, latest = self.fillers
         return Truth(self.ahead, soonest.fate, latest.fate, self.cancelled, self.doubtful)
+
+
+def tracers(market: Market, life_ns: int) -> Iterator[tuple[Order, int]]:
+    """Real orders that were recognized: (what they were, how long after they came they were filled).
+
+    A print is a whole order only where its taker went on: else it may be what the taker had left.
+    """
+    prints = Counter((trade.ticks, trade.lots) for trade in market.trades)
+    whole = {
+        (trade.ticks, trade.lots): trade.ts_ns
+        for trade, after in pairwise(market.trades)
+        if prints[trade.ticks, trade.lots] == 1 and after.ts_ns == trade.ts_ns
+    }
+    for buy in (True, False):
+        came = list(_came(market.quotes, buy=buy))
+        sizes = Counter((ticks, lots) for _, ticks, lots in came)
+        for ts_ns, ticks, lots in came:
+            filled_ns = whole.get((ticks, lots), 0)
+            if lots >= TRACER_LOTS and sizes[ticks, lots] == 1 and ts_ns < filled_ns <= ts_ns + life_ns:
+                yield Order(ts_ns, ts_ns + life_ns, buy, ticks, lots), filled_ns - ts_ns
+
+
+def _came(quotes: list[Quote], *, buy: bool) -> Iterator[tuple[int, int, int]]:
+    """(time, ticks, lots) of orders that were seen to join the touch."""
+    for before, after in pairwise(quotes):
+        (was, lots, _), (ticks, now, _) = _sides(before, buy=buy), _sides(after, buy=buy)
+        if was == ticks and now > lots:
+            yield after.ts_ns, ticks, now - lots
