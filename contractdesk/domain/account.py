@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from fractions import Fraction
 
 from msgspec import Struct
 
-from contractdesk.domain.instrument import ZERO, ContractKind, Instrument, cash
+from contractdesk.domain.instrument import ZERO, ContractKind, Instrument, cash_ratio
+
+_exact = Context(prec=400)  # sums and products of money, sizes and rates: nothing is rounded
 
 
 class MarginMode(Enum):
@@ -78,22 +80,56 @@ def liquidation_price(
     """
     if not size:
         return None
-    free = Fraction(wallet_balance) + Fraction(other_unrealized) - Fraction(other_maintenance)
-    units = Fraction(size) * Fraction(instrument.contract_size)
+    linear = instrument.kind is ContractKind.LINEAR
+    free = _exact.subtract(_exact.add(wallet_balance, other_unrealized), other_maintenance)
+    units = _exact.multiply(size, instrument.contract_size)
+    worth = units.copy_abs()
     for tier in instrument.tiers:
-        rate = Fraction(tier.maintenance_rate)
-        slack = free + Fraction(tier.maintenance_amount)
-        if instrument.kind is ContractKind.LINEAR:
-            top, bottom = slack - cost, abs(units) * rate - units
+        slack = _exact.add(free, tier.maintenance_amount)
+        kept = _exact.multiply(worth, tier.maintenance_rate)
+        if linear:
+            top, bottom = _plus(slack, -cost), _exact.subtract(kept, units).as_integer_ratio()
         else:  # pnl = cost - units / p, maintenance = |units| r / p - amount
-            top, bottom = units + abs(units) * rate, slack + cost
-        if bottom == 0:
+            top, bottom = _exact.add(units, kept).as_integer_ratio(), _plus(slack, cost)
+        price = _over(top, bottom)
+        if price is None:
             continue
-        price = top / bottom
-        if price <= 0:
-            continue
-        notional = abs(units) * price if instrument.kind is ContractKind.LINEAR else abs(units) / price
+        notional = _times(worth, price if linear else (price[1], price[0]))
         last = tier is instrument.tiers[-1]  # its cap limits new positions, not what a price makes of one
-        if Fraction(tier.floor) <= notional and (last or notional <= Fraction(tier.cap)):
-            return cash(price)
+        if _at_most(tier.floor, notional) and (last or not _below(tier.cap, notional)):
+            return cash_ratio(*price)
     return None
+
+
+# Ratios of whole numbers, denominator above 0, never reduced: exact as Fractions are, and quicker.
+Ratio = tuple[int, int]
+
+
+def _plus(amount: Decimal, cost: Fraction) -> Ratio:
+    (first, parts), (second, shares) = amount.as_integer_ratio(), cost.as_integer_ratio()
+    return first * shares + second * parts, parts * shares
+
+
+def _times(amount: Decimal, ratio: Ratio) -> Ratio:
+    first, parts = amount.as_integer_ratio()
+    return first * ratio[0], parts * ratio[1]
+
+
+def _over(top: Ratio, bottom: Ratio) -> Ratio | None:
+    """``top / bottom`` where that is above zero."""
+    price = top[0] * bottom[1], top[1] * bottom[0]
+    if price[1] < 0:
+        price = -price[0], -price[1]
+    return price if price[0] > 0 and price[1] else None
+
+
+def _at_most(amount: Decimal, ratio: Ratio) -> bool:
+    """``amount <= ratio``."""
+    first, parts = amount.as_integer_ratio()
+    return first * ratio[1] <= ratio[0] * parts
+
+
+def _below(amount: Decimal, ratio: Ratio) -> bool:
+    """``amount < ratio``."""
+    first, parts = amount.as_integer_ratio()
+    return first * ratio[1] < ratio[0] * parts

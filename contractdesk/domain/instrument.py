@@ -21,8 +21,17 @@ def cash(exact: Fraction | Decimal) -> Decimal:
     """Round one cash booking to 1e-8, half to even: the only rounding money ever sees."""
     if isinstance(exact, Decimal):
         return exact.quantize(CASH_QUANTUM, rounding=ROUND_HALF_EVEN, context=_exact)
-    # Fraction.__round__ is exact and half-even; Decimal division would round twice.
-    return Decimal(round(exact * 10**8)).scaleb(-8)
+    return cash_ratio(*exact.as_integer_ratio())
+
+
+def cash_ratio(numerator: int, denominator: int) -> Decimal:
+    """The same of ``numerator / denominator``: whole numbers are exact, and far quicker than Fractions."""
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    whole, rest = divmod(numerator * 10**8, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and whole & 1):
+        whole += 1
+    return Decimal(whole).scaleb(-8)
 
 
 class ContractKind(Enum):
@@ -106,7 +115,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
         """Exact value of ``size`` contracts at ``price`` in the settle currency; keeps the sign."""
         value = _exact.multiply(size, self.contract_size)
         if self.kind is ContractKind.LINEAR:
-            return Fraction(_exact.multiply(value, price))
+            return Fraction(*_exact.multiply(value, price).as_integer_ratio())
         return Fraction(value) / Fraction(price)
 
     def notional(self, size: Decimal, price: Decimal) -> Decimal:
@@ -127,13 +136,23 @@ class Instrument(Struct, frozen=True, kw_only=True):
         now = self.cost(size, price)
         return now - cost if self.kind is ContractKind.LINEAR else cost - now
 
+    def pnl(self, size: Decimal, cost: Fraction, price: Decimal) -> Decimal:
+        """``exact_pnl`` as one booking: rounded once."""
+        if self.kind is not ContractKind.LINEAR:
+            return cash(self.exact_pnl(size, cost, price))
+        now = _exact.multiply(_exact.multiply(size, self.contract_size), price)
+        (worth, parts), (paid, shares) = now.as_integer_ratio(), cost.as_integer_ratio()
+        return cash_ratio(worth * shares - paid * parts, parts * shares)
+
     def average_price(self, size: Decimal, cost: Fraction) -> Decimal:
         """The price at which ``size`` contracts are worth ``cost``; zero for no contracts."""
         if not size or not cost:
             return ZERO
-        value = Fraction(size) * Fraction(self.contract_size)
-        exact = cost / value if self.kind is ContractKind.LINEAR else value / cost
-        return cash(exact)
+        paid, shares = cost.as_integer_ratio()
+        units, parts = _exact.multiply(size, self.contract_size).as_integer_ratio()
+        if self.kind is ContractKind.LINEAR:
+            return cash_ratio(paid * parts, shares * units)
+        return cash_ratio(units * shares, parts * paid)
 
     def size_for_notional(self, notional: Decimal | Fraction, price: Decimal) -> Decimal:
         """The largest size on the lot grid whose notional at ``price`` is at most ``notional``."""
@@ -143,21 +162,29 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
     def fee(self, size: Decimal, price: Decimal, *, maker: bool) -> Decimal:
         """Fee of a fill in the settle currency, + paid, rounded once."""
-        rate = self.maker_fee if maker else self.taker_fee
-        return cash(abs(self.cost(size, price)) * Fraction(rate))
+        return self.charge(size, price, self.maker_fee if maker else self.taker_fee)
+
+    def charge(self, size: Decimal, price: Decimal, rate: Decimal) -> Decimal:
+        """``rate`` of a fill's value, rounded once; + paid."""
+        if self.kind is not ContractKind.LINEAR:
+            return cash(abs(self.cost(size, price)) * Fraction(rate))
+        value = _exact.multiply(_exact.multiply(size, self.contract_size), price).copy_abs()
+        return cash_ratio(*_exact.multiply(value, rate).as_integer_ratio())
 
     # -- margin ----------------------------------------------------------------------------
 
     def tier(self, notional: Decimal | Fraction) -> MarginTier:
         """The bracket that ``notional`` (settle currency) falls into; the last one is open."""
-        for tier in self.tiers:
+        for tier in self.tiers[:-1]:
             if notional <= tier.cap:
                 return tier
         return self.tiers[-1]
 
     def initial_margin(self, notional: Decimal, leverage: Decimal) -> Decimal:
         """Initial margin at the chosen leverage, or at the tier's maximum where that is lower."""
-        return cash(Fraction(notional) / Fraction(min(leverage, self.tier(notional).max_leverage)))
+        worth, parts = notional.as_integer_ratio()
+        times, shares = min(leverage, self.tier(notional).max_leverage).as_integer_ratio()
+        return cash_ratio(worth * shares, parts * times)
 
     def maintenance_margin(self, notional: Decimal) -> Decimal:
         tier = self.tier(notional)

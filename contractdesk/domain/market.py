@@ -35,7 +35,15 @@ def timeframe_ns(timeframe: str) -> int:
 
 def as_floats(bar: Bar) -> tuple[float, float, float, float, float]:
     """Open, high, low, close, volume."""
-    return float(bar.open), float(bar.high), float(bar.low), float(bar.close), float(bar.volume)
+    return (
+        as_float(bar.open), as_float(bar.high), as_float(bar.low), as_float(bar.close), as_float(bar.volume),
+    )  # fmt: skip
+
+
+def as_float(amount: Decimal) -> float:
+    """``float`` of it, sooner: a quotient of whole numbers is rounded correctly, too."""
+    above, below = amount.as_integer_ratio()
+    return above / below
 
 
 def pack_levels(levels: Iterable[tuple[int, int]]) -> bytes:

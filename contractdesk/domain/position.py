@@ -15,9 +15,11 @@ from msgspec.structs import replace
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.fills import Fill
-from contractdesk.domain.instrument import ZERO, Instrument, cash
+from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import AtrStop
 from contractdesk.domain.orders import Side
+
+NOTHING = Fraction(0)
 
 
 def external_cost(
@@ -51,7 +53,7 @@ class Position(Struct, frozen=True, kw_only=True):
 
     symbol: str
     size: Decimal = ZERO  # contracts; + long, - short
-    cost: Fraction = Fraction(0)  # exact settle-currency value of the open size, signed like it
+    cost: Fraction = NOTHING  # exact settle-currency value of the open size, signed like it
     realized_pnl: Decimal = ZERO  # settle currency, fees and funding not included
     fees: Decimal = ZERO  # + paid
     funding: Decimal = ZERO  # + received
@@ -81,14 +83,18 @@ class Position(Struct, frozen=True, kw_only=True):
         """The position after ``fill``; one that crosses zero closes, then opens."""
         closed = self._closed_by(fill)  # signed like the position
         opened = fill.signed_size + closed  # what is left of the fill to open with
-        cost_closed = self.cost * Fraction(closed) / Fraction(self.size) if closed else Fraction(0)
-        pnl = cash(instrument.exact_pnl(closed, cost_closed, fill.price)) if closed else ZERO
+        cost_closed = self._share(closed)
+        pnl = instrument.pnl(closed, cost_closed, fill.price) if closed else ZERO
+        cost = NOTHING if closed == self.size else self.cost - cost_closed
+        if opened:
+            added = instrument.cost(opened, fill.price)
+            cost = cost + added if cost else added
         size = self.size - closed + opened
         fresh = self.size == 0 or (opened != 0 and self.size == closed)
         return replace(
             self,
             size=size,
-            cost=self.cost - cost_closed + instrument.cost(opened, fill.price),
+            cost=cost,
             realized_pnl=self.realized_pnl + pnl,
             fees=self.fees + fill.fee,
             funding_before=self.funding if fresh else self.funding_before,
@@ -107,7 +113,13 @@ class Position(Struct, frozen=True, kw_only=True):
         """Profit of the open size at ``mark``, settle currency, rounded to 1e-8."""
         if self.flat:
             return ZERO
-        return cash(instrument.exact_pnl(self.size, self.cost, mark))
+        return instrument.pnl(self.size, self.cost, mark)
+
+    def _share(self, closed: Decimal) -> Fraction:
+        """Of the cost, what was paid for ``closed`` contracts."""
+        if not closed:
+            return NOTHING
+        return self.cost if closed == self.size else self.cost * Fraction(closed) / Fraction(self.size)
 
     def _closed_by(self, fill: Fill) -> Decimal:
         if self.size == 0 or (self.size > 0) == (fill.signed_size > 0):

@@ -6,7 +6,8 @@ twice in an epoch, so that an id names one order for ever.
 
 from __future__ import annotations
 
-from itertools import cycle
+from functools import lru_cache
+from operator import mul
 
 from msgspec import Struct
 
@@ -17,7 +18,8 @@ DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32: no i, l, o, u
 LENGTH = 19
 _EPOCH_DIGITS, _SEQUENCE_DIGITS = 3, 7
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-_WEIGHTS = (1, 5, 7, 11, 13, 17, 19, 23, 25, 29, 31, 35)
+_WEIGHTS = (1, 5, 7, 11, 13, 17, 19, 23, 25, 29, 31, 35) * 2  # over 18 letters
+_VALUES = {letter: int(letter, 36) for letter in _BASE36 + _BASE36.upper()}
 
 
 class ClientId(Struct, frozen=True, kw_only=True):
@@ -32,17 +34,17 @@ class ClientId(Struct, frozen=True, kw_only=True):
 
 def make(bot: str, epoch: int, sequence: int, role: OrderRole, attempt: int = 0) -> str:
     """The id of one order; ``ValueError`` when a part does not fit its place. Epochs go round."""
+    head = _head(bot, epoch)
+    body = head + _encode(sequence, _SEQUENCE_DIGITS) + role.value + _encode(attempt, 1)
+    return body + _check(body)
+
+
+@lru_cache(maxsize=8)
+def _head(bot: str, epoch: int) -> str:
+    """What all ids of an epoch begin with."""
     if len(bot) != 4 or not bot.isascii() or not bot.isalnum():
         raise ValueError(f"bot {bot!r} must be 4 letters or digits")
-    body = (
-        PREFIX
-        + bot
-        + _encode(epoch % 32**_EPOCH_DIGITS, _EPOCH_DIGITS)
-        + _encode(sequence, _SEQUENCE_DIGITS)
-        + role.value
-        + _encode(attempt, 1)
-    )
-    return body + _check(body)
+    return PREFIX + bot + _encode(epoch % 32**_EPOCH_DIGITS, _EPOCH_DIGITS)
 
 
 def parse(client_id: str) -> ClientId | None:
@@ -72,7 +74,11 @@ def is_own(client_id: str, bot: str) -> bool:
 def _encode(number: int, digits: int) -> str:
     if not 0 <= number < 32**digits:
         raise ValueError(f"{number} does not fit {digits} base32 digits")
-    return "".join(DIGITS[number >> 5 * place & 31] for place in reversed(range(digits)))
+    text = ""
+    for _ in range(digits):
+        text = DIGITS[number & 31] + text
+        number >>= 5
+    return text
 
 
 def _decode(text: str) -> int:
@@ -84,5 +90,4 @@ def _decode(text: str) -> int:
 
 def _check(body: str) -> str:
     """One character of base 36 that every single wrong character changes: the weights are coprime to it."""
-    weighted = zip(cycle(_WEIGHTS), body, strict=False)
-    return _BASE36[sum(weight * int(letter, 36) for weight, letter in weighted) % 36]
+    return _BASE36[sum(map(mul, _WEIGHTS, map(_VALUES.__getitem__, body))) % 36]

@@ -64,6 +64,8 @@ class MarketFeed:
                 self.on_trade(market, event)
             case MarkPriced():
                 self._on_mark(market, event)
+            case BarClosed():
+                self._on_bar(market, event.timeframe, event.bar)
             case ChannelAlive():
                 if event.channel == BOOK_CHANNEL:
                     market.book_alive_ns = event.ts_ns
@@ -72,8 +74,6 @@ class MarketFeed:
                 market.book_alive_ns = event.ts_ns
             case BookInvalidated():
                 market.book.invalidate()
-            case BarClosed():
-                self._on_bar(market, event.timeframe, event.bar)
             case BarsLoaded():
                 self._on_bars_loaded(market, event)
             case TradesLoaded():

@@ -7,7 +7,6 @@ stands in ``stops``. What a stop cannot cover in time is flattened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -99,16 +98,14 @@ class Protection:
         self.stops.fit(market)
         self._fit_profit(market)
 
-    def deadlines_ns(self, market: Market) -> Iterator[int]:
+    def deadlines_ns(self, market: Market) -> list[int]:
         """When ``ensure`` must be called though nothing happens; those that have passed count not."""
         guard = market.guard
-        yield guard.flatten_ns
-        yield guard.stop_ns
-        yield guard.move_ns
+        times = [guard.flatten_ns, guard.stop_ns, guard.move_ns]
         if guard.uncovered:
-            yield oldest_ns(guard.uncovered) + self._patience_ns
-        for tracked in self.flattening.triggered(market):
-            yield tracked.triggered_ns + TRIGGER_PATIENCE_NS
+            times.append(oldest_ns(guard.uncovered) + self._patience_ns)
+        times += [row.triggered_ns + TRIGGER_PATIENCE_NS for row in self.flattening.triggered(market)]
+        return times
 
     def naked_s(self, market: Market) -> float:
         """How long the oldest uncovered contract has been so."""

@@ -315,8 +315,9 @@ class Desk(Struct, kw_only=True):
         if series is None:
             return None
         # A series starts to follow an indicator when it is first asked: that is state, so only a
-        # handled event may do it. Whoever looks in between gets the value from scratch.
-        value = series.value(Atr(period)) if self.handling else _from_scratch(series, Atr(period))
+        # handled event may do it. Whoever looks in between gets the value from scratch, where none is known.
+        atr = Atr(period)
+        value = series.value(atr) if self.handling or series.follows(atr) else _from_scratch(series, atr)
         return Decimal(repr(value)) if math.isfinite(value) else None
 
     @property

@@ -171,10 +171,9 @@ class Host:
         if strategy is None or callback not in self._subscribed[strategy_id]:
             return
         hosted = self._desk.strategies[strategy_id]
-        context = Context(self._desk, strategy_id, self._series_of(hosted), self._core.catch_up)
         method: Callable[..., Wish] = getattr(strategy, callback)
         try:
-            wish = method(*args, context)
+            wish = method(*args, self._contexts[strategy_id])
         except (Exception, SystemExit) as exc:  # the supervisor of foreign code: whatever it raises
             self._disable(hosted, f"{callback} raised {type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}")
             return
@@ -282,6 +281,15 @@ class Host:
         self._subscribed = {
             strategy_id: frozenset(name for name in CALLBACKS if strategy.subscribes(name))
             for strategy_id, strategy in self._live.items()
+        }
+        self._contexts = {  # they hold nothing of a single callback: one a strategy is enough
+            strategy_id: Context(
+                self._desk,
+                strategy_id,
+                self._series_of(self._desk.strategies[strategy_id]),
+                self._core.catch_up,
+            )
+            for strategy_id in self._live
         }
         self.reads_books = any("on_book" in names for names in self._subscribed.values())
         self.reads_trades = any("on_trade" in names for names in self._subscribed.values())

@@ -61,8 +61,11 @@ class Timers:
 
         What was due has been done when it was: a time that has passed is nobody's deadline.
         """
-        now = self._desk.now_ns
-        return min([time for time in self._times() if time >= now], default=0)
+        now, first = self._desk.now_ns, 0
+        for time in self._times():
+            if time >= now and (time < first or not first):
+                first = time
+        return first
 
     def _times(self) -> list[int]:
         desk = self._desk
@@ -71,8 +74,9 @@ class Timers:
             self._reconciliation.deadline_ns(),
             self._guarding.deadline_ns(),
             desk.lagged_ns + LAG_MEMORY_NS if desk.lagged_ns else 0,
-            *[pending.expires_ns for pending in desk.pending],
         ]
+        if desk.pending:
+            times += [pending.expires_ns for pending in desk.pending]
         for market in desk.symbols.values():
             times.append(market.bar_due_ns)
             if market.open_ids or market.position.size or market.guard.flatten_reason:

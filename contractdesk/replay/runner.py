@@ -49,6 +49,7 @@ from contractdesk.engine.passing import Horizon
 from contractdesk.errors import ConfigError
 from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
+from contractdesk.replay.collecting import patient_collector
 from contractdesk.replay.matching import Matching
 from contractdesk.replay.outcome import Outcome
 from contractdesk.replay.setup import BOT, DEFAULT_BAR_NS, STRATEGY_IDS, Setup
@@ -120,6 +121,7 @@ class Replay:
         self._told: Horizon | None = None
         self._count, self._version, self._pushed = len(setup.instruments), -1, 0
         self._due_ns = self._deadline_ns = FOREVER
+        self._now_ns = start_ns
         classes = {
             STRATEGY_IDS.format(place=place): type(each) for place, each in enumerate(setup.strategies)
         }
@@ -155,9 +157,15 @@ class Replay:
 
     def run(self) -> Outcome:
         """To the end of the recording; what is still under way then never arrives."""
+        with patient_collector():
+            return self._run()
+
+    def _run(self) -> Outcome:
         self._start()
         tape, steps = self._tape, self._steps()
         while True:
+            if self._arrived():
+                continue
             self._look()
             self._due_ns = self._next_ns()
             why = tape.walk(self._due_ns)
@@ -182,6 +190,18 @@ class Replay:
             AT_TRADE: self._on_trade,
             AT_MARKS_FULL: self._tell,
         }
+
+    def _arrived(self) -> bool:
+        """Whether something that is due at this very moment has been handled.
+
+        The kernel stands at this moment and would stop at once, for it does what is due first; the
+        engine's own deadlines lie ahead. So it is neither looked ahead for, nor called.
+        """
+        queue, now_ns = self._queue, self._now_ns
+        if not queue or queue[0][0] > now_ns or self._bar_ns + self._delay_ns <= now_ns or self._tape.at_end:
+            return False
+        self._arrive(*heapq.heappop(queue)[::2])
+        return True
 
     def _look(self) -> None:
         """Let the kernel stop where the venue's orders and the engine's bounds want it to."""
@@ -220,7 +240,7 @@ class Replay:
     # -- why the kernel has stopped --------------------------------------------------------
 
     def _on_due(self) -> None:
-        now_ns = self._due_ns
+        now_ns = self._now_ns = self._due_ns
         if self._deadline_ns <= now_ns:
             self._wake(TimePassed(ts_ns=now_ns))
         elif self._bar_ns + self._delay_ns <= now_ns:
@@ -230,18 +250,20 @@ class Replay:
 
     def _on_price(self) -> None:
         place, ts_ns, ticks, lots = self._tape.pass_trade()
+        self._now_ns = ts_ns
         self._sync()
         self._matching.on_trade(place, ts_ns, ticks, lots)
 
     def _on_mark(self) -> None:
         self._tell()
-        for event in self._teller.mark(*self._tape.pass_mark()):
+        place, self._now_ns, ticks = self._tape.pass_mark()
+        for event in self._teller.mark(place, self._now_ns, ticks):
             self._feed(event)
 
     def _on_trade(self) -> None:
         self._tell()
-        place, *trade = self._tape.hear_trade()
-        for event in self._teller.trade(place, *trade):
+        place, self._now_ns, *trade = self._tape.hear_trade()
+        for event in self._teller.trade(place, self._now_ns, *trade):
             self._feed(event)
         if not self._listening[place]:
             self._tape.rows[place * FIELDS + EACH] = 0

@@ -72,6 +72,11 @@ class Tape:
         """Of the last trade that is known, by the venue."""
         return 0 if self.empty else int(self.ticks.ts_ns[-1])
 
+    @property
+    def at_end(self) -> bool:
+        """The venue has made all trades that are in memory: there may be no more."""
+        return bool(self.control[VENUE] >= self.control[ROWS])
+
     def walk(self, due_ns: int) -> int:
         """Go on until ``due_ns`` or until something happens; returns the kernel's word on why."""
         control = self.control

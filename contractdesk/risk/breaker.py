@@ -99,9 +99,7 @@ class Breaker(Struct, kw_only=True):
         for each in later:
             if each.newest_ns < newest_ns - self.window_ns:
                 continue  # only another window could ask for them
-            for sample in each.samples():
-                self.profit, self.equity = sample.profit, sample.equity
-                self._take(sample, self.drop, self.window_ns)
+            self._take_all(each.samples())
 
     def make_all(self) -> None:
         """Leave nothing for later: what remains is plain samples."""
@@ -148,6 +146,20 @@ class Breaker(Struct, kw_only=True):
         self.top = max(self.top, float(self._key(sample)))
         return self._key(self.peaks[0]) >= sample.profit
 
+    def _take_all(self, samples: Iterable[Sample]) -> None:
+        """``_take`` of each: what leaves the window at the end would have left it on the way."""
+        sample: Sample | None = None
+        key: Decimal | None = None
+        for sample in samples:
+            self._keep(sample, trim=False)
+            key = self._push(sample, key)
+        if sample is None:
+            return
+        self.profit, self.equity = sample.profit, sample.equity
+        self.top = max(self.top, float(self._key(self.peaks[0])))
+        del self.samples[: _first(self.samples, sample.ts_ns - LONGEST_NS)]
+        del self.peaks[: _first(self.peaks, sample.ts_ns - self.window_ns)]
+
     def _retune(self, drop: Decimal, window_ns: int, ts_ns: int) -> None:
         """Another ``drop`` has other K, another window other samples."""
         self._remember()
@@ -173,13 +185,15 @@ class Breaker(Struct, kw_only=True):
             if len(self.later) >= MOST_LATER // 2:
                 self.settle()
 
-    def _keep(self, sample: Sample) -> None:
+    def _keep(self, sample: Sample, *, trim: bool = True) -> None:
         samples = self.samples
-        if samples and (samples[-1].profit, samples[-1].equity) == (sample.profit, sample.equity):
+        last = samples[-1] if samples else None
+        if last is not None and last.profit == sample.profit and last.equity == sample.equity:
             samples[-1] = sample  # the same K, for longer
         else:
             samples.append(sample)
-        del samples[: _first(samples, sample.ts_ns - LONGEST_NS)]
+        if trim or len(samples) > KEPT:
+            del samples[: _first(samples, sample.ts_ns - LONGEST_NS)]
         if len(samples) > KEPT:
             self._thin()
 
@@ -190,11 +204,14 @@ class Breaker(Struct, kw_only=True):
         merged = [_later(max(pair, key=self._key), pair[1].ts_ns) for pair in pairs]
         self.samples = [*merged, *([old[-1]] if len(old) % 2 else []), last]
 
-    def _push(self, sample: Sample) -> None:
-        key = self._key(sample)
-        while self.peaks and self._key(self.peaks[-1]) <= key:
-            self.peaks.pop()
-        self.peaks.append(sample)
+    def _push(self, sample: Sample, last: Decimal | None = None) -> Decimal:
+        """Returns its K; ``last`` is that of the last peak, where it is known."""
+        key, peaks = self._key(sample), self.peaks
+        while peaks and (self._key(peaks[-1]) if last is None else last) <= key:
+            peaks.pop()
+            last = None
+        peaks.append(sample)
+        return key
 
     def _key(self, sample: Sample) -> Decimal:
         return _exact.subtract(sample.profit, _exact.multiply(self.drop, sample.equity))
@@ -213,10 +230,11 @@ class BreakerRule(Struct, frozen=True):
         limit = f"> -{number(self.drop * 100)} % of equity within {self.window_s:g} s"
         if view.breaker_reason:
             return failed("breaker", f"tripped: {view.breaker_reason}", limit, RESET)
-        if view.drawdown is None:
+        drawdown = view.drawdown
+        if drawdown is None:
             return passed("breaker", "nothing measured yet", limit)
-        left = max(ZERO, self.drop + view.drawdown)
-        found = f"{_percent(view.drawdown)} within {self.window_s:g} s"
+        left = max(ZERO, self.drop + drawdown)
+        found = f"{_percent(drawdown)} within {self.window_s:g} s"
         return passed("breaker", found, limit, f"{_percent(left)} of equity")
 
 

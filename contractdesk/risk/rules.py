@@ -84,9 +84,9 @@ class MarginRule(Struct, frozen=True):
         need = self.need(proposal, view, account)
         if need is None:
             return failed("margin", "mark or leverage unknown", limit, "a valid mark and a leverage")
-        found = f"{money(need(proposal.size), account.asset)} needed"
-        if need(proposal.size) <= account.available:
-            left = Fraction(account.available) - need(proposal.size)
+        needed = need(proposal.size)
+        found, left = f"{money(needed, account.asset)} needed", Fraction(account.available) - needed
+        if left >= 0:
             return passed("margin", found, limit, money(left, account.asset, up=False))
         size = largest(item.instrument, proposal.size, lambda size: need(size) <= account.available)
         advice = f"size <= {number(size)}" if size else "more available balance"

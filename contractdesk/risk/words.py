@@ -38,13 +38,14 @@ def percent(part: Fraction | Decimal, whole: Fraction | Decimal, *, up: bool = T
     """``part`` of ``whole``: "3.12 %"; rounded up, so that a breach never reads as the limit."""
     if whole <= 0:
         return "n/a"
-    return f"{_rounded(Fraction(part) / Fraction(whole) * 100, 2, up=up)} %"
+    (above, parts), (below, shares) = part.as_integer_ratio(), whole.as_integer_ratio()
+    return f"{_rounded(above * shares * 100, parts * below, 2, up=up)} %"
 
 
 def money(amount: Fraction | Decimal, asset: str, *, up: bool = True) -> str:
     """An amount with its asset: "312.00 USDT", "0.00480000 BTC"."""
     digits = _CASHLIKE_DIGITS if asset in _CASHLIKE else _COINLIKE_DIGITS
-    return f"{_rounded(Fraction(amount), digits, up=up)} {asset}"
+    return f"{_rounded(*amount.as_integer_ratio(), digits, up=up)} {asset}"
 
 
 def number(value: Decimal) -> str:
@@ -68,7 +69,8 @@ def foreign(rule: str, instrument: Instrument, account: Account, limit: str) -> 
     return failed(rule, found, limit, f"a contract that settles in {account.asset}")
 
 
-def _rounded(value: Fraction, digits: int, *, up: bool) -> Decimal:
-    scaled = value * 10**digits
-    whole = -(-scaled.numerator // scaled.denominator) if up else scaled.numerator // scaled.denominator
+def _rounded(numerator: int, denominator: int, digits: int, *, up: bool) -> Decimal:
+    """Their quotient; whole numbers are as exact as Fractions, and quicker."""
+    scaled = numerator * 10**digits
+    whole = -(-scaled // denominator) if up else scaled // denominator
     return Decimal(whole).scaleb(-digits)

@@ -6,9 +6,11 @@ Invariant of a series: its bars are consecutive; a bar that would leave a hole i
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 from msgspec import Struct
@@ -27,6 +29,8 @@ __all__ = ["Appended", "BarBuilder", "BarSeries", "Bars", "SeriesState"]
 Floats = NDArray[np.float64]
 DEFAULT_CAPACITY = 2000
 MAX_INDICATORS = 64  # declared on one series
+ROW_BYTES = 40
+_write_row = struct.Struct("5d").pack_into
 
 
 class Bars(Struct, frozen=True):
@@ -90,10 +94,12 @@ class BarSeries:
         self._step_ns = timeframe_ns(timeframe)
         self._start = self._end = 0  # rows in use; they slide to the front when the arrays are full
         self._open_ns = np.zeros(2 * capacity, dtype=np.int64)
-        self._columns = np.zeros((5, 2 * capacity), dtype=np.float64)
-        self._bars: list[Bar] = []  # exact, in the same rows
+        self._table = np.zeros((2 * capacity, 5), dtype=np.float64)
+        self._memory = self._table.data
+        self._bars: deque[Bar] = deque(maxlen=capacity)  # exact
         self.figures: tuple[float, ...] = ()  # of the last bar: open, high, low, close, volume
         self._running: dict[Indicator, tuple[Running, Floats]] = {}
+        self._updates: list[tuple[Callable[[float, float, float], float], memoryview[float]]] = []
 
     def __len__(self) -> int:
         return self._end - self._start
@@ -141,6 +147,7 @@ class BarSeries:
         self._bars.clear()
         for indicator, (_, values) in self._running.items():
             self._running[indicator] = (indicator.start(), values)
+        self._index()
 
     def declare(self, indicator: Indicator) -> None:
         """Keep ``indicator`` up to date from now on; it starts at the oldest bar that is there."""
@@ -153,20 +160,25 @@ class BarSeries:
         self._running[indicator] = (running, values)
         for row in range(self._start, self._end):
             values[row] = self._step(running, row)
+        self._index()
 
     # -- reading ---------------------------------------------------------------------------
+
+    def follows(self, indicator: Indicator) -> bool:
+        """It is kept up to date: to ask for it changes nothing."""
+        return indicator in self._running
 
     def last(self, n: int, before: int | None = None) -> Bars:
         """Exactly ``n`` bars, only those opened before ``before`` (ns); NaN rows where there are none."""
         if not 0 <= n <= self.capacity:
             raise ValueError(f"{n} bars were asked for: a series keeps {self.capacity}")
         rows, missing = self._rows(n, before)
-        opens, columns = self._open_ns[rows], self._columns[:, rows]
+        opens, columns = self._open_ns[rows], self._table[rows].T
         if missing:
             opens = np.concatenate((np.zeros(missing, dtype=np.int64), opens))
             columns = np.concatenate((np.full((5, missing), NAN), columns), axis=1)
         else:
-            opens, columns = opens.copy(), columns.copy()
+            opens, columns = opens.copy(), columns.copy(order="C")
         return Bars(opens, *columns)
 
     def value(self, indicator: Indicator, ago: int = 0) -> float:
@@ -211,6 +223,7 @@ class BarSeries:
             kept = np.full(2 * state.capacity, NAN)
             kept[series._start : series._end] = [NAN if value is None else value for value in values]
             series._running[indicator] = (copy.deepcopy(running), kept)
+        series._index()
         return series
 
     # -- rows ------------------------------------------------------------------------------
@@ -221,25 +234,31 @@ class BarSeries:
         row = self._end
         self._open_ns[row] = bar.open_ns
         self.figures = figures = as_floats(bar)
-        self._columns[:, row] = figures
+        _write_row(self._memory, row * ROW_BYTES, *figures)
         self._bars.append(bar)
-        self._end += 1
-        if len(self) > self.capacity:
+        self._end = row + 1
+        if row + 1 - self._start > self.capacity:
             self._start += 1
-            del self._bars[0]
         _, high, low, close, _ = figures
-        for running, values in self._running.values():
-            values[row] = running.update(high, low, close)
+        for update, values in self._updates:
+            values[row] = update(high, low, close)
+
+    def _index(self) -> None:
+        """What each bar has to do, found once; a ``memoryview`` stores a float quicker than its array."""
+        self._updates = [
+            (running.update, cast("memoryview[float]", values.data))
+            for running, values in self._running.values()
+        ]
 
     def _slide(self) -> None:
         """Move the rows in use to the front: once in ``capacity`` bars."""
         rows, count = slice(self._start, self._end), len(self)
-        for array in (self._open_ns, *self._columns, *(values for _, values in self._running.values())):
+        for array in (self._open_ns, self._table, *(values for _, values in self._running.values())):
             array[:count] = array[rows].copy()
         self._start, self._end = 0, count
 
     def _step(self, running: Running, row: int) -> float:
-        _, high, low, close, _ = self._columns[:, row].tolist()
+        _, high, low, close, _ = self._table[row].tolist()
         return running.update(high, low, close)
 
     def _rows(self, n: int, before: int | None) -> tuple[slice, int]:

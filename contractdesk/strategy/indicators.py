@@ -48,7 +48,7 @@ class Seed(Enum):
     __hash__ = object.__hash__  # an indicator is looked up at each bar, and Enum's own is slow
 
 
-class Sma(Struct, frozen=True, tag="sma"):
+class Sma(Struct, frozen=True, cache_hash=True, tag="sma"):
     """Simple mean of the last ``period`` closes."""
 
     period: int
@@ -63,7 +63,7 @@ class Sma(Struct, frozen=True, tag="sma"):
         return _first(_talib().SMA(bars.close, self.period))
 
 
-class Ema(Struct, frozen=True, tag="ema"):
+class Ema(Struct, frozen=True, cache_hash=True, tag="ema"):
     """Exponential mean of the closes, weight 2 / (period + 1)."""
 
     period: int
@@ -81,7 +81,7 @@ class Ema(Struct, frozen=True, tag="ema"):
         return _first(_talib().EMA(bars.close, self.period))
 
 
-class Atr(Struct, frozen=True, tag="atr"):
+class Atr(Struct, frozen=True, cache_hash=True, tag="atr"):
     """Wilder's average true range, in price units."""
 
     period: int = 14
@@ -99,7 +99,7 @@ class Atr(Struct, frozen=True, tag="atr"):
         return _first(_talib().ATR(bars.high, bars.low, bars.close, self.period))
 
 
-class Rsi(Struct, frozen=True, tag="rsi"):
+class Rsi(Struct, frozen=True, cache_hash=True, tag="rsi"):
     """Wilder's relative strength of the closes, 0 to 100."""
 
     period: int = 14
@@ -114,7 +114,7 @@ class Rsi(Struct, frozen=True, tag="rsi"):
         return _first(_talib().RSI(bars.close, self.period))
 
 
-class Macd(Struct, frozen=True, tag="macd"):
+class Macd(Struct, frozen=True, cache_hash=True, tag="macd"):
     """EMA(fast) less EMA(slow) of the closes, its signal line, or their difference."""
 
     fast: int = 12
@@ -136,7 +136,7 @@ class Macd(Struct, frozen=True, tag="macd"):
         return _first(_talib().MACD(bars.close, self.fast, self.slow, self.signal)[self.output.value])
 
 
-class Bollinger(Struct, frozen=True, tag="bollinger"):
+class Bollinger(Struct, frozen=True, cache_hash=True, tag="bollinger"):
     """Mean of the closes plus ``offset`` population deviations: +2 the upper band, -2 the lower."""
 
     period: int = 20
