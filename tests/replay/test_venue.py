@@ -273,7 +273,10 @@ def test_shorts_of_an_inverse_contract_receive_coins() -> None:
 
 
 def test_the_account_is_closed_when_only_the_maintenance_margin_is_left() -> None:
-    """1 BTC with 3,000 USDT; at 57,300 there are 300, and 0.5 % of 57,300 less 50 is 236.50; at 57,235, 235 to 236.18."""
+    """1 BTC with 3,000 USDT; 0.5 % less 50 must be left: of 57,300 it is 236.50, of 57,235 236.18.
+
+    At 57,300 there are 300, and at 57,235 only 235.
+    """
     venue = traded(balance="3000", leverage="50", slippage=FixedSlippage(0))
     venue.enter(BUY, 1000)
     venue.enter(BUY, 10, 500_000)
