@@ -54,6 +54,9 @@ def run(
     trades = [each for each in series if each.series.kind in TRADES]
     if not trades:
         raise ConfigError("there is no series of trades in data: cd.history.load(symbol, kind='agg_trades')")
+    named = {each.series.symbol for each in trades}
+    if unknown := sorted(set(contracts or {}) - named):
+        raise ConfigError(f"contracts names {unknown[0]!r}; the trades are of {', '.join(sorted(named))}")
     instruments = tuple(_contract(each, contracts or {}) for each in trades)
     chosen = models or Models()
     setup = Setup(
@@ -112,7 +115,10 @@ def _interest(dataset: Dataset) -> Iterator[Interest]:
 
 
 def _money(name: str, value: Decimal | float | str) -> Decimal:
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    try:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except (ArithmeticError, TypeError, ValueError):
+        raise ConfigError(f"{name}={value!r} is not a number") from None
     if not number.is_finite() or number <= 0:
         raise ConfigError(f"{name}={value!r} is not permitted: it must be above 0")
     return number
