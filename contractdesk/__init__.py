@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from contractdesk.console.nested import allow_nested as allow_nested
     from contractdesk.console.opening import open_desk as open_desk
     from contractdesk.console.sizing import size as size
+    from contractdesk.panels.heatmap import heatmap as heatmap
+    from contractdesk.replay.sweep import sweep as sweep
+    from contractdesk.replay.walking import walk_forward as walk_forward
     from contractdesk.strategy import Atr as Atr
     from contractdesk.strategy import BarView as BarView
     from contractdesk.strategy import Bollinger as Bollinger
@@ -50,6 +53,9 @@ _HOMES = {
     "allow_nested": "contractdesk.console.nested",
     "open_desk": "contractdesk.console.opening",
     "size": "contractdesk.console.sizing",
+    "heatmap": "contractdesk.panels.heatmap",
+    "sweep": "contractdesk.replay.sweep",
+    "walk_forward": "contractdesk.replay.walking",
     "Atr": "contractdesk.strategy",
     "BarView": "contractdesk.strategy",
     "Bollinger": "contractdesk.strategy",
@@ -99,13 +105,16 @@ __all__ = [
     "errors",
     "exit_position",
     "fixed_stop",
+    "heatmap",
     "history",
     "library",
     "move_stop",
     "open_desk",
     "replay",
     "size",
+    "sweep",
     "trail_stop",
+    "walk_forward",
 ]
 
 
