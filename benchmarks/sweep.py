@@ -154,7 +154,7 @@ def main() -> int:
     lost = sum(row.lost for table in tables for row in table.rows)
     ratio = min(each.runs for each in one) / min(each.runs for each in two)
     calls = min(each.call for each in one) / min(each.call for each in two)
-    quiet = 2 * min(each.processors for each in one) / min(each.processors for each in two)
+    quiet = min(2.0, 2 * min(each.processors for each in one) / min(each.processors for each in two))
     print(f"failed rows in each table: {sum(bool(row.failure) for row in serial.rows)}; lost: {lost}")
     print(f"tables equal to the serial one: {sum(agree)} of {len(agree)}")
     print(f"of the whole calls {calls:.2f}; of two processors that do nothing else, at most {quiet:.2f}")

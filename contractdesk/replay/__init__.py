@@ -5,6 +5,8 @@
     ape = cd.history.load("APE/USDT:USDT", kind="agg_trades", start="2024-10-18")
     result = cd.replay.run(cd.library.TrendFollow(["APE/USDT:USDT"], timeframe="1m"), ape)
     result.fills, result.equity, result.refusals, result.assumptions
+    table = cd.sweep(cd.library.TrendFollow, {"fast": range(4, 20, 4), "slow": [26, 52]}, ape)
+    walk = cd.walk_forward(cd.library.TrendFollow, {"fast": [8, 12]}, ape, train="7d", test="1d")
 """
 
 from contractdesk.replay.contracts import contract_of as contract_of
@@ -19,6 +21,10 @@ from contractdesk.replay.models import TouchFill as TouchFill
 from contractdesk.replay.models import TradeThrough as TradeThrough
 from contractdesk.replay.result import Result as Result
 from contractdesk.replay.run import run as run
+from contractdesk.replay.sweep import sweep as sweep
+from contractdesk.replay.sweep_result import Sweep as Sweep
+from contractdesk.replay.walking import walk_forward as walk_forward
+from contractdesk.replay.walking_result import WalkForward as WalkForward
 
 __all__ = [
     "ConstantLatency",
@@ -29,8 +35,12 @@ __all__ = [
     "Result",
     "SampledLatency",
     "SquareRootImpact",
+    "Sweep",
     "TouchFill",
     "TradeThrough",
+    "WalkForward",
     "contract_of",
     "run",
+    "sweep",
+    "walk_forward",
 ]
