@@ -161,15 +161,19 @@ def files_of(data: Sequence[Dataset]) -> Iterator[FileId]:
 
 
 def span_of(data: Sequence[Dataset]) -> tuple[int, int]:
-    """When trades of all instruments begin, and when the last of any ends (not included), UTC ns."""
+    """When trades of all instruments begin, and when the last of any ends (not included), UTC ns.
+
+    ConfigError where there are none of one of them.
+    """
     starts, ends = [], []
     for each in data:
-        if each.series.kind in TRADES:
-            files = each.files()
-            starts.append(max(each.start_ns, files[0].first_ns))
-            ends.append(
-                min(each.end_ns, files[-1].last_ns + 1) if each.end_ns < EVER else files[-1].last_ns + 1
-            )
+        if each.series.kind not in TRADES:
+            continue
+        files = each.files()
+        if not files:
+            raise ConfigError(f"there is nothing of {each.series} in that span")
+        starts.append(max(each.start_ns, files[0].first_ns))
+        ends.append(files[-1].last_ns + 1 if each.end_ns == EVER else min(each.end_ns, files[-1].last_ns + 1))
     return max(starts), max(ends)
 
 
