@@ -1,31 +1,30 @@
 """Sweeps on workers: two against one, one of them killed on the way, and the table of the serial run.
 
-    python benchmarks/sweep.py [--runs N] [--ticks N] [--hours N] [--rounds N]
+    python benchmarks/sweep.py [--runs N] [--ticks N] [--hours N] [--turns N]
 
-Ticks are a random walk from a seed, written to a store as an import writes them. One and two workers take
-turns, the best round of each counts. Printed: the wall time of the whole call, workers' start included,
-and of the runs alone; `ratio sweep_2_workers X` is of the runs alone. On a machine that is busy with
-other things wall times mislead: processor time says what two idle processors would give at most. Exit
-code 1: a table differs, or the killed worker cost a run.
+Ticks are a random walk from a seed, written to a store as an import writes them. A cluster of one worker
+and one of two take short turns over the same combinations, so that a machine that is busy with other
+things is so for both; `ratio sweep_2_workers X` is of the sums of their wall times. Processor time says
+what two idle processors would give at most. Exit code 1: a table differs, or a killed worker cost a run.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
+import distributed
 import numpy as np
 import pyarrow as pa
-from msgspec import Struct
 
 import contractdesk as cd
 from contractdesk.replay.sweep_result import Sweep
@@ -67,11 +66,20 @@ def grid(runs: int) -> list[dict[str, Any]]:
     return [{**pair, "atr_period": 5 + n // 10} for n, pair in enumerate(pairs)]
 
 
-def swept(data: Dataset, runs: int, folder: Path, **where: Any) -> tuple[Sweep, float]:
+def swept(data: Dataset, combinations: list[dict[str, Any]], folder: Path, **where: Any) -> Sweep:
     trend = cd.library.TrendFollow([SYMBOL], timeframe="5m")
-    begin = perf_counter()
-    table = cd.sweep(trend, grid(runs), data, folder=folder, progress=False, **where)
-    return table, perf_counter() - begin
+    return cd.sweep(trend, combinations, data, folder=folder, progress=False, **where)
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+        ) as made,
+        distributed.Client(made, set_as_default=False) as client,
+    ):
+        yield client
 
 
 def killer(client: Any, after: int, rows: list[object]) -> Callable[[object], None]:
@@ -89,43 +97,47 @@ def same(one: Sweep, other: Sweep) -> bool:
     return bool(one.df.drop(columns="seconds").equals(other.df.drop(columns="seconds")))
 
 
-class Spans(Struct):
-    """Seconds of one sweep: of the whole call, of the runs alone, and of processors, workers' and ours."""
+class Lane:
+    """A cluster that takes its turns; idle, it costs next to nothing."""
 
-    call: float
-    runs: float
-    processors: float
+    def __init__(self, client: Any, data: Dataset, folder: Path) -> None:
+        self._client, self._data, self._folder = client, data, folder
+        self.wall = self.processors = 0.0
 
+    def run(self, combinations: list[dict[str, Any]]) -> None:
+        before, begin = self._used(), perf_counter()
+        swept(self._data, combinations, self._folder, client=self._client)
+        self.wall += perf_counter() - begin
+        self.processors += self._used() - before
 
-def used() -> float:
-    both = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(each.ru_utime + each.ru_stime for each in both)
-
-
-def timed(data: Dataset, runs: int, folder: Path, workers: int) -> tuple[Sweep, Spans]:
-    before = used()
-    table, call = swept(data, runs, folder, workers=workers)
-    spans = Spans(call, table.seconds, used() - before)
-    print(
-        f"{workers} worker{'s' if workers > 1 else ' '}  call {call:6.1f} s, runs alone {spans.runs:6.1f} s, "
-        f"processors {spans.processors:6.1f} s"
-    )
-    return table, spans
+    def _used(self) -> float:
+        """Processor seconds of the workers and of this process, which has the scheduler."""
+        return sum(self._client.run(process_time).values()) + process_time()
 
 
-def killed(data: Dataset, runs: int, folder: Path) -> Sweep:
-    """A cluster of the user's own, that loses one of its two workers after a quarter of the runs."""
-    import distributed
+def lanes(data: Dataset, combinations: list[dict[str, Any]], folder: Path, turns: int) -> tuple[Lane, Lane]:
+    """One worker and two, each making all combinations, in turns."""
+    with cluster(1) as one, cluster(2) as two:
+        first, second = Lane(one, data, folder / "one"), Lane(two, data, folder / "two")
+        swept(data, combinations[:8], folder / "warm", client=one)
+        swept(data, combinations[:8], folder / "warm-two", client=two)
+        size = -(-len(combinations) // turns)
+        for place in range(0, len(combinations), size):
+            part = combinations[place : place + size]
+            for lane in (first, second) if place // size % 2 else (second, first):
+                lane.run(part)
+    for words, lane in (("1 worker ", first), ("2 workers", second)):
+        print(f"{words} {lane.wall:6.1f} s, processors {lane.processors:6.1f} s")
+    return first, second
 
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        rows: list[object] = []
-        table, wall = swept(data, runs, folder, client=client, on_result=killer(client, runs // 4, rows))
-    print(f"2 workers, one killed after {runs // 4} runs: {wall:.1f} s, {len(rows)} rows")
+
+def killed(data: Dataset, combinations: list[dict[str, Any]], folder: Path) -> Sweep:
+    """Two workers, of which one is killed after a quarter of the runs."""
+    rows: list[object] = []
+    after = len(combinations) // 4
+    with cluster(2) as client:
+        table = swept(data, combinations, folder, client=client, on_result=killer(client, after, rows))
+    print(f"2 workers, one killed after {after} runs: {table.seconds:.1f} s, {len(rows)} rows")
     return table
 
 
@@ -134,31 +146,26 @@ def main() -> int:
     arguments.add_argument("--runs", type=int, default=200)
     arguments.add_argument("--ticks", type=int, default=1_000_000)
     arguments.add_argument("--hours", type=int, default=24)
-    arguments.add_argument("--rounds", type=int, default=2, help="of one and two workers, in turn")
+    arguments.add_argument("--turns", type=int, default=5)
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="contractdesk-sweep-") as name:
-        folder = Path(name)
+        folder, combinations = Path(name), grid(options.runs)
         data = generated(folder / "store", options.ticks, options.hours)
         print(f"{options.runs} combinations over {options.ticks:,} trades of {options.hours} h")
-        one: list[Spans] = []
-        two: list[Spans] = []
-        tables = []
-        for place in range(options.rounds):
-            for workers, found in ((1, one), (2, two)):
-                table, spans = timed(data, options.runs, folder / f"{workers}-{place}", workers)
-                tables.append(table)
-                found.append(spans)
-        serial, _ = swept(data, options.runs, folder / "serial", workers=0)
-        tables.append(killed(data, options.runs, folder / "killed"))
-        agree = [same(table, serial) for table in tables]
+        one, two = lanes(data, combinations, folder, options.turns)
+        serial = swept(data, combinations, folder / "serial", workers=0)
+        print(f"this process alone, without dask: {serial.seconds:.1f} s")
+        # All of it is on record: these calls run nothing, and give the whole tables.
+        tables = [swept(data, combinations, folder / lane, workers=0) for lane in ("one", "two")]
+        assert all(table.known == options.runs for table in tables)
+        tables.append(killed(data, combinations, folder / "killed"))
+    agree = [same(table, serial) for table in tables]
     lost = sum(row.lost for table in tables for row in table.rows)
-    ratio = min(each.runs for each in one) / min(each.runs for each in two)
-    calls = min(each.call for each in one) / min(each.call for each in two)
-    quiet = min(2.0, 2 * min(each.processors for each in one) / min(each.processors for each in two))
+    quiet = min(2.0, 2 * one.processors / two.processors)
     print(f"failed rows in each table: {sum(bool(row.failure) for row in serial.rows)}; lost: {lost}")
     print(f"tables equal to the serial one: {sum(agree)} of {len(agree)}")
-    print(f"of the whole calls {calls:.2f}; of two processors that do nothing else, at most {quiet:.2f}")
-    print(f"ratio sweep_2_workers {ratio:.2f} (aim {AIM})")
+    print(f"by processor time, two idle processors would give at most {quiet:.2f}")
+    print(f"ratio sweep_2_workers {one.wall / two.wall:.2f} (aim {AIM})")
     print(serial.warning)
     return 0 if all(agree) and not lost else 1
 
