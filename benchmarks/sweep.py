@@ -119,6 +119,7 @@ def lanes(data: Dataset, combinations: list[dict[str, Any]], folder: Path, turns
     """One worker and two, each making all combinations, in turns."""
     with cluster(1) as one, cluster(2) as two:
         first, second = Lane(one, data, folder / "one"), Lane(two, data, folder / "two")
+        # Imports and the first decoding are of a worker's start, not of its running.
         swept(data, combinations[:8], folder / "warm", client=one)
         swept(data, combinations[:8], folder / "warm-two", client=two)
         size = -(-len(combinations) // turns)
