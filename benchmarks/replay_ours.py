@@ -1,7 +1,7 @@
 """The workload in contractdesk: the full engine, from its own store to the report; one line of JSON.
 
     python benchmarks/replay_ours.py prepare PARQUET STORE
-    python benchmarks/replay_ours.py run STORE [--on-trade] [--bind] [--every]
+    python benchmarks/replay_ours.py run STORE [--on-trade] [--bind] [--every] [--days N]
 
 ``--on-trade`` has a strategy called at every trade besides, ``--bind`` sets rules that refuse (what they
 refused is added to the line), ``--every`` tells the engine each trade and mark singly.
@@ -28,13 +28,14 @@ from contractdesk.domain.intents import Intent
 from contractdesk.domain.market_events import TradePrinted
 from contractdesk.replay.models import ConstantLatency, FixedSlippage, Models
 from contractdesk.replay.result import Result
-from contractdesk.storage.dataset import Dataset
+from contractdesk.storage.dataset import EVER, Dataset
 from contractdesk.storage.dataset_writer import DatasetWriter
 from contractdesk.storage.schema import Kind, Series
 from contractdesk.storage.terms import Terms
 from contractdesk.strategy.base import BarView, Context, Strategy
 from contractdesk.strategy.indicators import Atr, Ema, Seed
 
+DAY_NS = 24 * 3600 * 10**9
 SYMBOL = "BTC/USDT:USDT"
 SERIES = Series(Kind.TRADES, "binance", SYMBOL)
 TERMS = Terms(
@@ -137,14 +138,18 @@ def prepare(source: Path, store: Path) -> None:
         writer.commit()
 
 
-def replay(store: Path, strategy: type[Cross], rules: dict[str, Any], *, every: bool) -> Result:
-    """From the store to the report's figures."""
+def replay(
+    store: Path, strategy: type[Cross], rules: dict[str, Any], *, every: bool, days: int = 0
+) -> Result:
+    """From the store to the report's figures; ``days`` of it, 0 for all."""
     latency = ConstantLatency(feed_ms=0, entry_ms=LATENCY_NS / 1e6, answer_ms=0, read_ms=0)
     data = Dataset(root=store, series=SERIES)
     start_ns = data.files()[0].first_ns // MINUTE_NS * MINUTE_NS
     result = cd.replay.run(
         strategy([SYMBOL], timeframe="1m"),
-        Dataset(root=store, series=SERIES, start_ns=start_ns),
+        Dataset(
+            root=store, series=SERIES, start_ns=start_ns, end_ns=start_ns + days * DAY_NS if days else EVER
+        ),
         models=Models(latency=latency, slippage=FixedSlippage(1), taker_fee=FEE),
         every=every,
         **rules,
@@ -161,13 +166,14 @@ def main() -> int:
     parser.add_argument("paths", nargs="+", type=Path)
     for name in ("--on-trade", "--bind", "--every"):
         parser.add_argument(name, action="store_true")
+    parser.add_argument("--days", type=int, default=0)
     options = parser.parse_args()
     if options.act == "prepare":
         prepare(*options.paths)
         return 0
     strategy, rules = Called if options.on_trade else Cross, TIGHT if options.bind else ROOMY
     watch = replay_terms.Stopwatch()
-    result = replay(options.paths[0], strategy, rules, every=options.every)
+    result = replay(options.paths[0], strategy, rules, every=options.every, days=options.days)
     outcome = result.outcome
     account = replay_terms.Account()
     for fill in outcome.fills:

@@ -1,4 +1,4 @@
-"""Shared by all tests: where the recordings are, and how hypothesis runs."""
+"""Shared by all tests: where the recordings are, how hypothesis runs, and who runs what beside whom."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.load_profile("default")
 
 REPOSITORY = Path(__file__).parents[1]
+WORKERS = 4  # on two cores: most live tests wait for a market, a socket or a browser
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers beside each other for the suite or a folder; a named file runs in this process alone."""
+    return 0 if any(".py" in word for word in config.args) else WORKERS
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ class Stops:
         if len(live) < MAX_LIVE_STOPS:
             self.place(market, OrderRole.STOP, OrderType.STOP_MARKET, market.guard.stop_price)
         else:
-            self._free_place(right)
+            self._free_place(market, right)
 
     def place(self, market: Market, role: OrderRole, kind: OrderType, trigger_price: Decimal | None) -> None:
         """Send a reduce-only conditional order for the whole position."""
@@ -123,11 +123,12 @@ class Stops:
         working = stop.order.status is OrderStatus.WORKING
         return working and self._orders.amends.attempt(stop, abs(market.position.size), wanted)
 
-    def _free_place(self, right: list[Tracked]) -> None:
+    def _free_place(self, market: Market, right: list[Tracked]) -> None:
         """Two stops live and neither fits: give up the one that covers less, if both are confirmed."""
         settled = [t for t in right if t.order.status in CONFIRMED and not t.cancelling]
         if len(settled) == MAX_LIVE_STOPS:
             self._orders.cancel(min(settled, key=covers))
+            self._core.touch(market.instrument.symbol)  # the one that stays may be amended now
 
 
 def guards(tracked: Tracked) -> bool:

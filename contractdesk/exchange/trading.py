@@ -202,10 +202,7 @@ class Trading:
 
     def _execute(self, order: Order, lots: int, limit: int | None) -> Order:
         """Match what can be matched; rest, or expire, what is left of a known order."""
-        allowed = lots
-        if order.reduce_only:
-            allowed = min(lots, self._matcher.reducible(order.account, order.symbol, order.side))
-        done = self._matcher.take(order.symbol, order.side, allowed, limit, order)
+        done = self._take(order, lots, limit)
         order = self._floor.orders.rows[order.order_id]
         if not order.status.open:
             return order
@@ -215,6 +212,21 @@ class Trading:
             return self._matcher.close(order.order_id, OrderStatus.EXPIRED)
         self._matcher.rest(order, limit, lots - done)
         return order
+
+    def _take(self, order: Order, lots: int, limit: int | None) -> int:
+        """Match what may be matched: what trades with its own account's order has reduced nothing yet."""
+        done = 0
+        while more := self._allowed(order, lots - done):
+            taken = self._matcher.take(order.symbol, order.side, more, limit, order)
+            done += taken
+            if taken < more:
+                break
+        return done
+
+    def _allowed(self, order: Order, lots: int) -> int:
+        if not order.reduce_only:
+            return lots
+        return min(lots, self._matcher.reducible(order.account, order.symbol, order.side))
 
     def _would_take(self, order: Order, tick: int) -> bool:
         book = self._floor.books[order.symbol]

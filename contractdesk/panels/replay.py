@@ -18,6 +18,7 @@ from contractdesk.panels.chart import BLUE, GREY, ORANGE, RED, ValueAxis
 from contractdesk.panels.layout import GAP
 from contractdesk.panels.price import reach, trimmed
 from contractdesk.replay.columns import whole_ns
+from contractdesk.replay.report_charts import exposed
 from contractdesk.replay.result import Result
 from contractdesk.replay.svg import thinned
 from contractdesk.replay.wording import count, money, percent
@@ -110,7 +111,7 @@ class ReplayCharts(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no 
 
     def _exposure(self) -> bqplot.Figure:
         frame, axis = self.result.equity, ValueAxis(ticks=3)
-        share = (frame["exposure"] / frame["equity"] * 100).to_numpy(np.float64)
+        share = np.nan_to_num(exposed(self.result))
         times, values = thinned(whole_ns(frame.index), share, MOST_POINTS)
         axis.span(min(float(values.min()), 0.0), max(float(values.max()), 0.0))
         # "inside" fills to the line between the ends: from zero to zero, that is the zero line.

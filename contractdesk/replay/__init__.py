@@ -4,7 +4,10 @@
 
     ape = cd.history.load("APE/USDT:USDT", kind="agg_trades", start="2024-10-18")
     result = cd.replay.run(cd.library.TrendFollow(["APE/USDT:USDT"], timeframe="1m"), ape)
-    result.fills, result.equity, result.refusals, result.assumptions
+    result.fills, result.trips, result.equity, result.refusals, result.assumptions
+    result.metrics, result.slippage, result.protection
+    result.to_html("replay.html")
+    cd.charts(result)  # made by the panels: a replay knows no widgets
 """
 
 from contractdesk.replay.contracts import contract_of as contract_of

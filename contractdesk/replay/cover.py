@@ -16,7 +16,7 @@ from msgspec import Struct
 from contractdesk.domain.instrument import ZERO
 from contractdesk.replay.columns import spans, stamps
 from contractdesk.replay.orders import StopTerms, stop_reports
-from contractdesk.replay.runner import Outcome
+from contractdesk.replay.outcome import Outcome
 from contractdesk.replay.trips import Trip
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from contractdesk.domain.events import (
     StopTriggered,
 )
 from contractdesk.domain.orders import OrderType
-from contractdesk.replay.runner import Outcome
+from contractdesk.replay.outcome import Outcome
 
 LIQUIDATED = "liquidation"  # the role of what the venue has sent
 

@@ -1,4 +1,4 @@
-"""What a run of a replay leaves behind."""
+"""What a run leaves behind: facts and commands as they came, from which every table is made."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contractdesk.domain.commands import Severity
 from contractdesk.replay import report_tables as tables
 from contractdesk.replay.report_charts import charts_of, spark_of
 from contractdesk.replay.setup import STRATEGY_IDS
@@ -17,19 +18,27 @@ from contractdesk.replay.wording import count, length, moment, money, number, pe
 if TYPE_CHECKING:
     from contractdesk.replay.result import Result
 
+MOST_ALARMS = 5  # in a summary; the page has a table of all
 _STYLE = Path(__file__).with_name("report.css")
 
 
 def page_of(result: Result) -> str:
     """The whole report."""
     figures = result.metrics
-    lists = (tables.trips, tables.shares, tables.slippage, tables.refusals, tables.payments)
+    lists = (
+        tables.trips,
+        tables.shares,
+        tables.slippage,
+        tables.refusals,
+        tables.notices,
+        tables.payments,
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(_title(result))}</title>"
         f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style></head><body>"
-        f"{_head(result)}{_tiles(result)}"
+        f"{_head(result)}{_tiles(result)}{_alarms(result)}"
         f"<h2>Charts</h2>{charts_of(result)}"
         f"<h2>Figures</h2>{tables.figures(figures.lines())}"
         f"<h2>Tables</h2>{''.join(table(result) for table in lists)}"
@@ -43,16 +52,33 @@ def brief_of(result: Result) -> str:
     facts = " &middot; ".join(f"{escape(name)} <b>{escape(text)}</b>" for name, text in _gist(result))
     return (
         f"<div><b>{escape(_title(result))}</b><br>{escape(_when(result))}</div>"
-        f"<div>{spark_of(result)}</div><div>{facts}</div>"
+        f"<div>{spark_of(result)}</div><div>{facts}</div>{_alarms(result)}"
         "<div><small>more: <code>.metrics .trips .equity .slippage .protection .refusals "
         ".assumptions</code>, <code>.to_html(path)</code>, <code>cd.charts(result)</code></small></div>"
     )
 
 
 def text_of(result: Result) -> str:
-    """Three lines for a terminal."""
+    """Three lines for a terminal, and what went wrong."""
     facts = "  ".join(f"{name} {text}" for name, text in _gist(result))
-    return f"{_title(result)}\n  {_when(result)}\n  {facts}"
+    alarms = "".join(f"\n  ALARM {line}" for line in _alarm_lines(result))
+    return f"{_title(result)}\n  {_when(result)}\n  {facts}{alarms}"
+
+
+def _alarm_lines(result: Result) -> list[str]:
+    """The last few things that a person should not miss."""
+    alarms = [
+        f"{moment(at)} {notice.message}"
+        for at, notice in result.outcome.notices
+        if notice.severity is Severity.ALARM
+    ]
+    left_out = len(alarms) - MOST_ALARMS
+    return alarms[-MOST_ALARMS:] + ([f"and {left_out:,} before these"] if left_out > 0 else [])
+
+
+def _alarms(result: Result) -> str:
+    lines = "".join(f"<br><b>ALARM</b> {escape(line)}" for line in _alarm_lines(result))
+    return f"<div>{lines}</div>" if lines else ""
 
 
 def _title(result: Result) -> str:
@@ -91,7 +117,7 @@ def _gist(result: Result) -> tuple[tuple[str, str], ...]:
         ("in a position", percent(m.time_in_position, 1)),
         ("fees", money(m.fees, m.asset)),
         ("funding", money(m.funding, m.asset, signed=True)),
-        ("under a stop", percent(m.under_stop)),
+        ("under a stop", percent(m.under_stop, 4)),
         ("refused", count(m.refusals, "intent")),
     )
 

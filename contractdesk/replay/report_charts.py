@@ -22,6 +22,13 @@ MOST_MARKS = 2_000  # of one kind: a page has to stay one that a browser opens
 STOP_REACH = 0.6  # a stop farther away than so many times the price's range would flatten the price
 
 
+def exposed(result: Result) -> Floats:
+    """Signed notional in % of the equity at each row of ``equity``; NaN where there is no equity."""
+    exposure, equity = (result.equity[name].to_numpy(np.float64) for name in ("exposure", "equity"))
+    known = equity > 0
+    return np.where(known, exposure / np.where(known, equity, 1.0) * 100, np.nan)
+
+
 def charts_of(result: Result) -> str:
     """Every chart, on one axis of time."""
     span = (result.outcome.start_ns, int(whole_ns(result.equity.index)[-1]))
@@ -33,8 +40,12 @@ def _account(result: Result, span: tuple[int, int]) -> Iterator[Plot]:
     asset, start = result.setup.asset, float(result.setup.balance)
     times = np.concatenate(([span[0]], whole_ns(result.equity.index)))
     equity, drawdown, exposure = (
-        np.concatenate(([first], result.equity[name].to_numpy(np.float64)))
-        for name, first in (("equity", start), ("drawdown", 0.0), ("exposure", 0.0))
+        np.concatenate(([first], values))
+        for first, values in (
+            (start, result.equity["equity"].to_numpy(np.float64)),
+            (0.0, result.equity["drawdown"].to_numpy(np.float64)),
+            (0.0, exposed(result)),
+        )
     )
     plot = Plot(span, _reach(equity), 220, f"Equity, {asset}")
     plot.line(times, equity, "gain", "equity at bars' closes")
@@ -44,8 +55,8 @@ def _account(result: Result, span: tuple[int, int]) -> Iterator[Plot]:
     plot.line(times, drawdown * 100, "loss", "")
     yield plot
     yield _nets(result, span)
-    plot = Plot(span, _reach(exposure / equity * 100, 0.0), 120, "Exposure, % of equity (+ long, - short)")
-    plot.area(times, exposure / equity * 100, "gain", "net notional / equity")
+    plot = Plot(span, _reach(exposure, 0.0), 120, "Exposure, % of equity (+ long, - short)")
+    plot.area(times, np.nan_to_num(exposure), "gain", "net notional / equity")
     yield plot
 
 

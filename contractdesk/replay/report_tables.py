@@ -157,6 +157,20 @@ def payments(result: Result) -> str:
     return table_of(columns, rows, "Funding payments", all_=len(all_))
 
 
+def notices(result: Result) -> str:
+    """What the desk would have told a person, by its code."""
+    found: dict[tuple[str, str], tuple[int, int, str]] = {}
+    for at, notice in result.outcome.notices:
+        key = (notice.severity.value, notice.code)
+        found[key] = (found.get(key, (0,))[0] + 1, at, notice.message)
+    columns = (
+        Column("severity"), Column("code"), Column("times", lambda n: f"{n:,}"), Column("last at (UTC)"),
+        Column("last"),
+    )  # fmt: skip
+    rows = [(*key, times, moment(at), message) for key, (times, at, message) in found.items()]
+    return table_of(columns, rows, "Told on the way")
+
+
 def shares(result: Result) -> str:
     """By strategy, contract and direction: where the net comes from."""
     asset, places = result.setup.asset, cash_places(result.setup.asset)

@@ -21,8 +21,8 @@ from contractdesk.replay.cover import covers_of
 from contractdesk.replay.cover import line as stop_line
 from contractdesk.replay.cover import table as cover_table
 from contractdesk.replay.orders import FOREIGN, Sent, sent_of
+from contractdesk.replay.outcome import Outcome
 from contractdesk.replay.report import brief_of, page_of, text_of
-from contractdesk.replay.runner import Outcome
 from contractdesk.replay.slippage import table as slippage_table
 from contractdesk.replay.summary import Metrics, measure
 from contractdesk.replay.trips import Trip, trips_of

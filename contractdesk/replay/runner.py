@@ -64,8 +64,6 @@ from contractdesk.replay.walk_layout import (
     TRADED,
 )
 
-__all__ = ["Outcome", "Replay"]
-
 MOST_LAGGING = 15  # bars that may be told before what they were made of
 
 

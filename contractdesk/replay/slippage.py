@@ -10,7 +10,7 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument
 from contractdesk.replay.columns import stamps
 from contractdesk.replay.orders import Sent, last_triggers
-from contractdesk.replay.runner import Outcome
+from contractdesk.replay.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,8 @@ def table(outcome: Outcome, sent: Mapping[str, Sent]) -> pd.DataFrame:
     - ``seen``: the last price that the desk had heard when it sent the order (``reference`` "last"), or
       the trigger of a conditional order ("trigger").
     - ``ticks``, ``bps`` (1e-4 of ``seen``), ``cost`` (settle currency): from ``seen`` to ``price``.
-    - ``assumed_ticks``: the slippage model's share; ``moved_ticks``: the rest, the market's until the fill.
+    - ``assumed_ticks``: the share beyond the last trade, by the slippage model (or by the book, where one
+      was recorded); ``moved_ticks``: the rest, the market's until the fill.
     - ``latency_ms``: from sending the order to its fill at the venue; NaN for what waits for a trigger.
 
     Liquidations are not in it: nobody has decided on them.

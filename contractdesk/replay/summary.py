@@ -200,7 +200,7 @@ def _safety(m: Metrics) -> Rows:
         ("latency_ms", "from order to fill, on average", latency),
         ("refusals", "refused by rules", count(m.refusals, "intent")),
         ("liquidations", "liquidations", f"{m.liquidations:,}"),
-        ("under_stop", "position time under a stop", percent(m.under_stop)),
+        ("under_stop", "position time under a stop", percent(m.under_stop, 4)),
         ("longest_naked_ns", "longest without a stop", length(m.longest_naked_ns)),
     )
 

@@ -17,6 +17,7 @@ from contractdesk.replay.metrics import DAY_NS, Floats, Ints
 from contractdesk.replay.wording import moment, number
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1000, 74, 14, 10, 24
+CROWD = 120  # marks of one kind; more are drawn smaller
 ROOM = 0.04  # of the span, free above and below
 MOST_POINTS = 1_200  # of a line: more than there are pixels
 MINUTE_NS = 60 * 10**9
@@ -83,9 +84,11 @@ class Plot:
             return
         xs = self._x(np.array([mark.ts_ns for mark in marks], dtype=np.int64))
         ys = self._y(np.array([mark.value for mark in marks], dtype=np.float64))
+        small = " scale(0.6)" if len(marks) > CROWD else ""
         for mark, x, y in zip(marks, xs, ys, strict=True):
+            place = f"translate({x:.1f},{y:.1f}){small}"
             self._parts.append(
-                f'<path class="mark {look}" d="{SHAPES[shape]}" transform="translate({x:.1f},{y:.1f})">'
+                f'<path class="mark {look}" d="{SHAPES[shape]}" transform="{place}">'
                 f"<title>{escape(mark.words)}</title></path>"
             )
         self._named(f'<path class="mark {look}" d="{SHAPES[shape]}" transform="translate(9,0)"/>', name)

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from contractdesk.clock import SystemClock
 from contractdesk.console.desk import Desk
 from contractdesk.console.opening import open_desk, open_desks
-from contractdesk.desk import embedded
-from contractdesk.desk.paths import state_home
+from tests.console.loopback import end_exchanges
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
         for desk in open_desks():
             desk.close()
-        for exchange in state_home().glob("*/exchange"):
-            if (running := embedded.find(exchange)) is not None:
-                embedded.stop(running, SystemClock())
+        end_exchanges()
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from contractdesk.clock import SystemClock
 from contractdesk.console.desk import Desk
 from contractdesk.desk import embedded
+from contractdesk.desk.paths import state_home
 from contractdesk.domain.intents import Intent
 from contractdesk.strategy import intents
 from contractdesk.strategy.base import BarView, Context, Strategy
@@ -42,6 +44,13 @@ def address(desk: Desk) -> str:
     running = embedded.find(desk._session.paths.exchange)
     assert running is not None
     return running.address
+
+
+def end_exchanges() -> None:
+    """All that run under the state folder of the moment: they would go on until their idle limit."""
+    for folder in state_home().glob("*/exchange"):
+        if (running := embedded.find(folder)) is not None:
+            embedded.stop(running, SystemClock())
 
 
 def truth(desk: Desk) -> dict[str, Any]:

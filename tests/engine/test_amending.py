@@ -118,8 +118,9 @@ def test_a_stop_that_is_not_confirmed_yet_is_replaced_and_the_larger_one_amended
     bench.accept(first.client_id)
     bench.accept(second.client_id)
     assert [command.client_id for command in bench.now(CancelOrder)] == [first.client_id]
-    bench.cancelled(first.client_id)
     assert [(c.client_id, c.size) for c in bench.now(AmendStop)] == [(second.client_id, D("0.03"))]
+    bench.cancelled(first.client_id)
+    assert bench.now(AmendStop) == []
     amended(bench, second.client_id, OLD, "0.03")
     assert bench.market.guarded == D("0.03")
     assert len(bench.all(PlaceStop)) == 2

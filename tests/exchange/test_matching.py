@@ -241,6 +241,17 @@ def test_the_first_at_a_price_is_served_first() -> None:
     assert (filled(pit, "ann"), filled(pit, "bob")) == (D("0.010"), D("0.002"))
 
 
+def test_a_reduce_only_order_that_meets_its_own_goes_on_and_never_crosses_the_book() -> None:
+    pit = Pit(BIDS, ASKS)
+    pit.place("ann", Side.BUY, "0.002")
+    pit.place("ann", Side.BUY, "0.004", "60000")
+    order = pit.place("ann", Side.SELL, "0.004", "59999.9", reduce_only=True)  # two lots, and two again
+    assert order.status is OrderStatus.FILLED
+    assert pit.size("ann") == D("0.002")
+    book = pit.exchange.book(BTC)
+    assert (list(book.bids), book.asks[0]) == (BIDS, (600_010, 48))
+
+
 def test_what_was_displayed_before_an_order_is_served_before_it() -> None:
     pit = Pit(BIDS, ASKS)
     pit.place("ann", Side.BUY, "0.010", "59999")  # behind 50 lots

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,7 @@ import pytest
 
 from contractdesk.console.demo import demonstrate
 from contractdesk.console.result import Ending
+from tests.console.loopback import end_exchanges
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CONSOLE = NOTEBOOKS / "console.ipynb"
@@ -23,8 +25,10 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("CONTRACTDESK_STATE", str(tmp_path / "state"))
+    yield
+    end_exchanges()  # a reader of the lesson may come back to its own; a test does not
 
 
 def test_the_console_lesson_trades_and_its_books_agree(tmp_path: Path) -> None:
@@ -50,7 +54,8 @@ def test_the_console_lesson_trades_and_its_books_agree(tmp_path: Path) -> None:
 
 
 def test_nbval_agrees_with_the_outputs_that_are_kept(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "-p", "no:cacheprovider", str(CONSOLE)]
+    alone = ["-n", "0", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", *alone, str(CONSOLE)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, timeout=280, check=False, env={**os.environ}
     )

@@ -16,7 +16,7 @@ from contractdesk.domain.events import (
     OutcomeUnknown,
 )
 from contractdesk.domain.orders import OrderRole, OrderStatus, Side, TimeInForce
-from contractdesk.errors import RateLimited
+from contractdesk.errors import RateLimited, VenueUnreachable
 
 from .rig import SYMBOL, Rig, live, open_rig, request
 
@@ -281,3 +281,14 @@ async def test_promised_fills_that_do_not_come_are_read(exchange: str) -> None:
 
 def test_a_limit_has_its_seconds_in_its_text() -> None:
     assert "2.000 s" in str(RateLimited(429, 2))
+
+
+@live
+async def test_a_contract_that_is_not_listed_yet_has_no_answer_and_is_no_fault(exchange: str) -> None:
+    """A desk that comes back asks for its orders, and cancels, before the contracts are listed."""
+    async with open_rig(exchange, watch=False) as rig:
+        with pytest.raises(VenueUnreachable, match="not listed yet"):
+            await rig.venue.query("NOT/USDT:USDT", "cd-any", conditional=False)
+        lost = await rig.venue.cancel("NOT/USDT:USDT", "cd-any", conditional=True)
+        assert isinstance(lost, CancelFailed)
+        assert lost.code == 0, "lost, not refused: it is repeated"

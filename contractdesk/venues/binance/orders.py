@@ -87,7 +87,7 @@ class Orders:
         """See ``Venue.cancel``."""
         code, message = 0, ""
         try:
-            venue_symbol = self._instruments[symbol].venue_symbol
+            venue_symbol = self._listed(symbol).venue_symbol
             await self._api.cancel(venue_symbol, client_id, conditional=conditional)
         except VenueRejected as refused:
             code, message = refused.code, refused.message
@@ -103,7 +103,7 @@ class Orders:
         order = None
         try:
             found = self._read_algo if conditional else self._read_regular
-            order = await found(self._instruments[symbol], client_id)
+            order = await found(self._listed(symbol), client_id)
         except VenueRejected as refused:
             if refused.code not in ABSENT:
                 raise
@@ -124,6 +124,13 @@ class Orders:
         self._updates.orders.armed(Armed(row.client_algo_id, row.symbol, row.side))
 
     # -- parts -----------------------------------------------------------------------------
+
+    def _listed(self, symbol: str) -> Instrument:
+        """Its terms; a desk that comes back may ask for an order before the venue has listed anything."""
+        try:
+            return self._instruments[symbol]
+        except KeyError:
+            raise VenueUnreachable(f"{symbol} is not listed yet") from None
 
     def _register(self, request: OrderRequest, instrument: Instrument) -> None:
         """Before it is sent: the stream may report it before the answer is here."""
