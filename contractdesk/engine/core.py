@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from contractdesk.domain.commands import Command, Notify, ReadAccount, ReadVenueState, Severity
+from contractdesk.domain.events import TradePrinted
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Intent, Refused
 from contractdesk.domain.orders import OrderRole
@@ -49,6 +50,8 @@ class Core:
         self.touched: dict[str, None] = {}  # symbols whose protection must be looked at
         self.measuring = False  # a valid mark or a booking: the breaker takes a sample
         self.moved: list[Tracked] = []  # then their strategies
+        self.heard: TradePrinted | None = None  # that is being told, out of several
+        self.looked = False  # somebody has looked at the market meanwhile
         self.arrears: Callable[[], None] | None = None  # takes in what has passed and was not told yet
 
     @property

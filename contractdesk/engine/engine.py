@@ -6,7 +6,7 @@ feed it, the live desk and the replay runner, and neither is known to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Self, assert_never
 
@@ -129,12 +129,7 @@ class Engine:
             if due:
                 self._timers.run()
             if due or core.busy or not isinstance(event, ROUTINE):
-                self._settle()
-                if core.measuring:  # a wish has been booked: its sample is of this event, too
-                    self._breaking.measure()
-                    self._settle()
-                self._guarding.on_settled()
-                self._look_ahead()
+                self._conclude()
             elif self._horizon is not None and self._moves(event):
                 self._horizon = None
         finally:
@@ -143,6 +138,41 @@ class Engine:
             return []
         commands, core.out = core.out, []
         return commands
+
+    def hear(self, trades: Sequence[TradePrinted]) -> list[Command]:
+        """Take in trades of one symbol before anything else happens, up to the first with a consequence.
+
+        For a driver that leaves for later what it is asked for meanwhile (``leave_for_later``): it tells
+        what came before ``hearing``, and afterwards the book's changes. Bars come from the venue.
+        """
+        desk, core = self._desk, self._core
+        desk.handling, core.looked = True, False
+        try:
+            if self._host.hear(trades):
+                core.catch_up()
+            if core.heard is not None:
+                desk.events_handled += core.heard.trade_id - trades[0].trade_id + 1
+            if core.busy:
+                self._conclude()
+        finally:
+            desk.handling, core.heard = False, None
+        if not core.out:
+            return []
+        commands, core.out = core.out, []
+        return commands
+
+    @property
+    def hearing(self) -> TradePrinted | None:
+        """The one of several trades that is being told."""
+        return self._core.heard
+
+    def _conclude(self) -> None:
+        self._settle()
+        if self._core.measuring:  # a wish has been booked: its sample is of this event, too
+            self._breaking.measure()
+            self._settle()
+        self._guarding.on_settled()
+        self._look_ahead()
 
     def _moves(self, event: Event) -> bool:
         """A routine event after which one may go less far: a mark told singly, or a stop's next ATR."""
@@ -294,6 +324,10 @@ class Engine:
             event = passed()
             if event is not None:
                 self._passing.take(event)
+            trade = self._core.heard
+            if trade is not None:  # it has been told, though what came before it is told only now
+                self._desk.symbols[trade.symbol].last = trade.price
+                self._core.looked = True
 
         self._core.arrears = take
 

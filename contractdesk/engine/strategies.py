@@ -121,7 +121,37 @@ class Host:
         self._call(strategy_id, "on_bar", signal, self._desk.now_ns, view)
 
     def on_trade(self, trade: TradePrinted) -> None:
-        self._call_for(trade.symbol, "on_trade", lambda: f"trade {trade.trade_id} at {trade.price}", trade)
+        self._call_for(trade.symbol, "on_trade", partial(_trade_signal, trade), trade)
+
+    def hear(self, trades: Sequence[TradePrinted]) -> bool:
+        """``on_trade`` of trades of one symbol, up to the first that has a consequence; True where one has.
+
+        A callback that wishes nothing and has not looked at the market has left everything as it was: then
+        the next one finds what it would have found, had they been told one by one.
+        """
+        strategy_id, core, desk = self._by_symbol.get(trades[0].symbol), self._core, self._desk
+        strategy = self._live.get(strategy_id) if strategy_id else None
+        if strategy_id is None or strategy is None or "on_trade" not in self._subscribed[strategy_id]:
+            return False
+        hosted, context, on_trade = (
+            desk.strategies[strategy_id],
+            self._contexts[strategy_id],
+            strategy.on_trade,
+        )
+        wish: object = None
+        try:
+            for trade in trades:
+                core.heard, desk.now_ns = trade, trade.ts_ns
+                wish = on_trade(trade, context)
+                if wish is not None or core.looked:
+                    break
+        except (Exception, SystemExit) as exc:  # the supervisor of foreign code: whatever it raises
+            self._raised(hosted, "on_trade", exc)
+            return True
+        hosted.memory = strategy.state
+        if wish is not None:
+            self._take_wish(hosted, "on_trade", wish, partial(_trade_signal, trade), desk.now_ns)
+        return wish is not None or core.looked
 
     def on_book(self, symbol: str) -> None:
         self._call_for(symbol, "on_book", lambda: f"book of {symbol}", symbol)
@@ -175,11 +205,19 @@ class Host:
         try:
             wish = method(*args, self._contexts[strategy_id])
         except (Exception, SystemExit) as exc:  # the supervisor of foreign code: whatever it raises
-            self._disable(hosted, f"{callback} raised {type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}")
+            self._raised(hosted, callback, exc)
             return
         hosted.memory = strategy.state
-        if wish is None:
-            return
+        if wish is not None:
+            self._take_wish(hosted, callback, wish, signal, signal_ns)
+
+    def _raised(self, hosted: Hosted, callback: str, exc: BaseException) -> None:
+        self._disable(hosted, f"{callback} raised {type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}")
+
+    def _take_wish(
+        self, hosted: Hosted, callback: str, wish: object, signal: Callable[[], str], signal_ns: int
+    ) -> None:
+        strategy_id = hosted.strategy_id
         intents = _intents(wish)
         if intents is None:
             self._disable(hosted, f"{callback} returned a {type(wish).__name__}, not an intent")
@@ -296,6 +334,10 @@ class Host:
 
     def _warn(self, code: str, message: str) -> None:
         self._core.notify(Severity.WARNING, code, message)
+
+
+def _trade_signal(trade: TradePrinted) -> str:
+    return f"trade {trade.trade_id} at {trade.price}"
 
 
 def _bar_signal(symbol: str, timeframe: str, bar: Bar) -> str:

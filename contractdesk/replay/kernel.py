@@ -43,6 +43,9 @@ from contractdesk.replay.walk_layout import (
     PRICE_HIGH,
     PRICE_LOW,
     ROWS,
+    RUN,
+    RUN_MOST,
+    RUN_PLACE,
     SIDE,
     STEP,
     SYMBOLS,
@@ -87,7 +90,7 @@ def _hear(row: Ints, at: int, ts: int, ticks: int, lots: int) -> None:
     row[at + NEWS_NS] = ts
 
 
-@kernel(INT(ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, INT))
+@kernel(INT(ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, INT))
 def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
     ts_: Ints,
     heard_: Ints,
@@ -97,12 +100,14 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
     control: Ints,
     symbols: Ints,
     kept: Ints,
+    picked: Ints,
     room: int,
 ) -> int:
     """Go on until ``control[DUE]``, or until something happens; returns why it stopped.
 
     ``ts`` and ``heard`` (ns) ascend, and nothing is heard before it happened. ``kept`` has ``room``
     marks of two numbers for each symbol. Where it stops at a trade or mark, that one is not done yet.
+    The trades that were heard in one go (``RUN``) are named in ``picked``, by their rows.
     """
     ts, heard, ticks = ints_of(ts_), ints_of(heard_), ints_of(ticks_)
     lots, which = ints_of(lots_), ints_of(which_)
@@ -110,6 +115,7 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
     n, due, step, delay = own[ROWS], own[DUE], own[STEP], own[DELAY]
     venue, desk, grid = own[VENUE], own[DESK], own[GRID]
     final, count = own[LAST_BATCH], own[SYMBOLS]
+    most, run_place, run, chosen = own[RUN_MOST], own[RUN_PLACE], 0, ints_of(picked)
     why = -1
     while why < 0:
         if venue == n and final == 0:
@@ -146,11 +152,15 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
                 why = AT_PRICE
             else:
                 venue += 1
-        elif row[which[desk] * FIELDS + EACH] != 0:
+        elif row[which[desk] * FIELDS + EACH] != 0 and (run == most or which[desk] != run_place):
             why = AT_TRADE
         else:
+            if row[which[desk] * FIELDS + EACH] != 0:
+                chosen[run] = desk
+                run += 1
             _hear(row, which[desk] * FIELDS, listened, ticks[desk], lots[desk])
             desk += 1
+    own[RUN] = run
     own[VENUE], own[DESK], own[GRID] = venue, desk, grid
     return why
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from contractdesk.domain.instrument import Instrument
 from contractdesk.errors import ConfigError
 from contractdesk.replay.contracts import contract_of
 from contractdesk.replay.depth_rows import read_depth
-from contractdesk.replay.models import Latency, Models
+from contractdesk.replay.models import Models
 from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.result import Result
 from contractdesk.replay.runner import Replay
@@ -30,6 +32,16 @@ class Recorded(Protocol):
 
     @property
     def dataset(self) -> Dataset: ...
+
+
+class Market(Struct, frozen=True):
+    """The recorded side of a replay: the same for whatever trades on it."""
+
+    trades: tuple[Dataset, ...]  # one of each instrument
+    instruments: tuple[Instrument, ...]
+    funding: Mapping[str, tuple[Funding, ...]]  # by symbol
+    interest: Mapping[str, tuple[Interest, ...]]
+    depth: Mapping[str, Dataset] = {}
 
 
 def run(
@@ -53,28 +65,65 @@ def run(
 
     Raises ConfigError for a wrong setting, StorageError for a recording that cannot be walked through.
     """
-    series = [_dataset(each) for each in ([data] if isinstance(data, Recorded | Dataset) else data)]
-    trades = [each for each in series if each.series.kind in TRADES]
+    market = market_of(data, contracts or {})
+    setup = setup_of(market, strategies, balance=balance, leverage=leverage, risk=risk, models=models)
+    books = books_of(market, setup.models)
+    return replay(setup, ticks_of(market, setup.models), recorded=books, every=every)
+
+
+def market_of(
+    data: Recorded | Dataset | Sequence[Recorded | Dataset],
+    contracts: Mapping[str, Instrument | Mapping[str, Any]],
+) -> Market:
+    """What ``run`` is to walk through; funding and open interest are read here.
+
+    Raises ConfigError where there are no trades, or no such terms of a contract.
+    """
+    series = datasets_of(data)
+    trades = tuple(each for each in series if each.series.kind in TRADES)
     if not trades:
         raise ConfigError("there is no series of trades in data: cd.history.load(symbol, kind='agg_trades')")
-    instruments = tuple(_contract(each, contracts or {}) for each in trades)
-    chosen = models or Models()
-    setup = Setup(
-        instruments=instruments,
-        strategies=(strategies,) if isinstance(strategies, Strategy) else tuple(strategies),
-        balance=_money("balance", balance),
-        leverage=_money("leverage", leverage),
-        risk=risk if isinstance(risk, RiskSettings) else tuned(RiskSettings(), risk or {}),
-        models=chosen,
-        start_ns=max(each.start_ns for each in trades),
+    named = {each.series.symbol for each in trades}
+    if unknown := sorted(set(contracts) - named):
+        raise ConfigError(f"contracts names {unknown[0]!r}; the trades are of {', '.join(sorted(named))}")
+    return Market(
+        trades=trades,
+        instruments=tuple(_contract(each, contracts) for each in trades),
         funding={each.series.symbol: tuple(_funding(each)) for each in series if _is(each, Kind.FUNDING)},
         interest={
             each.series.symbol: tuple(_interest(each)) for each in series if _is(each, Kind.OPEN_INTEREST)
         },
+        depth={each.series.symbol: each for each in series if _is(each, Kind.DEPTH)},
     )
-    latency = chosen.latency
-    batches = read_ticks(trades, instruments, feed_ns=latency.feed_ns, recorded=latency.recorded)
-    return replay(setup, batches, recorded=_recorded(series, trades, instruments, latency), every=every)
+
+
+def setup_of(
+    market: Market,
+    strategies: Strategy | Sequence[Strategy],
+    *,
+    balance: Decimal | float | str,
+    leverage: Decimal | float | str,
+    risk: RiskSettings | Mapping[str, Any] | None,
+    models: Models | None,
+) -> Setup:
+    """An account on ``market``, and who trades on it; ConfigError for a wrong setting."""
+    return Setup(
+        instruments=market.instruments,
+        strategies=(strategies,) if isinstance(strategies, Strategy) else tuple(strategies),
+        balance=_money("balance", balance),
+        leverage=_money("leverage", leverage),
+        risk=risk if isinstance(risk, RiskSettings) else tuned(RiskSettings(), risk or {}),
+        models=models or Models(),
+        start_ns=max(each.start_ns for each in market.trades),
+        funding=market.funding,
+        interest=market.interest,
+    )
+
+
+def ticks_of(market: Market, models: Models) -> Iterator[Ticks]:
+    """The trades of ``market``, in batches, heard as ``models`` say."""
+    latency = models.latency
+    return read_ticks(market.trades, market.instruments, feed_ns=latency.feed_ns, recorded=latency.recorded)
 
 
 def replay(
@@ -88,25 +137,24 @@ def replay(
     return Result(Replay(setup, batches, recorded=recorded, every=every).run())
 
 
-def _recorded(
-    series: Sequence[Dataset], trades: Sequence[Dataset], instruments: Sequence[Instrument], latency: Latency
-) -> list[RecordedBook | None]:
-    """Of each contract, if its depth is among the data."""
+def books_of(market: Market, models: Models) -> list[RecordedBook | None]:
+    """The recorded book of each contract that has one, heard as ``models`` say: for one run."""
     books: list[RecordedBook | None] = []
-    found = {each.series.symbol: each for each in series if _is(each, Kind.DEPTH)}
-    for traded, terms in zip(trades, instruments, strict=True):
-        depth = found.get(terms.symbol)
+    feed_ns, recorded = models.latency.feed_ns, models.latency.recorded
+    for traded, terms in zip(market.trades, market.instruments, strict=True):
+        depth = market.depth.get(terms.symbol)
         if depth is None:
             books.append(None)
             continue
-        feed_ns, recorded = latency.feed_ns, latency.recorded
         batches = read_depth(depth, terms, feed_ns=feed_ns, recorded=recorded, beside=traded)
         books.append(RecordedBook(batches))
     return books
 
 
-def _dataset(each: Recorded | Dataset) -> Dataset:
-    return each if isinstance(each, Dataset) else each.dataset
+def datasets_of(data: Recorded | Dataset | Sequence[Recorded | Dataset]) -> list[Dataset]:
+    """The series that were given, one or several."""
+    given = [data] if isinstance(data, Recorded | Dataset) else data
+    return [each if isinstance(each, Dataset) else each.dataset for each in given]
 
 
 def _is(dataset: Dataset, kind: Kind) -> bool:
@@ -138,7 +186,10 @@ def _interest(dataset: Dataset) -> Iterator[Interest]:
 
 
 def _money(name: str, value: Decimal | float | str) -> Decimal:
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    try:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except (ArithmeticError, TypeError, ValueError):
+        raise ConfigError(f"{name}={value!r} is not a number") from None
     if not number.is_finite() or number <= 0:
         raise ConfigError(f"{name}={value!r} is not permitted: it must be above 0")
     return number

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 
-from msgspec import Struct
-
-from contractdesk.domain.account import PositionMode
 from contractdesk.domain.commands import (
     Approved,
     Command,
@@ -27,16 +23,10 @@ from contractdesk.domain.commands import (
 )
 from contractdesk.domain.events import (
     BarClosed,
-    ClockMeasured,
     Event,
-    FundingHistoryRead,
     FundingPaid,
-    InstrumentListed,
-    ModesRead,
     OrderEvent,
     OrderFilled,
-    StreamName,
-    StreamRestored,
     SymbolReady,
     TimePassed,
 )
@@ -47,7 +37,9 @@ from contractdesk.errors import ConfigError
 from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
 from contractdesk.replay.collecting import patient_collector
+from contractdesk.replay.hearing import Hearing
 from contractdesk.replay.matching import Matching
+from contractdesk.replay.opening import Item, Settlement, desk_events, strategy_events, to_come
 from contractdesk.replay.outcome import Outcome
 from contractdesk.replay.recorded import RecordedBook
 from contractdesk.replay.setup import DEFAULT_BAR_NS, STRATEGY_IDS, Setup
@@ -74,17 +66,6 @@ from contractdesk.replay.walk_layout import (
 )
 
 MOST_LAGGING = 15  # bars that may be told before what they were made of
-BEFORE_NS = 24 * 3600 * 10**9  # so far back of the start, funding is known
-
-
-class Settlement(Struct, frozen=True):
-    """Funding that the venue settles."""
-
-    place: int
-    rate: Decimal
-
-
-Item = Command | Event | Settlement
 
 
 class Replay:
@@ -139,11 +120,20 @@ class Replay:
         engine = Engine(setup.config, classes)
         self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
         self._engine = engine
+        self._hearing = Hearing(self._tape, self._teller, engine)
+        self._in_one_go = [
+            not every and not self._has_depth and self._reads_only_trades(each.symbol)
+            for each in setup.instruments
+        ]
         self._refused: Refused | None = None  # the last one that was taken
         self._refusals = engine.refusals
         self._lagging = 0
         if not every:
-            engine.leave_for_later(self._teller.passed)
+            engine.leave_for_later(self._hearing.passed)
+
+    def _reads_only_trades(self, symbol: str) -> bool:
+        """Nobody is to be told of the book after each of them."""
+        return self._setup.listens(symbol, "on_trade") and not self._setup.listens(symbol, "on_book")
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -267,11 +257,29 @@ class Replay:
 
     def _on_trade(self) -> None:
         self._tell()
+        place = self._tape.next_place
+        if self._in_one_go[place] and self._teller.shows(place):
+            self._hear_trades(place)
+            return
         place, self._now_ns, *trade = self._tape.hear_trade()
         for event in self._teller.trade(place, self._now_ns, *trade):
             self._feed(event)
         if not self._listening[place]:
             self._tape.rows[place * FIELDS + EACH] = 0
+
+    def _hear_trades(self, place: int) -> None:
+        """Many in one call; after one that has had a consequence, all is as if it had been told alone."""
+        hearing = self._hearing
+        trades = hearing.begin(place)
+        commands = self._engine.hear(trades)
+        last = hearing.end()
+        self.outcome.wakes += len(trades) if last is None else last.trade_id - trades[0].trade_id + 1
+        if last is None:
+            return
+        self._now_ns = last.ts_ns
+        self._take(commands, last.ts_ns)
+        ticks = self._setup.instruments[place].to_ticks(last.price)
+        self._feed(self._teller.book(place, last.ts_ns, last.venue_ns, ticks))
 
     def _close_bars(self, now_ns: int) -> None:
         open_ns = self._bar_ns - self._step_ns
@@ -321,9 +329,11 @@ class Replay:
 
     def _feed(self, event: Event) -> None:
         self.outcome.wakes += 1
-        commands = self._engine.handle(event)
+        self._take(self._engine.handle(event), event.ts_ns)
+
+    def _take(self, commands: list[Command], now_ns: int) -> None:
         if commands:
-            self._send(commands, event.ts_ns)
+            self._send(commands, now_ns)
         refusals = self._refusals
         if refusals and refusals[-1] is not self._refused:
             self.outcome.refusals += _after(refusals, self._refused)
@@ -366,30 +376,14 @@ class Replay:
 
     def _start(self) -> None:
         setup, now_ns = self._setup, self.outcome.start_ns
-        for terms in setup.instruments:
-            self._feed(InstrumentListed(ts_ns=now_ns, instrument=terms))
-        leverages = {terms.symbol: setup.leverage for terms in setup.instruments}
-        mode = PositionMode.ONE_WAY
-        self._feed(ModesRead(ts_ns=now_ns, position_mode=mode, margin_modes={}, leverages=leverages))
-        self._feed(ClockMeasured(ts_ns=now_ns, offset_ms=0.0, rtt_ms=0.0))
-        self._feed(StreamRestored(ts_ns=now_ns, stream=StreamName.PRIVATE))
-        self._feed(self._matching.state(0, now_ns))
-        for place, terms in enumerate(setup.instruments):
-            self._start_history(place, terms.symbol, now_ns)
+        for event in desk_events(setup, self._matching.state(0, now_ns), now_ns):
+            self._feed(event)
+        for due_ns, item in to_come(setup, now_ns, self._delay_ns):
+            self._push(due_ns, item)
+        for place in range(self._count):
             self._tape.rows[place * FIELDS + EACH] = 1  # the first trade makes the book
-        for started in setup.started(now_ns):
-            self._feed(started)
-
-    def _start_history(self, place: int, symbol: str, now_ns: int) -> None:
-        """What funding and open interest will be is queued; each is told when it is known, and not before."""
-        self._feed(
-            FundingHistoryRead(ts_ns=now_ns, symbol=symbol, since_ns=now_ns - BEFORE_NS, until_ns=FOREVER)
-        )
-        for row in self._setup.funding.get(symbol, ()):
-            if row.ts_ns >= now_ns:
-                self._push(row.ts_ns, Settlement(place, row.rate))
-        for event in self._setup.known(symbol, now_ns, self._delay_ns):
-            self._push(event.ts_ns, event)
+        for event in strategy_events(setup, now_ns):
+            self._feed(event)
 
 
 def _after(refusals: list[Refused], last: Refused | None) -> list[Refused]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from contractdesk.domain.events import FundingSettled, OpenInterestRead, StrategyStarted
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.market import timeframe_ns
 from contractdesk.engine.config import EngineConfig
@@ -100,30 +99,6 @@ class Setup(Struct, frozen=True, kw_only=True):
             symbol in strategy.symbols and any(strategy.subscribes(name) for name in callbacks)
             for strategy in self.strategies
         )
-
-    def started(self, now_ns: int) -> Iterator[StrategyStarted]:
-        """The strategies, in their order."""
-        for place, strategy in enumerate(self.strategies):
-            name = STRATEGY_IDS.format(place=place)
-            yield StrategyStarted(
-                ts_ns=now_ns,
-                who="replay",
-                strategy_id=name,
-                class_name=type(strategy).__name__,
-                source_hash=name,
-                params=strategy.params,
-                symbols=strategy.symbols,
-                timeframe=strategy.timeframe,
-            )
-
-    def known(self, symbol: str, now_ns: int, delay_ns: int) -> Iterator[FundingSettled | OpenInterestRead]:
-        """Funding and open interest, each told when it is known: never before ``now_ns``."""
-        for row in self.funding.get(symbol, ()):
-            heard_ns = max(row.ts_ns + delay_ns, now_ns)
-            yield FundingSettled(ts_ns=heard_ns, symbol=symbol, rate=row.rate, funding_ns=row.ts_ns)
-        for read in self.interest.get(symbol, ()):
-            heard_ns = max(read.ts_ns + delay_ns, now_ns)
-            yield OpenInterestRead(ts_ns=heard_ns, symbol=symbol, amount=read.amount, venue_ns=read.ts_ns)
 
     @property
     def timeframes(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from contractdesk.replay.kernel import hear_one, walk
-from contractdesk.replay.ticks import Ticks
+from contractdesk.replay.ticks import Ints, Ticks
 from contractdesk.replay.walk_layout import (
     AT_DUE,
     AT_MARK,
@@ -31,13 +31,17 @@ from contractdesk.replay.walk_layout import (
     PRICE_HIGH,
     PRICE_LOW,
     ROWS,
+    RUN,
+    RUN_MOST,
+    RUN_PLACE,
     STEP,
     SYMBOLS,
     TURN,
     VENUE,
 )
 
-ROOM = 1024  # marks a symbol that wait to be told
+ROOM = 1024  # marks a symbol that wait to be told, and trades that are heard in one go
+State = tuple[Ints, Ints]
 
 
 class Tape:
@@ -51,6 +55,7 @@ class Tape:
         self.control = np.zeros(CONTROLS, np.int64)
         self.rows = np.zeros(symbols * FIELDS, np.int64)
         self.kept = np.zeros(symbols * ROOM * 2, np.int64)
+        self._picked = np.zeros(ROOM, np.int64)
         self.ticks = self._next()
         control = self.control
         control[SYMBOLS], control[STEP], control[DELAY] = symbols, mark_step_ns, delay_ns
@@ -85,11 +90,7 @@ class Tape:
         control = self.control
         control[DUE] = due_ns
         while True:
-            ticks = self.ticks
-            why = walk(
-                ticks.ts_ns, ticks.heard_ns, ticks.ticks, ticks.lots, ticks.which,
-                control, self.rows, self.kept, ROOM,
-            )  # fmt: skip
+            why = self._walk()
             if why != AT_ROWS_END:
                 return why
             self._load()
@@ -103,6 +104,44 @@ class Tape:
             return int(control[GRID] + control[DELAY])
         at = min(int(control[DESK]), len(ticks) - 1)  # at the end, that of the last one
         return int(ticks.heard_ns[at])
+
+    def _walk(self) -> int:
+        ticks = self.ticks
+        return walk(
+            ticks.ts_ns, ticks.heard_ns, ticks.ticks, ticks.lots, ticks.which,
+            self.control, self.rows, self.kept, self._picked, ROOM,
+        )  # fmt: skip
+
+    def state(self) -> State:
+        """Where the walk stands: to be gone back to, as long as no mark is kept and no rows are loaded."""
+        return self.control.copy(), self.rows.copy()
+
+    def go_back(self, state: State) -> None:
+        self.control[:], self.rows[:] = state
+
+    @property
+    def next_place(self) -> int:
+        """Whose trade it has stopped at."""
+        return int(self.ticks.which[self.control[DESK]])
+
+    def run(self, place: int, most: int) -> Ints:
+        """Go on and hear up to ``most`` trades of ``place`` in one go, until something else happens.
+
+        Returns their rows. Not beyond the moment that ``walk`` was given, nor beyond what is in memory.
+        """
+        control = self.control
+        control[RUN_MOST], control[RUN_PLACE] = min(most, ROOM), place
+        self._walk()
+        control[RUN_MOST] = 0
+        return self._picked[: control[RUN]]
+
+    def columns(self, rows: Ints) -> tuple[list[int], list[int], list[int], list[int]]:
+        """(heard_ns, ts_ns, ticks, lots) of these rows."""
+        ticks, first, last = self.ticks, int(rows[0]), int(rows[-1])
+        chosen = slice(first, last + 1) if last - first + 1 == len(rows) else rows
+        found = (ticks.heard_ns, ticks.ts_ns, ticks.ticks, ticks.lots)
+        heard_ns, ts_ns, prices, lots = (column[chosen].tolist() for column in found)
+        return heard_ns, ts_ns, prices, lots
 
     def pass_trade(self) -> tuple[int, int, int, int]:
         """The venue makes the trade that the walk has stopped at: (place, ts_ns, ticks, lots)."""

@@ -6,7 +6,7 @@ The book is the recorded one where there is one; else it has one level a side, a
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from contractdesk.domain.events import (
@@ -38,7 +38,22 @@ from contractdesk.replay.walk_layout import (
 
 SHOWN_LOTS = 10**9  # on either side of the book that is shown: how much there was, trades do not say
 _two_levels = struct.Struct("<4q").pack  # what ``pack_levels`` makes of two
+REMEMBERED = 1 << 16  # prices of a contract
 UNKNOWN = Decimal("NaN")  # a funding rate that nobody has predicted
+
+
+class Grid(dict[int, Decimal]):
+    """Decimals by their number of steps: the last ones that were asked for."""
+
+    def __init__(self, exact: Callable[[int], Decimal]) -> None:
+        super().__init__()
+        self._exact = exact
+
+    def __missing__(self, steps: int) -> Decimal:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        found = self[steps] = self._exact(steps)
+        return found
 
 
 class Teller:
@@ -59,6 +74,8 @@ class Teller:
         self._half = half_ticks
         self._delay_ns = delay_ns
         self._shown = [0] * len(instruments)  # ticks in the middle of the book
+        self._prices = [Grid(terms.from_ticks) for terms in instruments]
+        self._sizes = [Grid(terms.from_lots) for terms in instruments]
         self._books = 0
         self._trades = 0
         self._recorded = tuple(recorded) or (None,) * len(instruments)
@@ -102,27 +119,49 @@ class Teller:
 
     def trade(self, place: int, heard_ns: int, ts_ns: int, ticks: int, lots: int) -> Iterator[Event]:
         """One trade, and the book around it."""
-        terms = self._instruments[place]
-        self._trades += 1
-        yield TradePrinted(
-            ts_ns=heard_ns,
-            symbol=terms.symbol,
-            trade_id=self._trades,
-            price=terms.from_ticks(ticks),
-            size=terms.from_lots(lots),
-            taker=Side.BUY,
-            venue_ns=ts_ns,
-        )
-        if self._recorded[place] is not None:
-            return
+        yield from self.trades(place, [heard_ns], [ts_ns], [ticks], [lots])
+        if self._recorded[place] is None:
+            yield self.book(place, heard_ns, ts_ns, ticks)
+
+    def trades(
+        self, place: int, heard_ns: list[int], ts_ns: list[int], ticks: list[int], lots: list[int]
+    ) -> list[TradePrinted]:
+        """Trades, one after another; a price that was told before is not reckoned again."""
+        symbol, first = self._instruments[place].symbol, self._trades + 1
+        prices, sizes, buy = self._prices[place], self._sizes[place], Side.BUY
+        self._trades += len(ticks)
+        return [
+            TradePrinted(
+                ts_ns=heard,
+                symbol=symbol,
+                trade_id=number,
+                price=prices[tick],
+                size=sizes[lot],
+                taker=buy,
+                venue_ns=made,
+            )
+            for number, heard, made, tick, lot in zip(
+                range(first, self._trades + 1), heard_ns, ts_ns, ticks, lots, strict=True
+            )
+        ]
+
+    def unsay(self, trade: TradePrinted) -> None:
+        """What comes after this trade has not been told."""
+        self._trades = trade.trade_id
+
+    def shows(self, place: int) -> bool:
+        """There is a book already."""
+        return self._shown[place] != 0
+
+    def book(self, place: int, heard_ns: int, ts_ns: int, ticks: int) -> BookSnapshotRead | BookChanged:
+        """The book once it has moved around a trade."""
         if not self._shown[place]:
-            yield self._first_book(place, heard_ns, ticks)
-            return
+            return self._first_book(place, heard_ns, ticks)
         bids, asks = self._moved(place, ticks)
         self._books += 1
-        yield BookChanged(
+        return BookChanged(
             ts_ns=heard_ns,
-            symbol=terms.symbol,
+            symbol=self._instruments[place].symbol,
             first_id=self._books,
             last_id=self._books,
             bids=bids,

@@ -13,7 +13,9 @@ DELAY = 6  # of marks, until the desk hears them
 TURN = 7  # whose mark is next, where several are due at once
 LAST_BATCH = 8  # 1: nothing comes after these rows
 SYMBOLS = 9
-CONTROLS = 10
+RUN_MOST, RUN_PLACE = 10, 11  # so many trades of one that listens may be heard in one go; 0: it stops at each
+RUN = 12  # that were
+CONTROLS = 13
 
 # -- a symbol: a row of int64 -------------------------------------------------------------------
 PRICE_LOW, PRICE_HIGH = 0, 1  # a trade at or beyond one of them is the venue's business
