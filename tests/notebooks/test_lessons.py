@@ -65,7 +65,7 @@ def test_a_lesson_runs_under_papermill(tmp_path: Path, lesson: str) -> None:
     outcome = execute(NOTEBOOKS / f"{lesson}.ipynb", executed, {})
     assert outcome.ending is Ending.WELL, outcome.lines
     shown = executed.read_text()
-    wanted = {"replay": "max drawdown", "twin": "the models fit what was measured"}[lesson]
+    wanted = {"replay": "max drawdown", "twin": "replayed: the same orders"}[lesson]
     assert wanted in shown
 
 

