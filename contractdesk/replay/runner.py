@@ -151,7 +151,8 @@ class Replay:
             self._look()
             self._due_ns = self._next_ns()
             why = tape.walk(self._due_ns)
-            self._teller.before_ns = tape.now_ns(why) + (why != AT_DUE)
+            if self._has_depth:
+                self._teller.before_ns = tape.now_ns(why) + (why != AT_DUE)
             if why == AT_END:
                 break
             steps[why]()
