@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 import contractdesk as cd
-from contractdesk.replay.sweep_result import Sweep
+from contractdesk.replay.sweeps.result import Sweep
 from contractdesk.storage.dataset import Dataset
 from contractdesk.storage.dataset_writer import DatasetWriter
 from contractdesk.storage.schema import Kind, Series

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from contractdesk.console.sizing import size as size
     from contractdesk.panels.heatmap import heatmap as heatmap
     from contractdesk.panels.replay import charts as charts
-    from contractdesk.replay.sweep import sweep as sweep
-    from contractdesk.replay.walking import walk_forward as walk_forward
+    from contractdesk.replay.sweeps.sweep import sweep as sweep
+    from contractdesk.replay.sweeps.walking import walk_forward as walk_forward
     from contractdesk.strategy import Atr as Atr
     from contractdesk.strategy import BarView as BarView
     from contractdesk.strategy import Bollinger as Bollinger
@@ -58,8 +58,8 @@ _HOMES = {
     "size": "contractdesk.console.sizing",
     "charts": "contractdesk.panels.replay",
     "heatmap": "contractdesk.panels.heatmap",
-    "sweep": "contractdesk.replay.sweep",
-    "walk_forward": "contractdesk.replay.walking",
+    "sweep": "contractdesk.replay.sweeps.sweep",
+    "walk_forward": "contractdesk.replay.sweeps.walking",
     "Atr": "contractdesk.strategy",
     "BarView": "contractdesk.strategy",
     "Bollinger": "contractdesk.strategy",

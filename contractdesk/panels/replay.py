@@ -18,10 +18,10 @@ from contractdesk.panels.chart import BLUE, GREY, ORANGE, RED, ValueAxis
 from contractdesk.panels.layout import GAP
 from contractdesk.panels.price import reach, trimmed
 from contractdesk.replay.columns import whole_ns
-from contractdesk.replay.report_charts import exposed
+from contractdesk.replay.reports.charts import exposed
+from contractdesk.replay.reports.svg import thinned
+from contractdesk.replay.reports.wording import count, money, percent
 from contractdesk.replay.result import Result
-from contractdesk.replay.svg import thinned
-from contractdesk.replay.wording import count, money, percent
 
 MOST_POINTS = 2_000  # of a line: bqplot draws SVG, and a browser moves all of it when one pans
 LEAST_FALL = 0.05  # percent that the drawdown's axis spans at least

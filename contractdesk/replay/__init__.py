@@ -25,10 +25,10 @@ from contractdesk.replay.models import TouchFill as TouchFill
 from contractdesk.replay.models import TradeThrough as TradeThrough
 from contractdesk.replay.result import Result as Result
 from contractdesk.replay.run import run as run
-from contractdesk.replay.sweep import sweep as sweep
-from contractdesk.replay.sweep_result import Sweep as Sweep
-from contractdesk.replay.walking import walk_forward as walk_forward
-from contractdesk.replay.walking_result import WalkForward as WalkForward
+from contractdesk.replay.sweeps.result import Sweep as Sweep
+from contractdesk.replay.sweeps.sweep import sweep as sweep
+from contractdesk.replay.sweeps.walking import walk_forward as walk_forward
+from contractdesk.replay.sweeps.walking_result import WalkForward as WalkForward
 
 __all__ = [
     "ConstantLatency",

@@ -17,16 +17,16 @@ from contractdesk.domain.events import FundingPaid
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument
 from contractdesk.replay.columns import stamps
-from contractdesk.replay.cover import covers_of
-from contractdesk.replay.cover import line as stop_line
-from contractdesk.replay.cover import table as cover_table
 from contractdesk.replay.orders import FOREIGN, Sent, sent_of
 from contractdesk.replay.outcome import Outcome
-from contractdesk.replay.report import brief_of, page_of, text_of
-from contractdesk.replay.slippage import table as slippage_table
-from contractdesk.replay.summary import Metrics, measure
-from contractdesk.replay.trips import Trip, trips_of
-from contractdesk.replay.trips import table as trip_table
+from contractdesk.replay.reports.cover import covers_of
+from contractdesk.replay.reports.cover import line as stop_line
+from contractdesk.replay.reports.cover import table as cover_table
+from contractdesk.replay.reports.page import brief_of, page_of, text_of
+from contractdesk.replay.reports.slippage import table as slippage_table
+from contractdesk.replay.reports.summary import Metrics, measure
+from contractdesk.replay.reports.trips import Trip, trips_of
+from contractdesk.replay.reports.trips import table as trip_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import asdict
 
 from contractdesk.domain.instrument import ContractKind, Instrument
-from contractdesk.replay.metrics import Drawdown
+from contractdesk.replay.reports.metrics import Drawdown
 from contractdesk.replay.result import Result
 from contractdesk.replay.ticks import Ticks
 from tests.replay.markets import BTC, COIN, DAY, ETH, Turner, played, walk

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from contractdesk.replay.cover import Cover, Stretch, stretches
 from contractdesk.replay.models import ConstantLatency, Models
 from contractdesk.replay.orders import StopTerms
+from contractdesk.replay.reports.cover import Cover, Stretch, stretches
 from contractdesk.replay.result import Result
 from tests.replay.markets import BTC, RISK, Turner, played, walk
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contractdesk.replay.deflated import deflated_sharpe, expected_best, ratios_variance
+from contractdesk.replay.sweeps.deflated import deflated_sharpe, expected_best, ratios_variance
 
 YEARS_DAYS = 250  # trading days of the paper's example
 EULER = math.fsum(1 / k for k in range(1, 100_001)) - math.log(100_000) - 1 / 200_000  # its definition

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contractdesk.replay import metrics
-from contractdesk.replay.metrics import DAY_NS, Drawdown
+from contractdesk.replay.reports import metrics
+from contractdesk.replay.reports.metrics import DAY_NS, Drawdown
 
 money = st.floats(-1e6, 1e6).map(lambda value: round(value, 2))
 equities = st.lists(st.floats(1.0, 1e6), min_size=1, max_size=60)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contractdesk.replay import report_charts
+from contractdesk.replay.reports import charts as report_charts
+from contractdesk.replay.reports.svg import MOST_POINTS, Plot, thinned, time_ticks
+from contractdesk.replay.reports.wording import MINUS, NONE, length, moment, money, number, percent, places_of
 from contractdesk.replay.result import Result
-from contractdesk.replay.svg import MOST_POINTS, Plot, thinned, time_ticks
-from contractdesk.replay.wording import MINUS, NONE, length, moment, money, number, percent, places_of
 from contractdesk.strategy import BarView, Context
 from contractdesk.strategy.base import Wish
 from tests.replay.markets import BTC, COIN, DAY, ETH, T0, Turner, played, turned, walk

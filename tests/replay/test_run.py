@@ -38,7 +38,7 @@ def test_a_strategy_trades_over_a_recording_and_the_same_each_time(recorded: Dat
     first, second = result(), result()
     assert first.outcome.commands == second.outcome.commands
     assert len(first.outcome.commands) > 3
-    assert len(first.outcome.closes) == 19
+    assert len(first.outcome.closes) == 19 + 1  # bars, and the end
     assert first.outcome.end_ns == T0 + 19_900 * 10**6
 
 

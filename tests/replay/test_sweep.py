@@ -15,9 +15,9 @@ import pytest
 import contractdesk as cd
 from contractdesk.errors import ConfigError, StorageError, UserError
 from contractdesk.replay.models import ConstantLatency, FixedSlippage, Models
-from contractdesk.replay.sweep_plan import Plan, plan_of
-from contractdesk.replay.sweep_result import Sweep
-from contractdesk.replay.sweep_work import Job, work
+from contractdesk.replay.sweeps.plan import Plan, plan_of
+from contractdesk.replay.sweeps.result import Sweep
+from contractdesk.replay.sweeps.work import Job, work
 from contractdesk.storage.dataset import Dataset
 from tests.replay.generated import CELL, HOUR_NS, START_NS, SYMBOL, trades
 from tests.strategy.test_loader import Notebook
@@ -215,8 +215,8 @@ def test_what_cannot_be_is_one_clear_error_and_leaves_nothing(
 MISSING = """
 import sys
 sys.modules["distributed"] = sys.modules["optuna"] = None
-from contractdesk.replay.sweep_optuna import OptunaSearch
-from contractdesk.replay.sweep_pool import open_pool
+from contractdesk.replay.sweeps.optuna_search import OptunaSearch
+from contractdesk.replay.sweeps.pool import open_pool
 for start in (lambda: open_pool(None, 1).__enter__(), lambda: OptunaSearch(None, None, 5, None, "sharpe", 0)):
     try:
         start()

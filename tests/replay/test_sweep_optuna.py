@@ -12,7 +12,7 @@ import pytest
 
 import contractdesk as cd
 from contractdesk.errors import ConfigError
-from contractdesk.replay.sweep_result import Sweep
+from contractdesk.replay.sweeps.result import Sweep
 from contractdesk.storage.dataset import Dataset
 from tests.replay.generated import SYMBOL, trades
 

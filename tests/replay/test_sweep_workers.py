@@ -17,7 +17,7 @@ import pytest
 
 import contractdesk as cd
 from contractdesk.errors import ConfigError
-from contractdesk.replay.sweep_result import Sweep
+from contractdesk.replay.sweeps.result import Sweep
 from contractdesk.storage.dataset import Dataset
 from tests.replay.generated import CELL, SYMBOL, trades
 from tests.strategy.test_loader import Notebook
@@ -80,7 +80,7 @@ def workers() -> set[int]:
 
 
 def decoded() -> int:
-    from contractdesk.replay.sweep_work import _SHELF
+    from contractdesk.replay.sweeps.work import _SHELF
 
     return _SHELF.decoded
 

@@ -14,7 +14,7 @@ from contractdesk.domain.events import FundingPaid
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument
 from contractdesk.replay.orders import Sent
-from contractdesk.replay.trips import Trip, trips_of
+from contractdesk.replay.reports.trips import Trip, trips_of
 from tests.domain.terms import INVERSE, LINEAR, histories, prices
 
 D = Decimal

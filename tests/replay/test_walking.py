@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import contractdesk as cd
 from contractdesk.errors import ConfigError
-from contractdesk.replay.walking import windows_of
-from contractdesk.replay.walking_result import WalkForward
+from contractdesk.replay.sweeps.walking import windows_of
+from contractdesk.replay.sweeps.walking_result import WalkForward
 from contractdesk.storage.dataset import Dataset
 from tests.replay.generated import START_NS, SYMBOL, trades
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contractdesk.domain.commands import Severity
-from contractdesk.replay import report_tables as tables
-from contractdesk.replay.report_charts import charts_of, spark_of
+from contractdesk.replay.reports import tables
+from contractdesk.replay.reports.charts import charts_of, spark_of
+from contractdesk.replay.reports.wording import count, length, moment, money, number, percent
 from contractdesk.replay.setup import STRATEGY_IDS
-from contractdesk.replay.wording import count, length, moment, money, number, percent
 
 if TYPE_CHECKING:
     from contractdesk.replay.result import Result
 
 MOST_ALARMS = 5  # in a summary; the page has a table of all
-_STYLE = Path(__file__).with_name("report.css")
+_STYLE = Path(__file__).with_name("page.css")
 
 
 def page_of(result: Result) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 
 from contractdesk.errors import ConfigError
 from contractdesk.replay.models import Models
-from contractdesk.replay.sweep_loop import OnResult, Options, swept
-from contractdesk.replay.sweep_objective import check_objective
-from contractdesk.replay.sweep_optuna import OptunaSearch, Space
-from contractdesk.replay.sweep_plan import Contracts, Data, Plan, plan_of
-from contractdesk.replay.sweep_pool import open_pool
-from contractdesk.replay.sweep_record import sweeps_root
-from contractdesk.replay.sweep_result import Sweep
-from contractdesk.replay.sweep_search import Grid, Search
+from contractdesk.replay.sweeps.loop import OnResult, Options, swept
+from contractdesk.replay.sweeps.objective import check_objective
+from contractdesk.replay.sweeps.optuna_search import OptunaSearch, Space
+from contractdesk.replay.sweeps.plan import Contracts, Data, Plan, plan_of
+from contractdesk.replay.sweeps.pool import open_pool
+from contractdesk.replay.sweeps.record import sweeps_root
+from contractdesk.replay.sweeps.result import Sweep
+from contractdesk.replay.sweeps.search import Grid, Search
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.strategy.base import Strategy
 

@@ -16,16 +16,16 @@ from msgspec import Struct
 from contractdesk.domain.market import timeframe_ns
 from contractdesk.errors import ConfigError, UserError
 from contractdesk.replay.models import Models
-from contractdesk.replay.sweep import GridLike, search_of
-from contractdesk.replay.sweep_loop import Options, swept
-from contractdesk.replay.sweep_objective import check_objective
-from contractdesk.replay.sweep_optuna import Space
-from contractdesk.replay.sweep_plan import Contracts, Data, Plan, plan_of, span_of
-from contractdesk.replay.sweep_pool import Pool, open_pool
-from contractdesk.replay.sweep_record import sweeps_root
-from contractdesk.replay.sweep_result import Sweep
-from contractdesk.replay.sweep_work import Done, Job
-from contractdesk.replay.walking_result import Split, WalkForward
+from contractdesk.replay.sweeps.loop import Options, swept
+from contractdesk.replay.sweeps.objective import check_objective
+from contractdesk.replay.sweeps.optuna_search import Space
+from contractdesk.replay.sweeps.plan import Contracts, Data, Plan, plan_of, span_of
+from contractdesk.replay.sweeps.pool import Pool, open_pool
+from contractdesk.replay.sweeps.record import sweeps_root
+from contractdesk.replay.sweeps.result import Sweep
+from contractdesk.replay.sweeps.sweep import GridLike, search_of
+from contractdesk.replay.sweeps.walking_result import Split, WalkForward
+from contractdesk.replay.sweeps.work import Done, Job
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.strategy.base import Strategy
 

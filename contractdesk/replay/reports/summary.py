@@ -9,12 +9,12 @@ import numpy as np
 from msgspec import Struct
 
 from contractdesk.domain.instrument import ContractKind
-from contractdesk.replay import metrics
 from contractdesk.replay.columns import whole_ns
-from contractdesk.replay.metrics import Drawdown, Floats
 from contractdesk.replay.orders import LIQUIDATED
-from contractdesk.replay.trips import OPEN
-from contractdesk.replay.wording import NONE, count, length, moment, money, number, percent
+from contractdesk.replay.reports import metrics
+from contractdesk.replay.reports.metrics import Drawdown, Floats
+from contractdesk.replay.reports.trips import OPEN
+from contractdesk.replay.reports.wording import NONE, count, length, moment, money, number, percent
 
 if TYPE_CHECKING:
     from contractdesk.replay.result import Result

@@ -10,13 +10,13 @@ from typing import Any
 from msgspec import Struct
 
 from contractdesk.clock import NS_PER_S, SystemClock
-from contractdesk.replay.sweep_objective import value_of
-from contractdesk.replay.sweep_plan import Params, Plan
-from contractdesk.replay.sweep_pool import Pool
-from contractdesk.replay.sweep_record import Record
-from contractdesk.replay.sweep_result import Sweep
-from contractdesk.replay.sweep_search import Search
-from contractdesk.replay.sweep_work import Done, Job, Row
+from contractdesk.replay.sweeps.objective import value_of
+from contractdesk.replay.sweeps.plan import Params, Plan
+from contractdesk.replay.sweeps.pool import Pool
+from contractdesk.replay.sweeps.record import Record
+from contractdesk.replay.sweeps.result import Sweep
+from contractdesk.replay.sweeps.search import Search
+from contractdesk.replay.sweeps.work import Done, Job, Row
 
 OnResult = Callable[[dict[str, Any]], object]
 

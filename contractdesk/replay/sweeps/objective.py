@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from contractdesk.errors import ConfigError
-from contractdesk.replay.sweep_work import Row
+from contractdesk.replay.sweeps.work import Row
 
 OBJECTIVES = ("sharpe", "net_profit", "max_drawdown")  # a drawdown is 0 or below: nearer to 0 is better
 

@@ -16,8 +16,8 @@ from contractdesk.clock import NS_PER_S, SystemClock
 from contractdesk.errors import ConfigError, StorageError
 from contractdesk.replay.result import Result
 from contractdesk.replay.run import Market, books_of, market_of, replay, setup_of, ticks_of
-from contractdesk.replay.sweep_figures import Curve, Figures, figures_of
-from contractdesk.replay.sweep_plan import FileId, Params, Plan, files_of
+from contractdesk.replay.sweeps.figures import Curve, Figures, figures_of
+from contractdesk.replay.sweeps.plan import FileId, Params, Plan, files_of
 from contractdesk.replay.ticks import Ticks
 
 TICK_BYTES = 40  # five columns of int64

@@ -17,7 +17,7 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.replay.columns import spans, stamps
 from contractdesk.replay.orders import StopTerms, stop_reports
 from contractdesk.replay.outcome import Outcome
-from contractdesk.replay.trips import Trip
+from contractdesk.replay.reports.trips import Trip
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import msgspec
 
 from contractdesk.errors import ConfigError
-from contractdesk.replay.sweep_plan import Params, Plan
-from contractdesk.replay.sweep_work import Row
+from contractdesk.replay.sweeps.plan import Params, Plan
+from contractdesk.replay.sweeps.work import Row
 
 MOST = 1_000_000  # combinations of a grid
 

@@ -15,9 +15,9 @@ from multiprocessing import current_process
 from typing import Any, Protocol
 
 from contractdesk.errors import ConfigError
-from contractdesk.replay.extras import extra
-from contractdesk.replay.sweep_plan import Plan
-from contractdesk.replay.sweep_work import Done, Job, Row, work
+from contractdesk.replay.sweeps.extras import extra
+from contractdesk.replay.sweeps.plan import Plan
+from contractdesk.replay.sweeps.work import Done, Job, Row, work
 
 AHEAD = 4  # runs that wait, for each that is being made: a worker is never without
 LEAST_AHEAD = 32  # also where a cluster has no worker yet, so that an adaptive one sees what is wanted

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contractdesk.errors import UserError
-from contractdesk.replay.deflated import deflated_sharpe, expected_best, ratios_variance
-from contractdesk.replay.sweep_objective import ranked, value_of
-from contractdesk.replay.sweep_plan import Params, Plan
-from contractdesk.replay.sweep_work import Row
+from contractdesk.replay.sweeps.deflated import deflated_sharpe, expected_best, ratios_variance
+from contractdesk.replay.sweeps.objective import ranked, value_of
+from contractdesk.replay.sweeps.plan import Params, Plan
+from contractdesk.replay.sweeps.work import Row
 from contractdesk.strategy.base import Strategy
 
 if TYPE_CHECKING:

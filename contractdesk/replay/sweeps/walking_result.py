@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import Struct
 
-from contractdesk.replay.sweep_figures import Curve, Figures
-from contractdesk.replay.sweep_objective import value_of
-from contractdesk.replay.sweep_result import FIGURES, Sweep
-from contractdesk.replay.sweep_work import Done
+from contractdesk.replay.sweeps.figures import Curve, Figures
+from contractdesk.replay.sweeps.objective import value_of
+from contractdesk.replay.sweeps.result import FIGURES, Sweep
+from contractdesk.replay.sweeps.work import Done
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.replay.columns import rows_of, whole_ns
-from contractdesk.replay.summary import Line
-from contractdesk.replay.trips import OPEN
-from contractdesk.replay.wording import cash_places, length, moment, number, percent, places_of
+from contractdesk.replay.reports.summary import Line
+from contractdesk.replay.reports.trips import OPEN
+from contractdesk.replay.reports.wording import cash_places, length, moment, number, percent, places_of
 
 if TYPE_CHECKING:
     import pandas as pd

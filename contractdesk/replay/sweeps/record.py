@@ -16,8 +16,8 @@ from typing import Self
 import msgspec
 
 from contractdesk.errors import StorageError, UserError
-from contractdesk.replay.sweep_plan import Params, Plan
-from contractdesk.replay.sweep_work import Row
+from contractdesk.replay.sweeps.plan import Params, Plan
+from contractdesk.replay.sweeps.work import Row
 
 _ROW = msgspec.json.Decoder(Row)
 

@@ -13,8 +13,8 @@ from html import escape
 import numpy as np
 from msgspec import Struct
 
-from contractdesk.replay.metrics import DAY_NS, Floats, Ints
-from contractdesk.replay.wording import moment, number
+from contractdesk.replay.reports.metrics import DAY_NS, Floats, Ints
+from contractdesk.replay.reports.wording import moment, number
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1000, 74, 14, 10, 24
 CROWD = 120  # marks of one kind; more are drawn smaller

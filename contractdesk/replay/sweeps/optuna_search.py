@@ -12,10 +12,10 @@ from hashlib import sha256
 from typing import Any
 
 from contractdesk.errors import ConfigError
-from contractdesk.replay.extras import extra
-from contractdesk.replay.sweep_objective import value_of
-from contractdesk.replay.sweep_plan import Params, Plan
-from contractdesk.replay.sweep_work import Row
+from contractdesk.replay.sweeps.extras import extra
+from contractdesk.replay.sweeps.objective import value_of
+from contractdesk.replay.sweeps.plan import Params, Plan
+from contractdesk.replay.sweeps.work import Row
 from contractdesk.strategy.params import Param, plain
 
 DIGITS = 4  # significant ones of a Decimal parameter: what lies between is the same strategy

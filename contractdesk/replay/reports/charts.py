@@ -9,9 +9,9 @@ import numpy as np
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.replay.columns import rows_of, whole_ns
-from contractdesk.replay.metrics import Floats, Ints
-from contractdesk.replay.svg import Mark, Plot
-from contractdesk.replay.wording import length, money, number, percent
+from contractdesk.replay.reports.metrics import Floats, Ints
+from contractdesk.replay.reports.svg import Mark, Plot
+from contractdesk.replay.reports.wording import length, money, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd

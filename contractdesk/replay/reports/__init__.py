@@ -1,0 +1,1 @@
+"""What a replay says of itself: figures, tables, charts and one page."""
