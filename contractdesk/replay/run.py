@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from contractdesk.domain.instrument import Instrument
@@ -13,6 +14,7 @@ from contractdesk.replay.models import Models
 from contractdesk.replay.result import Result
 from contractdesk.replay.runner import Replay
 from contractdesk.replay.setup import Funding, Interest, Setup
+from contractdesk.replay.sidecar import Sidecar, default_folder
 from contractdesk.replay.ticks import Ticks, read_ticks
 from contractdesk.risk.settings import RiskSettings, tuned
 from contractdesk.storage.dataset import Dataset
@@ -40,13 +42,15 @@ def run(
     models: Models | None = None,
     contracts: Mapping[str, Instrument | Mapping[str, Any]] | None = None,
     every: bool = False,
+    cache: Path | str | bool = True,
 ) -> Result:
     """Replay ``strategies`` over recorded trades, with the rules, protection and ledger of the live desk.
 
     ``data`` has one series of trades (or aggregated trades) a contract, and may have funding and open
     interest besides. ``risk`` is what differs from the defaults. ``contracts`` gives, by symbol, the
     contract or what of it differs from the recording's terms and ``contracts.ASSUMED``. ``every`` tells
-    the engine each trade and mark singly: the same result, slowly.
+    the engine each trade and mark singly: the same result, slowly. ``cache`` is a folder for decoded
+    columns, which make the next run over the same data quicker; True: the user's; False: none.
 
     Raises ConfigError for a wrong setting, StorageError for a recording that cannot be walked through.
     """
@@ -70,13 +74,25 @@ def run(
         },
     )
     latency = chosen.latency
-    batches = read_ticks(trades, instruments, feed_ns=latency.feed_ns, recorded=latency.recorded)
+    batches = read_ticks(
+        trades,
+        instruments,
+        feed_ns=latency.feed_ns,
+        recorded=latency.recorded,
+        sidecar=_sidecar(cache),
+    )
     return replay(setup, batches, every=every)
 
 
 def replay(setup: Setup, batches: Iterator[Ticks], *, every: bool = False) -> Result:
     """Run a setup over batches of trades."""
     return Result(Replay(setup, batches, every=every).run())
+
+
+def _sidecar(cache: Path | str | bool) -> Sidecar | None:  # noqa: FBT001  (a folder, or whether)
+    if not cache:
+        return None
+    return Sidecar(default_folder() if cache is True else Path(cache))
 
 
 def _dataset(each: Recorded | Dataset) -> Dataset:
