@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 
-.PHONY: demo lab test mutants lint accept bench screenshot browser clean
+.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep screenshot browser clean
 
 .venv/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -45,6 +45,13 @@ accept: .venv/.installed-test
 
 bench: .venv/.installed-test
 	$(BIN)/python benchmarks/depth.py
+
+# Peers get environments of their own under ~/.cache; half an hour the first time.
+bench-replay: .venv/.installed-test
+	$(BIN)/python benchmarks/replay.py
+
+bench-sweep: .venv/.installed-test
+	$(BIN)/python benchmarks/sweep.py
 
 screenshot: .venv/.installed-test
 	$(BIN)/python -m tests.e2e.screenshot docs/console.png

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from contractdesk.console.opening import open_desk as open_desk
     from contractdesk.console.replaying import replay_session as replay_session
     from contractdesk.console.sizing import size as size
+    from contractdesk.panels.heatmap import heatmap as heatmap
     from contractdesk.panels.replay import charts as charts
+    from contractdesk.replay.sweep import sweep as sweep
+    from contractdesk.replay.walking import walk_forward as walk_forward
     from contractdesk.strategy import Atr as Atr
     from contractdesk.strategy import BarView as BarView
     from contractdesk.strategy import Bollinger as Bollinger
@@ -54,6 +57,9 @@ _HOMES = {
     "replay_session": "contractdesk.console.replaying",
     "size": "contractdesk.console.sizing",
     "charts": "contractdesk.panels.replay",
+    "heatmap": "contractdesk.panels.heatmap",
+    "sweep": "contractdesk.replay.sweep",
+    "walk_forward": "contractdesk.replay.walking",
     "Atr": "contractdesk.strategy",
     "BarView": "contractdesk.strategy",
     "Bollinger": "contractdesk.strategy",
@@ -104,6 +110,7 @@ __all__ = [
     "errors",
     "exit_position",
     "fixed_stop",
+    "heatmap",
     "history",
     "library",
     "move_stop",
@@ -111,7 +118,9 @@ __all__ = [
     "replay",
     "replay_session",
     "size",
+    "sweep",
     "trail_stop",
+    "walk_forward",
 ]
 
 

@@ -60,7 +60,7 @@ class Guarding:
         desk = self._desk
         if self.safe or not desk.guard_due_ns:
             return 0
-        if desk.guard_due_ns < desk.now_ns:
+        if desk.guard_due_ns <= desk.now_ns:  # a beat of just now has been, or was skipped
             desk.guard_due_ns = self._next_ns()
         return desk.guard_due_ns
 

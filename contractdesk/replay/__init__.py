@@ -8,6 +8,8 @@
     result.metrics, result.slippage, result.protection
     result.to_html("replay.html")
     cd.charts(result)  # made by the panels: a replay knows no widgets
+    table = cd.sweep(cd.library.TrendFollow, {"fast": range(4, 20, 4), "slow": [26, 52]}, ape)
+    walk = cd.walk_forward(cd.library.TrendFollow, {"fast": [8, 12]}, ape, train="7d", test="1d")
 """
 
 from contractdesk.replay.contracts import contract_of as contract_of
@@ -22,6 +24,10 @@ from contractdesk.replay.models import TouchFill as TouchFill
 from contractdesk.replay.models import TradeThrough as TradeThrough
 from contractdesk.replay.result import Result as Result
 from contractdesk.replay.run import run as run
+from contractdesk.replay.sweep import sweep as sweep
+from contractdesk.replay.sweep_result import Sweep as Sweep
+from contractdesk.replay.walking import walk_forward as walk_forward
+from contractdesk.replay.walking_result import WalkForward as WalkForward
 
 __all__ = [
     "ConstantLatency",
@@ -32,8 +38,12 @@ __all__ = [
     "Result",
     "SampledLatency",
     "SquareRootImpact",
+    "Sweep",
     "TouchFill",
     "TradeThrough",
+    "WalkForward",
     "contract_of",
     "run",
+    "sweep",
+    "walk_forward",
 ]

@@ -59,9 +59,9 @@ class BarMaker:
     def _grow(self, timeframe: str, open_ns: int, row: Sequence[int]) -> Grown:
         opened, high, low, close, lots = row
         grown = self._growing.get(timeframe)
-        if grown is None:
+        if grown is None or not grown.lots:  # it begins with its first trade, not with the flat bars before
             grown = self._growing[timeframe] = Grown(open_ns, opened, high, low, close, lots)
-        else:
+        elif lots:
             grown.high, grown.low = max(grown.high, high), min(grown.low, low)
             grown.close, grown.lots = close, grown.lots + lots
         return grown

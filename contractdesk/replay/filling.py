@@ -178,6 +178,7 @@ class Filling:
             ts_ns=heard_ns,
         )
         self._books.book(order.place, fill)
+        floor.release(order, lots)
         order.left -= lots
         order.status = OrderStatus.PARTIALLY_FILLED
         if not order.left:

@@ -121,6 +121,7 @@ class MeasuredLatency(Struct, frozen=True, kw_only=True):
             raise ConfigError("measured latency needs at least one measurement of an entry and of an answer")
         if min(*self.entries_ns, *self.answers_ns) < 0:
             raise ConfigError("a measured latency is below 0 ns: correct the clocks' offset first")
+        _check("feed_ms", self.feed_ms, 0, 60_000)
 
     @property
     def feed_ns(self) -> int:

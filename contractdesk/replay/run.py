@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from contractdesk.domain.instrument import Instrument
 from contractdesk.errors import ConfigError
 from contractdesk.replay.contracts import contract_of
@@ -32,6 +34,15 @@ class Recorded(Protocol):
     def dataset(self) -> Dataset: ...
 
 
+class Market(Struct, frozen=True):
+    """The recorded side of a replay: the same for whatever trades on it."""
+
+    trades: tuple[Dataset, ...]  # one of each instrument
+    instruments: tuple[Instrument, ...]
+    funding: Mapping[str, tuple[Funding, ...]]  # by symbol
+    interest: Mapping[str, tuple[Interest, ...]]
+
+
 def run(
     strategies: Strategy | Sequence[Strategy],
     data: Recorded | Dataset | Sequence[Recorded | Dataset],
@@ -54,34 +65,70 @@ def run(
 
     Raises ConfigError for a wrong setting, StorageError for a recording that cannot be walked through.
     """
-    series = [_dataset(each) for each in ([data] if isinstance(data, Recorded | Dataset) else data)]
-    trades = [each for each in series if each.series.kind in TRADES]
+    market = market_of(data, contracts or {})
+    setup = setup_of(market, strategies, balance=balance, leverage=leverage, risk=risk, models=models)
+    return replay(setup, ticks_of(market, setup.models, cache=cache), every=every)
+
+
+def market_of(
+    data: Recorded | Dataset | Sequence[Recorded | Dataset],
+    contracts: Mapping[str, Instrument | Mapping[str, Any]],
+) -> Market:
+    """What ``run`` is to walk through; funding and open interest are read here.
+
+    Raises ConfigError where there are no trades, or no such terms of a contract.
+    """
+    series = datasets_of(data)
+    trades = tuple(each for each in series if each.series.kind in TRADES)
     if not trades:
         raise ConfigError("there is no series of trades in data: cd.history.load(symbol, kind='agg_trades')")
-    instruments = tuple(_contract(each, contracts or {}) for each in trades)
-    chosen = models or Models()
-    setup = Setup(
-        instruments=instruments,
-        strategies=(strategies,) if isinstance(strategies, Strategy) else tuple(strategies),
-        balance=_money("balance", balance),
-        leverage=_money("leverage", leverage),
-        risk=risk if isinstance(risk, RiskSettings) else tuned(RiskSettings(), risk or {}),
-        models=chosen,
-        start_ns=max(each.start_ns for each in trades),
+    named = {each.series.symbol for each in trades}
+    if unknown := sorted(set(contracts) - named):
+        raise ConfigError(f"contracts names {unknown[0]!r}; the trades are of {', '.join(sorted(named))}")
+    return Market(
+        trades=trades,
+        instruments=tuple(_contract(each, contracts) for each in trades),
         funding={each.series.symbol: tuple(_funding(each)) for each in series if _is(each, Kind.FUNDING)},
         interest={
             each.series.symbol: tuple(_interest(each)) for each in series if _is(each, Kind.OPEN_INTEREST)
         },
     )
-    latency = chosen.latency
-    batches = read_ticks(
-        trades,
-        instruments,
+
+
+def setup_of(
+    market: Market,
+    strategies: Strategy | Sequence[Strategy],
+    *,
+    balance: Decimal | float | str,
+    leverage: Decimal | float | str,
+    risk: RiskSettings | Mapping[str, Any] | None,
+    models: Models | None,
+) -> Setup:
+    """An account on ``market``, and who trades on it; ConfigError for a wrong setting."""
+    return Setup(
+        instruments=market.instruments,
+        strategies=(strategies,) if isinstance(strategies, Strategy) else tuple(strategies),
+        balance=_money("balance", balance),
+        leverage=_money("leverage", leverage),
+        risk=risk if isinstance(risk, RiskSettings) else tuned(RiskSettings(), risk or {}),
+        models=models or Models(),
+        start_ns=max(each.start_ns for each in market.trades),
+        funding=market.funding,
+        interest=market.interest,
+    )
+
+
+def ticks_of(market: Market, models: Models, *, cache: Path | str | bool = True) -> Iterator[Ticks]:
+    """The trades of ``market``, in batches, heard as ``models`` say; ``cache`` as for ``run``."""
+    latency = models.latency
+    folder = default_folder() if cache is True else Path(cache) if cache else None
+    return read_ticks(
+        market.trades,
+        market.instruments,
         feed_ns=latency.feed_ns,
         recorded=latency.recorded,
-        sidecar=_sidecar(cache),
+        sidecar=None if folder is None else Sidecar(folder),
     )
-    return replay(setup, batches, every=every)
 
 
 def replay(setup: Setup, batches: Iterator[Ticks], *, every: bool = False) -> Result:
@@ -89,14 +136,10 @@ def replay(setup: Setup, batches: Iterator[Ticks], *, every: bool = False) -> Re
     return Result(Replay(setup, batches, every=every).run())
 
 
-def _sidecar(cache: Path | str | bool) -> Sidecar | None:  # noqa: FBT001  (a folder, or whether)
-    if not cache:
-        return None
-    return Sidecar(default_folder() if cache is True else Path(cache))
-
-
-def _dataset(each: Recorded | Dataset) -> Dataset:
-    return each if isinstance(each, Dataset) else each.dataset
+def datasets_of(data: Recorded | Dataset | Sequence[Recorded | Dataset]) -> list[Dataset]:
+    """The series that were given, one or several."""
+    given = [data] if isinstance(data, Recorded | Dataset) else data
+    return [each if isinstance(each, Dataset) else each.dataset for each in given]
 
 
 def _is(dataset: Dataset, kind: Kind) -> bool:
@@ -128,7 +171,10 @@ def _interest(dataset: Dataset) -> Iterator[Interest]:
 
 
 def _money(name: str, value: Decimal | float | str) -> Decimal:
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    try:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except (ArithmeticError, TypeError, ValueError):
+        raise ConfigError(f"{name}={value!r} is not a number") from None
     if not number.is_finite() or number <= 0:
         raise ConfigError(f"{name}={value!r} is not permitted: it must be above 0")
     return number

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 from msgspec import Struct
 
 from contractdesk.domain.events import Event, OrderCancelled, OrderExpired, VenueOrder, WalletChanged
-from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.instrument import ZERO, cash
 from contractdesk.domain.orders import OrderStatus, OrderType, Side
 from contractdesk.replay.account import Books
 from contractdesk.replay.models import Delays
@@ -105,6 +106,13 @@ class Floor:
         if order.kept is Kept.LIMIT:
             self.books.resting -= order.margin
         order.kept = None
+
+    def release(self, order: Standing, lots: int) -> None:
+        """Of those that are filled now the position needs the margin, not the order."""
+        freed = cash(Fraction(order.margin) * lots / order.left)
+        order.margin -= freed
+        if order.kept is Kept.LIMIT:
+            self.books.resting -= freed
 
     def end(self, order: Standing, status: OrderStatus, reason: str = "") -> None:
         """Cancelled or expired, and told so."""

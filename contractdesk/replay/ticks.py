@@ -80,6 +80,7 @@ def read_ticks(
         yield from _merged(streams)
 
 
+EVER = 1 << 62  # ns: nothing is as late
 Columns = tuple[Ints, Ints, Ints, Ints]  # ts_ns, heard_ns, ticks, lots
 
 
@@ -157,20 +158,28 @@ def _whole(recorded: Decimal, ours: Decimal, rows: Rows) -> int:
 def _merged(streams: Sequence[Iterator[Columns]]) -> Iterator[Ticks]:
     """By time, then by the instruments' order, then as recorded: the same for any size of batches."""
     heads: list[Columns | None] = [_next(stream) for stream in streams]
-    while True:
-        ends = [int(head[0][-1]) for head in heads if head is not None]
-        if not ends:
-            return
+    going = [head is not None for head in heads]  # there may be more of it
+    latest_ns = 0
+    while any(head is not None for head in heads):
+        known_ns = min((_last(head) for head, more in zip(heads, going, strict=True) if more), default=EVER)
         parts = []
         for place, head in enumerate(heads):
             if head is None:
                 continue
-            more = _next(streams[place]) if int(head[0][-1]) == min(ends) else None
-            # What is as late as the last that is known may have company in the next batch.
-            end = len(head[0]) if more is None and int(head[0][-1]) == min(ends) else _before(head, min(ends))
+            end = _before(head, known_ns)  # what is as late as that may have company in the next batch
             parts.append((place, _rows(head, 0, end)))
-            heads[place] = _joined(_rows(head, end, len(head[0])), more)
-        yield _sorted(parts)
+            rest = _rows(head, end, len(head[0]))
+            more = _next(streams[place]) if going[place] and _last(head) == known_ns else None
+            going[place] &= more is not None or _last(head) > known_ns
+            heads[place] = _joined(rest, more)
+        merged = _sorted(parts, latest_ns)
+        if len(merged):
+            latest_ns = int(merged.heard_ns[-1])
+            yield merged
+
+
+def _last(columns: Columns | None) -> int:
+    return EVER if columns is None else int(columns[0][-1])
 
 
 def _before(columns: Columns, ts_ns: int) -> int:
@@ -193,9 +202,10 @@ def _next(stream: Iterator[Columns]) -> Columns | None:
     return next((columns for columns in stream if len(columns[0])), None)
 
 
-def _sorted(parts: Sequence[tuple[int, Columns]]) -> Ticks:
+def _sorted(parts: Sequence[tuple[int, Columns]], latest_ns: int) -> Ticks:
+    """In one order; nothing is heard before ``latest_ns``, when the last of what came before was."""
     which = np.concatenate([np.full(len(columns[0]), place, dtype=np.int64) for place, columns in parts])
     columns = [np.concatenate([each[1][field] for each in parts]) for field in range(4)]
     order = np.argsort(columns[0], kind="stable")
     ts, heard, ticks, lots = (column[order] for column in columns)
-    return Ticks(ts, np.maximum.accumulate(heard), ticks, lots, which[order])
+    return Ticks(ts, np.maximum(np.maximum.accumulate(heard), latest_ns), ticks, lots, which[order])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NS_PER_MS = 1_000_000
+ROUND_TRIP = "round_trip"  # the sum of the legs: shown, and off only where one of them is
 DRAWN = 201  # delays of a model, for its median
 FEWEST = 3  # orders: of fewer nothing is concluded
 NEAR_MS, NEAR_SHARE = 10.0, 0.25  # a latency this close is as assumed
@@ -110,7 +111,7 @@ class TwinReport(Struct, kw_only=True):
     @property
     def verdicts(self) -> tuple[str, ...]:
         """What is off, in words: each names the model and what would fit."""
-        found = [_latency_words(row) for row in self.latencies if row.off]
+        found = [_latency_words(row) for row in self.latencies if row.off and row.leg != ROUND_TRIP]
         if len(self.slippage_ticks) >= FEWEST:
             mean = sum(self.slippage_ticks) / len(self.slippage_ticks)
             if abs(mean) > NEAR_TICKS:
@@ -308,7 +309,7 @@ def _assumed(models: Models) -> dict[str, float]:
     delays = models.latency.start(models.seed)
     entries, answers = zip(*((delays.entry_ns(), delays.answer_ns()) for _ in range(DRAWN)), strict=True)
     entry, answer = median(entries) / NS_PER_MS, median(answers) / NS_PER_MS
-    return {"entry": entry, "answer": answer, "round_trip": entry + answer}
+    return {"entry": entry, "answer": answer, ROUND_TRIP: entry + answer}
 
 
 def _latency(leg: str, live: dict[str, Story], assumed_ms: float) -> Latency:
@@ -357,10 +358,9 @@ def _queue_words(resting: tuple[int, int], models: Models) -> list[str]:
 
 
 def _latency_words(row: Latency) -> str:
-    model = {"entry": "entry_ms", "answer": "answer_ms"}.get(row.leg, "entry_ms + answer_ms")
     return (
-        f"latency: the {row.leg.replace('_', ' ')} took {_ms(row.live_ms)} live, {_ms(row.assumed_ms)} is "
-        f"assumed ({model})"
+        f"latency: the {row.leg} took {_ms(row.live_ms)} live, {_ms(row.assumed_ms)} is assumed "
+        f"({row.leg}_ms)"
     )
 
 

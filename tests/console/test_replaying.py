@@ -20,6 +20,12 @@ SIZE = Decimal("0.004")
 ROUNDS = 3
 
 
+def a_moment(desk: Desk) -> None:
+    """Of the desk's time: what a person does next does not depend on how fast the last answer came."""
+    since_ns = desk.snapshot.ts_ns
+    desk.wait_for(lambda s: s.ts_ns > since_ns + 300_000_000, 20)
+
+
 @pytest.fixture(scope="module")
 def traded(desk: Desk) -> Desk:
     """Three round trips by hand, each under its stop."""
@@ -31,8 +37,10 @@ def traded(desk: Desk) -> Desk:
         enter, away = (desk.buy, "0.95") if number % 2 == 0 else (desk.sell, "1.05")
         assert enter(BTC, size=SIZE, stop=(mark * Decimal(away)).quantize(Decimal(1))).done
         desk.wait_for(lambda s: any(row.size and row.guarded == abs(row.size) for row in s.positions), 20)
+        a_moment(desk)
         assert desk.close_position(BTC).done
         desk.wait_for(lambda s: not any(row.size for row in s.positions), 20)
+        a_moment(desk)
     desk.wait_for(lambda s: not any(order.status.open for order in s.orders), 20)
     return desk
 

@@ -121,9 +121,8 @@ def the_breaker_resets_itself(patch: Patch) -> None:
 
 
 def the_breaker_forgets_fees(patch: Patch) -> None:
-    patch.setattr(
-        breaking, "_profit_of", lambda market, old=breaking._profit_of: old(market) + market.position.fees
-    )
+    profit_of = breaking.profit_of
+    patch.setattr(breaking, "profit_of", lambda market, mark: profit_of(market, mark) + market.position.fees)
 
 
 def the_stop_follows_back(patch: Patch) -> None:

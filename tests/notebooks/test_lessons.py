@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from contractdesk.console.demo import demonstrate
+from contractdesk.console.headless import execute
 from contractdesk.console.result import Ending
 from tests.console.loopback import end_exchanges
 
@@ -53,9 +54,26 @@ def test_the_console_lesson_trades_and_its_books_agree(tmp_path: Path) -> None:
     assert "embedded-secret" not in saved
 
 
-def test_nbval_agrees_with_the_outputs_that_are_kept(tmp_path: Path) -> None:
+def test_every_lesson_is_run() -> None:
+    """A lesson that nobody runs is wrong within a month."""
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == {"console", "replay", "twin"}
+
+
+@pytest.mark.parametrize("lesson", ["replay", "twin"])
+def test_a_lesson_runs_under_papermill(tmp_path: Path, lesson: str) -> None:
+    executed = tmp_path / f"{lesson}.ipynb"
+    outcome = execute(NOTEBOOKS / f"{lesson}.ipynb", executed, {})
+    assert outcome.ending is Ending.WELL, outcome.lines
+    shown = executed.read_text()
+    wanted = {"replay": "max drawdown", "twin": "replayed: the same orders"}[lesson]
+    assert wanted in shown
+
+
+@pytest.mark.parametrize("lesson", ["console", "replay", "twin"])
+def test_nbval_agrees_with_the_outputs_that_are_kept(tmp_path: Path, lesson: str) -> None:
     alone = ["-n", "0", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", *alone, str(CONSOLE)]
+    notebook = str(NOTEBOOKS / f"{lesson}.ipynb")
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", *alone, notebook]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, timeout=280, check=False, env={**os.environ}
     )

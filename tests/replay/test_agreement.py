@@ -173,6 +173,7 @@ def test_slippage_is_from_the_price_that_was_heard(linear: Case) -> None:
         assert (row.seen, row.reference) == (pytest.approx(heard), "last")
         assert row.ticks == pytest.approx(sign * (row.price - heard) * 10, abs=1e-6)
         assert row.assumed_ticks == pytest.approx(sign * (row.price - filled) * 10) == 1
+        assert row.moved_ticks == pytest.approx(sign * (filled - heard) * 10, abs=1e-6)
         assert row.bps == pytest.approx(sign * (row.price / heard - 1) * 1e4)
         assert row.cost == pytest.approx(sign * row.size * (row.price - heard))
     for row in rows[rows["role"] == "stop"].itertuples():

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contractdesk.replay.cover import Cover, Stretch, stretches
 from contractdesk.replay.models import ConstantLatency, Models
 from contractdesk.replay.orders import StopTerms
 from contractdesk.replay.result import Result
-from tests.replay.markets import BTC, Turner, played, walk
+from tests.replay.markets import BTC, RISK, Turner, played, walk
 
 D = Decimal
 END = 1_000
@@ -120,8 +121,9 @@ def test_a_fill_is_naked_for_two_answers_and_an_entry(amends: bool) -> None:
     assert result.metrics.under_stop == pytest.approx(share)
 
 
-def test_the_line_of_stops_is_where_they_fired() -> None:
-    result = ran()
+def test_the_line_of_stops_follows_the_market_and_ends_where_they_fired() -> None:
+    result = ran(risk=replace(RISK, trailing=True))
+    assert len(result.stops) > 2 * len(result.trips), "they were moved"
     fired = result.slippage[result.slippage["role"] == "stop"]
     assert len(fired) > 0
     for row in fired.itertuples():

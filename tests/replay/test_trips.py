@@ -149,7 +149,7 @@ def test_an_open_trip_is_marked_at_the_last_price() -> None:
 
 def test_funding_at_the_moment_of_a_fill_was_of_the_position_before() -> None:
     first, second = trips(
-        fill("1", "100", at=5), fill("-1", "100", at=8, order="out"), fill("1", "100", at=9),
+        fill("1", "100", at=5), fill("-2", "100", at=8),
         payments=(paid("-0.1", 8), paid("-0.2", 12)),
     )  # fmt: skip
     assert (first.funding, second.funding) == (D("-0.1"), D("-0.2"))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from contractdesk.domain.market import Bar
 from contractdesk.errors import ConfigError
 from contractdesk.strategy.bars import Bars, Floats
-from contractdesk.strategy.indicators import Atr, Bollinger, Ema, Indicator, Macd, MacdOutput, Rsi, Sma
+from contractdesk.strategy.indicators import Atr, Bollinger, Ema, Indicator, Macd, MacdOutput, Rsi, Seed, Sma
 
 MINUTE = 60 * 10**9
 DECLARED: list[Indicator] = [
@@ -105,3 +106,34 @@ def test_warm_up_is_nan() -> None:
     assert math.isnan(values[0])
     assert math.isnan(values[1])
     assert values[2:] == [2.0, 3.5]  # (1 + 2 + 3) / 3, then 2 + (5 - 2) x 2/4
+
+
+# -- seeded with the first bar -------------------------------------------------------------------
+
+FROM_FIRST: list[Indicator] = [
+    Ema(2, Seed.FIRST),
+    Ema(12, Seed.FIRST),
+    Atr(1, Seed.FIRST),
+    Atr(14, Seed.FIRST),
+]
+
+
+@given(st.lists(rows, min_size=1, max_size=80), st.sampled_from(FROM_FIRST))
+@settings(max_examples=100)
+def test_a_recursion_from_the_first_bar_equals_its_vector(
+    bars: list[tuple[int, int, int]], indicator: Indicator
+) -> None:
+    assert_equal(indicator, made(bars))
+    assert not np.isnan(live(indicator, made(bars))).any()
+
+
+def test_from_the_first_bar_an_ema_and_an_atr_are_what_pandas_makes_of_them() -> None:
+    bars = made([(100, 5, 5), (140, 0, 60), (90, 3, 1), (90, 0, 0), (400, 9, 9)])
+    frame = bars.df
+    before = frame["close"].shift()
+    spans = [frame["high"] - frame["low"], (frame["high"] - before).abs(), (frame["low"] - before).abs()]
+    ranges = pd.concat(spans, axis=1).max(axis=1)
+    ema = frame["close"].ewm(span=3, adjust=False).mean()
+    atr = ranges.ewm(alpha=1 / 4, adjust=False).mean()
+    np.testing.assert_allclose(live(Ema(3, Seed.FIRST), bars), ema.to_numpy(), rtol=1e-12)
+    np.testing.assert_allclose(live(Atr(4, Seed.FIRST), bars), atr.to_numpy(), rtol=1e-12)

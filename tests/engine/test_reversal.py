@@ -1,0 +1,57 @@
+"""An entry that reverses: the stop of the old position is none of the new one's, whatever becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder
+from contractdesk.domain.events import OrderCancelled, OrderExpired, OrderRejected, StopTriggered
+from contractdesk.domain.orders import Side
+from tests.engine.bench import SYMBOL, Bench, D
+
+ENDS = {
+    "expired": [(OrderExpired, {"reason": "nothing is left to reduce"})],
+    "cancelled": [(OrderCancelled, {})],
+    "fired": [(StopTriggered, {"child_venue_id": "9"}), (OrderExpired, {"reason": "nothing to reduce"})],
+    "rejected": [
+        (StopTriggered, {"child_venue_id": "9"}),
+        (OrderRejected, {"code": -2022, "message": "ReduceOnly Order is rejected."}),
+    ],
+}
+
+
+def reversed_bench() -> tuple[Bench, str]:
+    """Long 0.02 has become short 0.03; returns the old stop's id, too."""
+    bench = Bench()
+    old = bench.open("0.02", "29000")
+    entry = bench.enter("0.05", "31000", Side.SELL, reverse=True).approved.request.client_id
+    bench.accept(entry)
+    bench.fill(entry, "-0.05")
+    return bench, old
+
+
+def test_a_reversal_is_stopped_on_its_own_side_and_gives_the_old_stop_up() -> None:
+    bench, old = reversed_bench()
+    assert bench.market.position.size == D("-0.03")
+    assert [(c.side, c.size, c.trigger_price) for c in bench.now(PlaceStop)] == [
+        (Side.BUY, D("0.03"), D(31_000))
+    ]
+    assert [command.client_id for command in bench.now(CancelOrder)] == [old]
+
+
+@pytest.mark.parametrize("ends", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("confirmed", [False, True], ids=["before", "after"])
+def test_the_old_stop_ends_and_the_new_position_is_not_closed(ends: list, confirmed: bool) -> None:
+    bench, old = reversed_bench()
+    stop = bench.last(PlaceStop).client_id
+    if confirmed:
+        bench.accept(stop)
+    for kind, more in ends:
+        bench.feed(kind(ts_ns=bench.now_ns, client_id=old, symbol=SYMBOL, **more))
+    if not confirmed:
+        bench.accept(stop)
+    bench.advance(2)
+    assert bench.all(ReduceOrder) == []
+    assert bench.market.guard.flatten_reason == ""
+    assert bench.market.guarded == D("0.03")
+    assert "stop_lost" not in bench.codes
