@@ -12,7 +12,7 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.load_profile("default")
 
 REPOSITORY = Path(__file__).parents[1]
-WORKERS = 4  # on two cores: most live tests wait for a market, a socket or a browser
+WORKERS = 3  # on two cores: most live tests wait for a market, a socket or a browser
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

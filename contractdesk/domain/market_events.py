@@ -49,7 +49,7 @@ class BookInvalidated(MarketEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class TradePrinted(MarketEvent, frozen=True, kw_only=True):
+class TradePrinted(MarketEvent, frozen=True, kw_only=True, gc=False):  # there are millions of them
     trade_id: int
     price: Decimal
     size: Decimal  # contracts

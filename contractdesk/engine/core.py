@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from operator import length_hint
 
 from msgspec import Struct
 
@@ -37,6 +38,21 @@ class Wished(Struct):
     timeframe: str
 
 
+class Telling(Struct, frozen=True):
+    """Trades on their way through one callback; whoever looks at the market meanwhile cuts the rest off."""
+
+    trades: list[TradePrinted]
+    left: Iterator[TradePrinted]  # over the same list
+
+    @property
+    def present(self) -> TradePrinted:
+        """The one that is being told, or was last."""
+        return self.trades[len(self.trades) - length_hint(self.left) - 1]
+
+    def cut(self) -> None:
+        del self.trades[len(self.trades) - length_hint(self.left) :]
+
+
 class Core:
     """The state and the outboxes; the latter are empty between two events."""
 
@@ -50,8 +66,7 @@ class Core:
         self.touched: dict[str, None] = {}  # symbols whose protection must be looked at
         self.measuring = False  # a valid mark or a booking: the breaker takes a sample
         self.moved: list[Tracked] = []  # then their strategies
-        self.heard: TradePrinted | None = None  # that is being told, out of several
-        self.looked = False  # somebody has looked at the market meanwhile
+        self.telling: Telling | None = None  # of several trades
         self.arrears: Callable[[], None] | None = None  # takes in what has passed and was not told yet
 
     @property

@@ -6,7 +6,7 @@ feed it, the live desk and the replay runner, and neither is known to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Self, assert_never
 
@@ -46,7 +46,7 @@ from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.connection import Connection
-from contractdesk.engine.core import Core
+from contractdesk.engine.core import Core, Telling
 from contractdesk.engine.executions import Executions
 from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.intents import Intents
@@ -139,23 +139,23 @@ class Engine:
         commands, core.out = core.out, []
         return commands
 
-    def hear(self, trades: Sequence[TradePrinted]) -> list[Command]:
+    def hear(self, trades: list[TradePrinted]) -> list[Command]:
         """Take in trades of one symbol before anything else happens, up to the first with a consequence.
 
-        For a driver that leaves for later what it is asked for meanwhile (``leave_for_later``): it tells
-        what came before ``hearing``, and afterwards the book's changes. Bars come from the venue.
+        What comes after that one is removed from ``trades``. For a driver that leaves for later what it is
+        asked for meanwhile (``leave_for_later``): it tells what came before ``hearing``, and afterwards how
+        the book has changed. Bars come from the venue.
         """
         desk, core = self._desk, self._core
-        desk.handling, core.looked = True, False
+        desk.handling, core.telling = True, Telling(trades, iter(trades))
         try:
-            if self._host.hear(trades):
+            if self._host.hear(core.telling):
                 core.catch_up()
-            if core.heard is not None:
-                desk.events_handled += core.heard.trade_id - trades[0].trade_id + 1
+            desk.events_handled += len(trades)
             if core.busy:
                 self._conclude()
         finally:
-            desk.handling, core.heard = False, None
+            desk.handling, core.telling = False, None
         if not core.out:
             return []
         commands, core.out = core.out, []
@@ -164,7 +164,7 @@ class Engine:
     @property
     def hearing(self) -> TradePrinted | None:
         """The one of several trades that is being told."""
-        return self._core.heard
+        return self._core.telling.present if self._core.telling else None
 
     def _conclude(self) -> None:
         self._settle()
@@ -324,10 +324,10 @@ class Engine:
             event = passed()
             if event is not None:
                 self._passing.take(event)
-            trade = self._core.heard
-            if trade is not None:  # it has been told, though what came before it is told only now
-                self._desk.symbols[trade.symbol].last = trade.price
-                self._core.looked = True
+            telling = self._core.telling
+            if telling is not None:  # this one has been told, though what came before it is told only now
+                self._desk.symbols[telling.present.symbol].last = telling.present.price
+                telling.cut()
 
         self._core.arrears = take
 

@@ -73,8 +73,10 @@ class Guarding:
         desk = self._desk
         used = worth = 0.0
         for market in desk.symbols.values():
-            resting = (row.order.remaining for row in desk.tracked(market, OrderRole.ENTRY))
-            size = float(abs(market.position.size) + abs(market.external_size) + sum(resting))
+            whole = abs(market.position.size) + abs(market.external_size)
+            if market.open_ids:
+                whole += sum(row.order.remaining for row in desk.tracked(market, OrderRole.ENTRY))
+            size = float(whole) if whole else 0.0
             if size and market.mark is not None:
                 notional = _worth(market, size)
                 worth += notional
@@ -178,6 +180,6 @@ def _worth(market: Market, size: float) -> float:
 
 
 def _leverage(market: Market, notional: float) -> float:
-    tiers = market.instrument.tiers
-    tier = next((each for each in tiers if notional <= each.cap), tiers[-1])
+    *others, last = market.instrument.tiers
+    tier = next((each for each in others if notional <= each.cap), last)
     return float(min(market.leverage, tier.max_leverage))

@@ -35,7 +35,8 @@ class Stops:
 
     def fit(self, market: Market) -> None:
         """Bring the stops to exactly one that fits."""
-        live, right = self._live(market), self.right(market)
+        live, side = self._live(market), market.position.closing_side
+        right = [tracked for tracked in live if tracked.order.request.side is side]
         if any(tracked.triggered_ns for tracked in right):
             return  # it is closing the position just now
         for tracked in live:

@@ -25,7 +25,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.intents import Intent, Refused
 from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import OrderRole
-from contractdesk.engine.core import Booking, Core, Wished
+from contractdesk.engine.core import Booking, Core, Telling, Wished
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Hosted, HostStatus, Tracked
 from contractdesk.errors import UserError
@@ -123,13 +123,14 @@ class Host:
     def on_trade(self, trade: TradePrinted) -> None:
         self._call_for(trade.symbol, "on_trade", partial(_trade_signal, trade), trade)
 
-    def hear(self, trades: Sequence[TradePrinted]) -> bool:
-        """``on_trade`` of trades of one symbol, up to the first that has a consequence; True where one has.
+    def hear(self, telling: Telling) -> bool:
+        """``on_trade`` of trades of one symbol, up to the first that has a consequence; True for a wish.
 
         A callback that wishes nothing and has not looked at the market has left everything as it was: then
         the next one finds what it would have found, had they been told one by one.
         """
-        strategy_id, core, desk = self._by_symbol.get(trades[0].symbol), self._core, self._desk
+        trades, desk = telling.trades, self._desk
+        strategy_id = self._by_symbol.get(trades[0].symbol)
         strategy = self._live.get(strategy_id) if strategy_id else None
         if strategy_id is None or strategy is None or "on_trade" not in self._subscribed[strategy_id]:
             return False
@@ -140,18 +141,19 @@ class Host:
         )
         wish: object = None
         try:
-            for trade in trades:
-                core.heard, desk.now_ns = trade, trade.ts_ns
+            for trade in telling.left:
+                desk.now_ns = trade.ts_ns
                 wish = on_trade(trade, context)
-                if wish is not None or core.looked:
+                if wish is not None:
                     break
         except (Exception, SystemExit) as exc:  # the supervisor of foreign code: whatever it raises
             self._raised(hosted, "on_trade", exc)
             return True
         hosted.memory = strategy.state
-        if wish is not None:
-            self._take_wish(hosted, "on_trade", wish, partial(_trade_signal, trade), desk.now_ns)
-        return wish is not None or core.looked
+        if wish is None:
+            return False
+        self._take_wish(hosted, "on_trade", wish, partial(_trade_signal, trade), desk.now_ns)
+        return True
 
     def on_book(self, symbol: str) -> None:
         self._call_for(symbol, "on_book", lambda: f"book of {symbol}", symbol)

@@ -61,11 +61,8 @@ class Timers:
 
         What was due has been done when it was: a time that has passed is nobody's deadline.
         """
-        now, first = self._desk.now_ns, 0
-        for time in self._times():
-            if time >= now and (time < first or not first):
-                first = time
-        return first
+        now = self._desk.now_ns
+        return min([time for time in self._times() if time >= now], default=0)
 
     def _times(self) -> list[int]:
         desk = self._desk
@@ -81,8 +78,8 @@ class Timers:
             times.append(market.bar_due_ns)
             if market.open_ids or market.position.size or market.guard.flatten_reason:
                 times += self._protection.deadlines_ns(market)
-                for tracked in desk.tracked(market):
-                    times += self._order_times(tracked)
+                for name in market.open_ids:
+                    times += self._order_times(desk.orders_by_id[name])
         return times
 
     def _order_times(self, tracked: Tracked) -> tuple[int, ...]:
@@ -92,7 +89,7 @@ class Timers:
         """
         if tracked.cancelling:
             return tracked.query_ns, tracked.cancel_ns if self._orders.may_cancel(tracked) else 0
-        return tracked.query_ns, tracked.expire_ns, amend_due_ns(tracked)
+        return tracked.query_ns, tracked.expire_ns, amend_due_ns(tracked) if tracked.amending else 0
 
     def _read_account(self) -> None:
         """Keep equity fresh: twice as often while there is something at risk."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -35,12 +35,19 @@ class BarMaker:
         self._since_ns = since_ns
         self._step_ns = step_ns
         self._lengths = [(timeframe, timeframe_ns(timeframe)) for timeframe in timeframes]
+        short = len(timeframes) == 1 and timeframe_ns(timeframes[0]) == step_ns
+        self._alone = timeframes[0] if short else None  # the one timeframe, which the short bars are of
         self._growing: dict[str, Grown] = {}
 
-    def close(self, open_ns: int, row: Sequence[int]) -> Iterator[tuple[str, Bar]]:
+    def close(self, open_ns: int, row: Sequence[int]) -> Iterable[tuple[str, Bar]]:
         """(timeframe, bar) of all that end with the short bar at ``open_ns``; ``row`` is open, high, low,
         close, lots, in ticks and lots.
         """
+        if self._alone is None:
+            return self._close_all(open_ns, row)
+        return ((self._alone, self._bar(open_ns, *row)),) if open_ns >= self._since_ns else ()
+
+    def _close_all(self, open_ns: int, row: Sequence[int]) -> Iterator[tuple[str, Bar]]:
         end_ns = open_ns + self._step_ns
         for timeframe, length_ns in self._lengths:
             if length_ns == self._step_ns:

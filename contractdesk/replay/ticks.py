@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Self
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.errors import StorageError
+from contractdesk.replay.sidecar import Sidecar
 from contractdesk.storage.dataset import Dataset, Rows
 from contractdesk.storage.schema import Kind, TradeFlag
 
@@ -56,19 +57,25 @@ class Ticks(Struct, frozen=True):
 
 
 def read_ticks(
-    datasets: Sequence[Dataset], instruments: Sequence[Instrument], *, feed_ns: int, recorded: bool
+    datasets: Sequence[Dataset],
+    instruments: Sequence[Instrument],
+    *,
+    feed_ns: int,
+    recorded: bool,
+    sidecar: Sidecar | None = None,
 ) -> Iterator[Ticks]:
     """Batches of all datasets' trades, one of each instrument, in the order of time.
 
     ``recorded`` takes the delays of the recording, shifted so that the shortest is ``feed_ns``: the
-    clocks of venue and recorder differ. StorageError where a series is of other kinds or terms.
+    clocks of venue and recorder differ; else columns may come from the ``sidecar``. StorageError where
+    a series is of other kinds or terms.
     """
     streams = [
-        _stream(dataset, terms, feed_ns, recorded=recorded)
+        _heard(dataset, terms, feed_ns) if recorded else _stream(dataset, terms, feed_ns, sidecar)
         for dataset, terms in zip(datasets, instruments, strict=True)
     ]
     if len(streams) == 1:
-        yield from (Ticks(*columns, np.zeros(len(columns[0]), dtype=np.int64)) for columns in streams[0])
+        yield from (Ticks(*columns, _none_but_the_first(len(columns[0]))) for columns in streams[0])
     else:
         yield from _merged(streams)
 
@@ -77,27 +84,51 @@ EVER = 1 << 62  # ns: nothing is as late
 Columns = tuple[Ints, Ints, Ints, Ints]  # ts_ns, heard_ns, ticks, lots
 
 
-def _stream(dataset: Dataset, terms: Instrument, feed_ns: int, *, recorded: bool) -> Iterator[Columns]:
+def _stream(dataset: Dataset, terms: Instrument, feed_ns: int, sidecar: Sidecar | None) -> Iterator[Columns]:
+    """Each trade heard ``feed_ns`` after it was made."""
+    decoded = ((ts, ticks, lots) for ts, _, ticks, lots in _decoded(dataset, terms))
+    for ts, ticks, lots in sidecar.columns(dataset, terms, decoded) if sidecar else decoded:
+        yield ts, ts + feed_ns if feed_ns else ts, ticks, lots
+
+
+def _heard(dataset: Dataset, terms: Instrument, feed_ns: int) -> Iterator[Columns]:
+    """Each trade heard as it was recorded."""
+    _check(dataset)
+    shift_ns, latest_ns = feed_ns - shortest_delay(dataset), 0
+
+    def heard(rows: Rows, ts: Ints) -> Ints:
+        nonlocal latest_ns
+        late = np.maximum(rows.data["local_ns"].to_numpy() + shift_ns, ts)
+        late = np.maximum(np.maximum.accumulate(late), latest_ns)
+        latest_ns = int(late[-1])
+        return late
+
+    yield from _decoded(dataset, terms, heard, "local_ns")
+
+
+def _decoded(
+    dataset: Dataset, terms: Instrument, heard: Callable[[Rows, Ints], Ints] | None = None, *more: str
+) -> Iterator[Columns]:
+    """What has met the book, on the contract's grid; heard when it was made, unless ``heard`` says."""
+    _check(dataset)
+    for rows in dataset.scan((*COLUMNS, *more)):
+        ts, ticks, lots, flags = (rows.data[name].to_numpy() for name in COLUMNS)
+        then = heard(rows, ts) if heard else ts
+        if flags.any() or int(ticks.min()) <= 0 or int(lots.min()) <= 0:
+            use = (ticks > 0) & (lots > 0) & ((flags & int(OFF_BOOK)) == 0)
+            ts, then, ticks, lots = ts[use], then[use], ticks[use], lots[use]
+        tick = whole_ratio(rows.terms.tick_size, terms.tick_size, rows)
+        lot = whole_ratio(rows.terms.lot_size, terms.lot_size, rows)
+        yield ts, then, ticks if tick == 1 else ticks * tick, lots if lot == 1 else lots * lot
+
+
+def _check(dataset: Dataset) -> None:
     if dataset.series.kind not in (Kind.TRADES, Kind.AGG_TRADES):
         raise StorageError(f"{dataset.series} cannot be walked through: give trades or agg_trades")
-    names = [*COLUMNS, "local_ns"] if recorded else list(COLUMNS)
-    shift_ns = feed_ns - shortest_delay(dataset) if recorded else 0
-    latest_ns = 0
-    for rows in dataset.scan(names):
-        ts, ticks, lots, flags = (rows.data[name].to_numpy() for name in COLUMNS)
-        use = (ticks > 0) & (lots > 0) & ((flags & int(OFF_BOOK)) == 0)
-        everything = bool(use.all())
-        heard = ts + feed_ns if feed_ns else ts
-        if recorded:
-            heard = np.maximum(rows.data["local_ns"].to_numpy() + shift_ns, ts)
-            heard = np.maximum(np.maximum.accumulate(heard), latest_ns)
-            latest_ns = int(heard[-1])
-        tick, lot = rows.terms.tick_size, rows.terms.lot_size
-        ticks, lots = (
-            ticks * whole_ratio(tick, terms.tick_size, rows),
-            lots * whole_ratio(lot, terms.lot_size, rows),
-        )
-        yield (ts, heard, ticks, lots) if everything else (ts[use], heard[use], ticks[use], lots[use])
+
+
+def _none_but_the_first(count: int) -> Ints:
+    return np.zeros(count, dtype=np.int64)
 
 
 def shortest_delay(dataset: Dataset) -> int:
