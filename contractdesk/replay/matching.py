@@ -216,10 +216,11 @@ class Matching:
             self._rest(order)
 
     def _take(self, order: Standing, time_in_force: TimeInForce) -> None:
-        """By the recorded book at once; where there is none, the next trade fills it."""
+        """By the recorded book at once, or by what is quoted; where neither is, the next trade fills it."""
         recorded = self._filling.book(order.place)
         if recorded is None:
-            self._floor.keep(order, Kept.MARKET)
+            if not self._filling.take_at_once(order):
+                self._floor.keep(order, Kept.MARKET)
             return
         buy, whole = order.side is Side.BUY, time_in_force is TimeInForce.FOK
         if not whole or recorded.holds(order.lots, buy=buy, limit=order.ticks):

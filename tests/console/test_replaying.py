@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
+from contractdesk.cli import commands
 from contractdesk.console.desk import Desk
 from contractdesk.console.replaying import replay_session
 from contractdesk.errors import ConfigError, UserError
@@ -103,3 +105,10 @@ def test_a_session_that_is_not_there_and_a_time_that_is_none_are_refused(home: P
         replay_session("nobody")
     with pytest.raises(ConfigError, match="give a length such as 6h"):
         replay_session("test", since="yesterday")
+
+
+def test_the_terminal_says_what_is_off_and_ends_with_1(traded: Desk, fitted: ConstantLatency) -> None:
+    late = str(fitted.entry_ms + 100)
+    done = CliRunner().invoke(commands, ["twin", "test", "--latency-ms", late])
+    assert done.exit_code == 1, done.output
+    assert "off: latency: the entry took" in done.output
