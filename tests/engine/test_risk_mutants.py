@@ -208,8 +208,8 @@ def a_repeated_fill_is_booked(patch: Patch) -> None:
 
 def money_is_cut(patch: Patch) -> None:
     """Bookings are rounded to a cent."""
-    cent = lambda exact: Decimal(round(exact * 100)).scaleb(-2)  # noqa: E731
-    patch.setattr("contractdesk.domain.position.cash", cent)
+    cent = lambda above, below: Decimal(round(Fraction(above, below) * 100)).scaleb(-2)  # noqa: E731
+    patch.setattr("contractdesk.domain.instrument.cash_ratio", cent)
 
 
 def a_refusal_does_not_say_what_would_pass(patch: Patch) -> None:

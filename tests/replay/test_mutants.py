@@ -18,6 +18,7 @@ from contractdesk.replay import account, filling, kernel, matching, runner, tape
 from contractdesk.replay.walk_layout import FIELDS
 from contractdesk.risk import trailing
 from tests.replay.law import check
+from tests.replay.test_holding import SEEDS, moves
 
 WORLDS = 400  # at most; most mutants need a few
 Patch = pytest.MonkeyPatch
@@ -202,5 +203,7 @@ def test_a_mutant_is_caught(mutant: Callable[[Patch], None], monkeypatch: Patch)
 
 
 def walked(worlds: int) -> None:
+    for seed in SEEDS:  # where nobody wishes anything, nothing but the bands is looked at
+        moves(seed)
     for seed in range(worlds):
         check(seed)
