@@ -12,7 +12,7 @@ from contractdesk.strategy import BarView, Context, Strategy, atr_stop, enter_lo
 from contractdesk.strategy.base import Wish
 from tests.replay.markets import BTC, played, walk
 
-SEEDS = range(3)
+SEEDS = (2, 3)
 
 
 class Holder(Strategy):
@@ -32,7 +32,7 @@ def moves(seed: int) -> int:
     """Steps of the stop; AssertionError where telling each mark singly moves it otherwise."""
     told = [
         played(
-            walk(0.25, every_s=5, seed=seed),
+            walk(0.5, every_s=5, seed=seed),
             (BTC,),
             (Holder([BTC.symbol], timeframe="1m"),),
             risk=RiskSettings(size_cap=Decimal(1), open_interest_gate=False, trail_min_step=Decimal(0)),
@@ -47,4 +47,4 @@ def moves(seed: int) -> int:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_stop_follows_the_same_whatever_is_told_at_once(seed: int) -> None:
-    assert moves(seed) >= 5
+    assert moves(seed) >= 10
