@@ -201,7 +201,7 @@ def test_prices_of_other_terms_are_not_lost_but_asked_for_with_the_terms_of_then
     market: Market, tmp_path: Path
 ) -> None:
     finer = [{**row, "p": "60000.05"} for row in market.trades[:20]]
-    wish: dict[str, Any] = {"until": midnight(market.since)}
+    wish: dict[str, Any] = {"until": market.since + timedelta(hours=6)}
     market.answer_trades(status=200, msg=json.dumps(finer), count=4)  # of each fetch the first two
     with pytest.raises(
         UserError, match=r"60000.05 at 20.* no multiple of the tick 0.10: .* such as 0.01 \(--tick\)"
