@@ -31,7 +31,7 @@ def cash_ratio(numerator: int, denominator: int) -> Decimal:
     whole, rest = divmod(numerator * 10**8, denominator)
     if 2 * rest > denominator or (2 * rest == denominator and whole & 1):
         whole += 1
-    return Decimal(whole).scaleb(-8)
+    return Decimal(whole).scaleb(-8, context=_exact)
 
 
 class ContractKind(Enum):

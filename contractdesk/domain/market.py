@@ -42,8 +42,11 @@ def as_floats(bar: Bar) -> tuple[float, float, float, float, float]:
 
 def as_float(amount: Decimal) -> float:
     """``float`` of it, sooner: a quotient of whole numbers is rounded correctly, too."""
-    above, below = amount.as_integer_ratio()
-    return above / below
+    try:
+        above, below = amount.as_integer_ratio()
+        return above / below
+    except (OverflowError, ValueError):  # not a number, not finite, or beyond a float's range
+        return float(amount)
 
 
 def pack_levels(levels: Iterable[tuple[int, int]]) -> bytes:

@@ -18,7 +18,7 @@ from contractdesk.engine.state import Desk, Hosted, HostStatus
 from contractdesk.errors import StorageError
 from contractdesk.strategy.bars import BarSeries, SeriesState
 
-VERSION = 2
+VERSION = 3
 
 
 class Versioned(Struct, frozen=True):

@@ -170,6 +170,7 @@ class MarketFeed:
             if timeframe not in self._desk.config.native_timeframes:
                 market.builders[timeframe] = BarBuilder(timeframe)
                 self._schedule(market)
+                self._core.touch(market.instrument.symbol)  # a deadline more to be told of
         return series
 
     def _schedule(self, market: Market) -> None:

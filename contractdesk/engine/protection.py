@@ -17,7 +17,7 @@ from contractdesk.domain.orders import Order, OrderRole, OrderStatus, OrderType
 from contractdesk.domain.position import Trail
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.amending import covers
-from contractdesk.engine.core import Booking, Core
+from contractdesk.engine.core import SOON_NS, Booking, Core
 from contractdesk.engine.coverage import oldest_ns, recount
 from contractdesk.engine.flattening import (
     FIRST_RETRY_NS,
@@ -64,6 +64,8 @@ class Protection:
         if tracked.order.status.open or not market.position.size:
             return
         if tracked.order.request.side is not market.position.closing_side:
+            if tracked.role in (OrderRole.EXIT, OrderRole.FLATTEN):
+                self._core.reconcile_within(SOON_NS)  # what it did, the venue's picture will show
             return  # it was of the position before this one, which an entry has reversed
         match tracked.role:
             case OrderRole.STOP:

@@ -305,6 +305,7 @@ class Host:
         self._live.pop(hosted.strategy_id, None)
         self._index()
         for symbol in hosted.symbols:
+            self._core.touch(symbol)  # where nothing else happens: the deadlines are told anew
             for tracked in self._desk.tracked(self._desk.symbols[symbol]):
                 if (
                     tracked.role is OrderRole.ENTRY

@@ -54,10 +54,10 @@ from contractdesk.risk.sizing import (
     largest,
     liquidation_after,
     loss_per_contract,
-    net_size,
     opening_fee,
     order_margin,
     size_of_amount,
+    to_reverse,
 )
 
 NS_PER_S = 1_000_000_000
@@ -210,8 +210,8 @@ class RiskGate:
 
         What is asked for is to be held afterwards: an order that reverses closes the rest besides.
         """
-        instrument, held = item.instrument, net_size(item)
-        closed = abs(held) if intent.reverse and held * intent.side.sign < 0 else ZERO
+        instrument = item.instrument
+        closed = to_reverse(view, item, intent.side) if intent.reverse else ZERO
         if intent.size is not None:
             return instrument.round_size(intent.size) + closed
         if worst is None:

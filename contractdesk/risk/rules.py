@@ -14,10 +14,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from contractdesk.domain.account import Account
-from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import OrderType, Side
-from contractdesk.domain.views import DeskView, TradingState
+from contractdesk.domain.views import DeskView, SymbolView, TradingState
 from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.sizing import (
     entries,
@@ -121,11 +121,8 @@ class HardStop(Struct, frozen=True):
 
     def review(self, proposal: Proposal, view: DeskView) -> Finding:
         item, account, stop = view.symbols[proposal.intent.symbol], view.account, proposal.stop_price
-        held = net_size(item)
-        if held * proposal.side.sign < 0 and not (proposal.intent.reverse and proposal.size > abs(held)):
-            found = f"position of {number(held)} in the other direction"
-            advice = "exit_position() first, or reverse=True with a size that is left after closing it"
-            return failed("hard_stop", found, "one stop a position", advice)
+        if (against := _against(proposal, item)) is not None:
+            return against
         if stop is None:
             return self._without(proposal)
         mark = mark_of(item)
@@ -147,6 +144,22 @@ class HardStop(Struct, frozen=True):
         return failed(
             "hard_stop", "ATR unknown", "every entry has a stop", "more closed bars, or stop=<price>"
         )
+
+
+def _against(proposal: Proposal, item: SymbolView) -> Finding | None:
+    """Two directions in one symbol have not one stop: ours may be reversed, others' never."""
+    sign, ours, others = proposal.side.sign, item.position.size, item.external_size
+    limit = "one stop a position"
+    if ours * sign >= 0 and net_size(item) * sign >= 0:
+        return None
+    if others * sign < 0:
+        found = f"position of {number(others)} in the other direction, not the desk's"
+        return failed("hard_stop", found, limit, "close that position first, or adopt it")
+    if proposal.intent.reverse and proposal.size > abs(ours):
+        return None
+    found = f"position of {number(ours)} in the other direction"
+    advice = "exit_position() first, or reverse=True with a size that is left after closing it"
+    return failed("hard_stop", found, limit, advice)
 
 
 class SlippageRule(Struct, frozen=True):
@@ -204,10 +217,13 @@ class TermsRule(Struct, frozen=True):
 
 
 def _whole(proposal: Proposal, view: DeskView) -> Decimal:
-    """Contracts of ours in that direction when this and all entries that work have filled."""
+    """Contracts of ours in that direction when this and all entries that work have filled.
+
+    A position in the other direction takes nothing off: its stop may close it first.
+    """
     symbol, side = proposal.intent.symbol, proposal.side
     working = sum((order.remaining for order in entries(view, symbol, side)), proposal.size)
-    return working + side.sign * view.symbols[symbol].position.size
+    return working + max(ZERO, side.sign * view.symbols[symbol].position.size)
 
 
 def _between(stop: Decimal, low: Decimal | None, high: Decimal | None, instrument: Instrument) -> Finding:

@@ -34,6 +34,14 @@ def net_size(item: SymbolView) -> Decimal:
     return item.position.size + item.external_size
 
 
+def to_reverse(view: DeskView, item: SymbolView, side: Side) -> Decimal:
+    """Contracts of ours that an order of ``side`` closes first, less what working ones close already."""
+    against = max(ZERO, -side.sign * item.position.size)
+    return max(
+        ZERO, against - sum((order.remaining for order in entries(view, item.instrument.symbol, side)), ZERO)
+    )
+
+
 # -- the cap ------------------------------------------------------------------------------------
 
 
@@ -192,26 +200,49 @@ def held_cost(account: Account, item: SymbolView) -> Fraction:
 def liquidation_after(
     view: DeskView, account: Account, item: SymbolView, proposal: Proposal, collar: Decimal
 ) -> Decimal | None:
-    """Liquidation price once this entry and all others of its side have filled at their worst."""
+    """Liquidation price once this entry and all others of its side have filled at their worst.
+
+    Of an order that reverses a position, the nearer of two: with that position closed by the order, and
+    with it closed by its stop before.
+    """
     instrument, side = item.instrument, proposal.side
     mark = mark_of(item)
     if proposal.adverse_price is None or mark is None:
         return None
-    size, cost = net_size(item), held_cost(account, item)
     added = [(proposal.size, proposal.adverse_price)]
     for order in entries(view, instrument.symbol, side):
         price = adverse_price(item, side, order.request.price, collar)
         added.append((order.remaining, mark if price is None else price))
-    fees = Fraction(0)
+    opened, fees = Fraction(0), Fraction(0)
     for contracts, price in added:
-        size += side.sign * contracts
-        cost += instrument.cost(side.sign * contracts, price)
+        opened += instrument.cost(side.sign * contracts, price)
         fees += opening_fee(instrument, contracts, price, taker=True)
+    contracts = side.sign * sum((contracts for contracts, _ in added), ZERO)
     maintenance, unrealized = _others(account, item, mark)
-    wallet = account.wallet_balance - cash(fees)
-    return liquidation_price(
-        instrument, size, cost, wallet, other_maintenance=maintenance, other_unrealized=unrealized
-    )
+
+    def after(size: Decimal, cost: Fraction, lost: Fraction) -> Decimal | None:
+        """The price where ``size`` at ``cost`` stood before, and ``lost`` is gone from the wallet."""
+        return liquidation_price(
+            instrument,
+            size + contracts,
+            cost + opened,
+            account.wallet_balance - cash(fees + lost),
+            other_maintenance=maintenance,
+            other_unrealized=unrealized,
+        )
+
+    held = held_cost(account, item)
+    prices = [after(net_size(item), held, Fraction(0))]
+    if item.position.size * side.sign < 0:  # its own stop may close it first: then all of the order opens
+        prices.append(after(item.external_size, held - item.position.cost, _stop_loss(item, mark)))
+    known = [price for price in prices if price is not None]
+    return None if not known else max(known) if side is Side.BUY else min(known)
+
+
+def _stop_loss(item: SymbolView, mark: Decimal) -> Fraction:
+    """What our position loses if its stop closes it; a gain is not counted on."""
+    position, price = item.position, mark if item.stop_price is None else item.stop_price
+    return max(Fraction(0), -item.instrument.exact_pnl(position.size, position.cost, price))
 
 
 def _others(account: Account, item: SymbolView, mark: Decimal) -> tuple[Decimal, Decimal]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO
-from contractdesk.domain.market import NS_PER_S, pack_levels, timeframe_ns, unpack_levels
+from contractdesk.domain.market import NS_PER_S, as_float, pack_levels, timeframe_ns, unpack_levels
 
 int64 = st.integers(-(2**63), 2**63 - 1)
 
@@ -18,6 +21,17 @@ def test_levels_survive_packing(levels: list[tuple[int, int]]) -> None:
     packed = pack_levels(levels)
     assert len(packed) == 16 * len(levels)
     assert unpack_levels(packed) == levels
+
+
+@given(st.decimals(allow_nan=False))
+@example(Decimal("1e400"))
+@example(Decimal("-Infinity"))
+def test_a_float_is_the_nearest(amount: Decimal) -> None:
+    assert as_float(amount) == float(amount)
+
+
+def test_what_is_no_number_is_no_number() -> None:
+    assert math.isnan(as_float(Decimal("NaN")))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from contractdesk.engine.engine import Engine
 from contractdesk.strategy import (
     BarView,
     Context,
+    Strategy,
+    enter_long,
 )
 from contractdesk.strategy.base import Wish
 from contractdesk.strategy.library import TrendFollow
@@ -134,6 +136,25 @@ def test_a_strategy_whose_source_is_gone_is_disabled_after_a_restore() -> None:
     bench = running(Buyer)
     restored = Engine.restore(bench.engine.checkpoint(), {})
     assert restored.snapshot().strategies[0].status.startswith("disabled")
+
+
+def test_what_a_failing_strategy_leaves_is_cancelled_again_in_time() -> None:
+    class Once(Strategy):
+        def on_bar(self, bar: BarView, ctx: Context) -> Wish:
+            if "entered" in self.state:
+                raise RuntimeError("a fault of its own")
+            self.state["entered"] = True
+            return enter_long(bar.symbol, size=D("0.01"), limit=29_900, stop=29_000)
+
+    bench = running(Once)
+    close_bar(bench, 0)
+    bench.accept(bench.last(SubmitOrder).approved.request.client_id)
+    close_bar(bench, 1)
+    cancelled_ns = bench.now_ns
+    assert bench.now(CancelOrder)
+    deadline_ns = bench.engine.next_deadline_ns
+    assert deadline_ns is not None
+    assert deadline_ns - cancelled_ns <= NS_PER_S  # the answer to the cancel is waited for no longer
 
 
 def test_a_state_that_is_not_plain_disables_only_in_the_checkpoint() -> None:

@@ -11,6 +11,7 @@ from contractdesk.domain.events import FlattenAsked, FundingPaid, FundingSettled
 from contractdesk.domain.intents import AtrStop, IntentKind
 from contractdesk.domain.orders import OrderStatus
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.checkpoint import VERSION
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Limits
 from contractdesk.errors import StorageError
@@ -163,7 +164,7 @@ def test_a_checkpoint_keeps_everything() -> None:
     assert len(bench.all(PlaceStop)) == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", msgspec.msgpack.encode({"version": 2, "desk": {}})])
+@pytest.mark.parametrize("data", [b"", b"nonsense", msgspec.msgpack.encode({"version": VERSION, "desk": {}})])
 def test_what_is_no_checkpoint_is_refused(data: bytes) -> None:
     with pytest.raises(StorageError, match="not a checkpoint"):
         Engine.restore(data, {})

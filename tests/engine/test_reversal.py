@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder
+from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder, SubmitOrder
 from contractdesk.domain.events import OrderCancelled, OrderExpired, OrderRejected, StopTriggered
 from contractdesk.domain.orders import Side
-from tests.engine.bench import SYMBOL, Bench, D
+from tests.engine.bench import CONFIG, SYMBOL, Bench, D, enter
 
 ENDS = {
     "expired": [(OrderExpired, {"reason": "nothing is left to reduce"})],
@@ -55,3 +56,30 @@ def test_the_old_stop_ends_and_the_new_position_is_not_closed(ends: list, confir
     assert bench.market.guard.flatten_reason == ""
     assert bench.market.guarded == D("0.03")
     assert "stop_lost" not in bench.codes
+
+
+def test_a_second_wish_to_reverse_does_not_close_the_position_twice() -> None:
+    bench = Bench(config=replace(CONFIG, risk=replace(CONFIG.risk, size_cap=D(10))))
+    bench.open("0.05", "29000")
+    for _ in range(2):
+        bench.now_ns += 100
+        bench.alive()
+        bench.ask(enter("0.06", "31000", Side.SELL, reverse=True))
+    assert [command.approved.request.size for command in bench.now(SubmitOrder)] == [D("0.06")]
+    assert [command.approved.request.size for command in bench.all(SubmitOrder)][-2:] == [
+        D("0.11"),
+        D("0.06"),
+    ]
+
+
+def test_what_is_not_the_desks_is_not_reversed() -> None:
+    bench = Bench()
+    bench.market.external_size = D("0.01")
+    bench.alive()
+    bench.ask(enter("0.03", "31000", Side.SELL, reverse=True))
+    assert bench.all(SubmitOrder) == []
+    refusal = bench.engine.refusals[-1]
+    assert (refusal.rule, refusal.found) == (
+        "hard_stop",
+        "position of 0.01 in the other direction, not the desk's",
+    )

@@ -349,6 +349,50 @@ def test_an_order_that_would_only_reduce_does_not_reverse() -> None:
     assert (word.rule, word.found) == ("hard_stop", "position of -0.006 in the other direction")
 
 
+def test_what_is_not_ours_is_not_reversed() -> None:
+    desk = linear_desk()
+    only(desk).external_size = D("-0.001")
+    word = refused(desk, replace(enter(desk, size="0.004", limit="60000"), reverse=True))
+    assert (word.rule, word.would_pass) == ("hard_stop", "close that position first, or adopt it")
+    only(desk).hold("-0.001", "60000")
+    assert refused(desk, replace(enter(desk, size="0.004", limit="60000"), reverse=True)).rule == "hard_stop"
+
+
+def test_a_short_beside_what_others_hold_is_not_bought_without_reverse() -> None:
+    desk = linear_desk()
+    only(desk).hold("-0.001", "60000")
+    only(desk).external_size = D("0.003")
+    assert refused(desk, enter(desk, size="0.001", limit="60000")).rule == "hard_stop"
+
+
+def test_a_working_order_that_reverses_closes_for_the_next_one_too() -> None:
+    desk = linear_desk()
+    only(desk).hold("-0.003", "60000")
+    desk.working = [order(LINEAR, BUY, "0.001", "60000")]
+    wish = replace(enter(desk, size="0.002", limit="60000"), reverse=True)
+    assert approved(desk, wish, RAISED).request.size == D("0.004")
+
+
+def test_the_whole_of_an_order_that_reverses_stays_clear_of_liquidation() -> None:
+    # Its stop may close the short 0.5 first: 1000 lost, 36 of fees, and then long 1.5 @ 60,000:
+    # 5964 + 1.5 p - 90,000 = 1.5 p x 0.005 - 50 -> 56,272.0268; x 1.005 = 56,553.3869
+    desk = linear_desk("7000")
+    only(desk).hold("-0.5", "60000")
+    only(desk).stop_price = D(62_000)
+    wish = replace(enter(desk, size="1", limit="60000", stop="56553.4"), reverse=True)
+    assert review(desk, wish, RAISED)[1]["hard_stop"].passed
+    beyond = replace(wish, stop=FixedStop(D("56553.3")))
+    assert not review(desk, beyond, RAISED)[1]["hard_stop"].passed
+
+
+def test_one_stop_must_close_the_whole_of_an_order_that_reverses() -> None:
+    desk = linear_desk("10000000")
+    only(desk).hold("-100", "60000")
+    wish = replace(enter(desk, size="50", limit="60000"), reverse=True)
+    word = review(desk, wish, RAISED)[1]["venue_terms"]  # 120 is the most for one order at market
+    assert (word.passed, word.found) == (False, "150 contracts in all")
+
+
 @given(st.integers(1, 40), st.sampled_from(Side), st.booleans(), st.integers(-300, 300))
 def test_an_approved_stop_is_hit_before_liquidation(lots: int, side: Side, coin: bool, offset: int) -> None:
     desk = inverse_desk() if coin else linear_desk("2000")
