@@ -84,6 +84,13 @@ class Core:
     def emit(self, command: Command) -> None:
         self.out.append(command)
 
+    def outbox(self) -> list[Command]:
+        """What is to be done; empty afterwards."""
+        if not self.out:
+            return []
+        commands, self.out = self.out, []
+        return commands
+
     def touch(self, symbol: str) -> None:
         self.touched[symbol] = None
 

@@ -6,7 +6,7 @@ feed it, the live desk and the replay runner, and neither is known to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Self, assert_never
 
@@ -134,10 +134,7 @@ class Engine:
                 self._horizon = None
         finally:
             desk.handling = False
-        if not core.out:
-            return []
-        commands, core.out = core.out, []
-        return commands
+        return core.outbox()
 
     def hear(self, trades: list[TradePrinted]) -> list[Command]:
         """Take in trades of one symbol before anything else happens, up to the first with a consequence.
@@ -156,10 +153,24 @@ class Engine:
                 self._conclude()
         finally:
             desk.handling, core.telling = False, None
-        if not core.out:
-            return []
-        commands, core.out = core.out, []
-        return commands
+        return core.outbox()
+
+    def hear_bars(self, bars: Iterator[BarClosed]) -> list[Command]:
+        """Take in closed bars before anything else is due, up to the first with a consequence.
+
+        The rest is left in ``bars``. For a driver that leaves for later what it is asked for meanwhile: it
+        ends ``bars`` after the one at which somebody has looked.
+        """
+        desk, core = self._desk, self._core
+        desk.handling = True
+        try:
+            if self._feed.hear(bars):
+                self._horizon = None
+                if core.busy:
+                    self._conclude()
+        finally:
+            desk.handling = False
+        return core.outbox()
 
     @property
     def hearing(self) -> TradePrinted | None:
@@ -178,7 +189,7 @@ class Engine:
         """A routine event after which one may go less far: a mark told singly, or a stop's next ATR."""
         if isinstance(event, BarClosed):
             market = self._desk.symbols.get(event.symbol)
-            return market is not None and bool(market.position.size) and market.trail.on
+            return market is not None and self._feed.trails(market)
         return isinstance(event, MarkPriced)
 
     def _look_ahead(self) -> None:

@@ -6,6 +6,7 @@ without holes: one after a hole is not taken, the symbol is not ready, and its b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from contractdesk.domain.commands import Watch
@@ -92,6 +93,25 @@ class MarketFeed:
                 market.ready, market.not_ready_reason = False, event.reason
             case SymbolReady():
                 self._on_ready(market)
+
+    def hear(self, bars: Iterator[BarClosed]) -> bool:
+        """Closed bars, up to the first with a consequence; False where none has any."""
+        desk, core = self._desk, self._core
+        for event in bars:
+            desk.now_ns = event.ts_ns
+            desk.events_handled += 1
+            market = desk.symbols.get(event.symbol)
+            if market is None:
+                continue
+            self._on_bar(market, event.timeframe, event.bar)
+            if core.busy or core.out or self.trails(market):
+                return True
+        return False
+
+    @staticmethod
+    def trails(market: Market) -> bool:
+        """Each bar moves the marks at which the position's stop will be moved."""
+        return bool(market.position.size) and market.trail.on
 
     # -- the fast ones ---------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contractdesk.domain.compiled import INT, ROW, Ints, ints_of, kernel, part
 from contractdesk.replay.walk_layout import (
+    AT_BARS,
     AT_DUE,
     AT_END,
     AT_MARK,
@@ -16,6 +17,11 @@ from contractdesk.replay.walk_layout import (
     AT_PRICE,
     AT_ROWS_END,
     AT_TRADE,
+    BAR_DUE,
+    BAR_LIMIT,
+    BAR_MOST,
+    BAR_STEP,
+    BARS,
     CLOSE,
     COUNT,
     DELAY,
@@ -39,6 +45,7 @@ from contractdesk.replay.walk_layout import (
     MARKS,
     NEWS,
     NEWS_NS,
+    OHLCV,
     OPEN,
     PRICE_HIGH,
     PRICE_LOW,
@@ -90,7 +97,18 @@ def _hear(row: Ints, at: int, ts: int, ticks: int, lots: int) -> None:
     row[at + NEWS_NS] = ts
 
 
-@kernel(INT(ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, INT))
+@part
+def _close_bar(row: Ints, at: int, bars: Ints, to: int) -> None:
+    """The open bar ends; without a trade it is flat at the last one's price."""
+    price = row[at + HEARD]
+    if row[at + COUNT] == 0:
+        row[at + OPEN] = row[at + HIGH] = row[at + LOW] = row[at + CLOSE] = price
+    bars[to], bars[to + 1], bars[to + 2] = row[at + OPEN], row[at + HIGH], row[at + LOW]
+    bars[to + 3], bars[to + 4] = row[at + CLOSE], row[at + LOTS]
+    row[at + COUNT] = row[at + LOTS] = 0
+
+
+@kernel(INT(ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW, INT))
 def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
     ts_: Ints,
     heard_: Ints,
@@ -101,13 +119,15 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
     symbols: Ints,
     kept: Ints,
     picked: Ints,
+    closed: Ints,
     room: int,
 ) -> int:
     """Go on until ``control[DUE]``, or until something happens; returns why it stopped.
 
     ``ts`` and ``heard`` (ns) ascend, and nothing is heard before it happened. ``kept`` has ``room``
     marks of two numbers for each symbol. Where it stops at a trade or mark, that one is not done yet.
-    The trades that were heard in one go (``RUN``) are named in ``picked``, by their rows.
+    The trades that were heard in one go (``RUN``) are named in ``picked``, by their rows. ``closed`` has
+    the bars that were closed in one go (``BARS``): of each close the bar of each symbol.
     """
     ts, heard, ticks = ints_of(ts_), ints_of(heard_), ints_of(ticks_)
     lots, which = ints_of(lots_), ints_of(which_)
@@ -116,6 +136,8 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
     venue, desk, grid = own[VENUE], own[DESK], own[GRID]
     final, count = own[LAST_BATCH], own[SYMBOLS]
     most, run_place, run, chosen = own[RUN_MOST], own[RUN_PLACE], 0, ints_of(picked)
+    bars, bar_most, made, bar_due = 0, own[BAR_MOST], ints_of(closed), own[BAR_DUE]
+    stop = min(due, bar_due) if bar_most > 0 else due
     why = -1
     while why < 0:
         if venue == n and final == 0:
@@ -126,8 +148,16 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
         marked = grid + delay
         if traded == FOREVER and listened == FOREVER:
             why = AT_END
-        elif min(traded, listened, marked) >= due:
-            why = AT_DUE
+        elif min(traded, listened, marked) >= stop:
+            if bars == bar_most or bar_due > own[BAR_LIMIT]:
+                why = AT_DUE
+            else:
+                for s in range(count):
+                    _close_bar(row, s * FIELDS, made, (bars * count + s) * OHLCV)
+                bars, bar_due = bars + 1, bar_due + own[BAR_STEP]
+                stop = min(due, bar_due)
+                if bars == bar_most:
+                    why = AT_BARS
         elif marked <= traded and marked <= listened:
             for s in range(own[TURN], count):
                 at = s * FIELDS
@@ -160,7 +190,7 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
                 run += 1
             _hear(row, which[desk] * FIELDS, listened, ticks[desk], lots[desk])
             desk += 1
-    own[RUN] = run
+    own[RUN], own[BARS], own[BAR_DUE] = run, bars, bar_due
     own[VENUE], own[DESK], own[GRID] = venue, desk, grid
     return why
 

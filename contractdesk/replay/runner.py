@@ -22,9 +22,9 @@ from contractdesk.domain.commands import (
     Watch,
 )
 from contractdesk.domain.events import (
-    BarClosed,
     Event,
     FundingPaid,
+    MarketPassed,
     OrderEvent,
     OrderFilled,
     SymbolReady,
@@ -36,6 +36,7 @@ from contractdesk.engine.passing import Horizon
 from contractdesk.errors import ConfigError
 from contractdesk.replay.account import Books
 from contractdesk.replay.bars import BarMaker, shortest_step
+from contractdesk.replay.closing import Closing
 from contractdesk.replay.collecting import patient_collector
 from contractdesk.replay.hearing import Hearing
 from contractdesk.replay.matching import Matching
@@ -47,11 +48,13 @@ from contractdesk.replay.tape import Tape
 from contractdesk.replay.telling import Teller
 from contractdesk.replay.ticks import Ticks
 from contractdesk.replay.walk_layout import (
+    AT_BARS,
     AT_DUE,
     AT_END,
     AT_MARK,
     AT_MARKS_FULL,
     AT_PRICE,
+    AT_ROWS_END,
     AT_TRADE,
     EACH,
     FIELDS,
@@ -101,11 +104,13 @@ class Replay:
         start_ns = min(setup.start_ns, first_ns) if setup.start_ns else first_ns
         self._step_ns = shortest_step(setup.timeframes, DEFAULT_BAR_NS)
         since_ns = setup.start_ns or first_ns
-        self._makers = [
-            BarMaker(terms, setup.timeframes, self._step_ns, since_ns) for terms in setup.instruments
-        ]
+        makers = [BarMaker(terms, setup.timeframes, self._step_ns, since_ns) for terms in setup.instruments]
+        self._closing = Closing(
+            self._tape, self._teller, setup.instruments, makers, self._step_ns, singly=every
+        )
         self._bar_ns = first_ns - first_ns % self._step_ns + self._step_ns  # venue time of the next close
         self._delay_ns = delay_ns
+        self._tape.begin_bars(self._bar_ns + delay_ns, self._step_ns)
         self._listening = [
             every or setup.listens(terms.symbol, "on_trade", "on_book") for terms in setup.instruments
         ]
@@ -129,7 +134,12 @@ class Replay:
         self._refusals = engine.refusals
         self._lagging = 0
         if not every:
-            engine.leave_for_later(self._hearing.passed)
+            engine.leave_for_later(self._passed)
+
+    def _passed(self) -> MarketPassed | None:
+        """Somebody looks: what has passed up to now, and nothing of what the walk has done ahead of it."""
+        self._closing.cut()
+        return self._hearing.passed()
 
     def _reads_only_trades(self, symbol: str) -> bool:
         """Nobody is to be told of the book after each of them."""
@@ -148,18 +158,19 @@ class Replay:
         while True:
             if self._arrived():
                 continue
+            if self._lagging >= MOST_LAGGING:
+                self._tell()
             self._look()
-            self._due_ns = self._next_ns()
-            why = tape.walk(self._due_ns)
-            if self._has_depth:
+            why = self._walk()
+            if self._has_depth and why not in (AT_BARS, AT_ROWS_END):
                 self._teller.before_ns = tape.now_ns(why) + (why != AT_DUE)
             if why == AT_END:
                 break
             steps[why]()
         self._tell()
         self._sync()
-        closes, end_ns = self.outcome.closes, tape.last_ns
-        self.outcome.end_ns = end_ns
+        closes, end_ns = self._closing.closes, tape.last_ns
+        self.outcome.end_ns, self.outcome.closes = end_ns, closes
         closes.append((max(end_ns, closes[-1][0]) if closes else end_ns, *self._books.marks))
         self.outcome.against = self._matching.against
         self.outcome.events, self.outcome.trades = self._engine.events_handled, tape.trades
@@ -173,7 +184,22 @@ class Replay:
             AT_MARK: self._on_mark,
             AT_TRADE: self._on_trade,
             AT_MARKS_FULL: self._tell,
+            AT_ROWS_END: self._tape.load,
+            AT_BARS: lambda: None,
         }
+
+    def _walk(self) -> int:
+        """Go on until something happens; at one moment a deadline comes before bars, they before the rest."""
+        queued_ns = self._queue[0][0] if self._queue else FOREVER
+        later_ns = min(queued_ns, self._next_depth_ns())
+        self._due_ns = min(self._deadline_ns, later_ns)
+        limit_ns = min(self._deadline_ns - 1, later_ns)
+        if self._bar_ns + self._delay_ns > limit_ns:
+            return self._tape.walk(self._due_ns)
+        why = self._closing.walk(self._due_ns, limit_ns)
+        if self._closing.count:
+            self._close_bars()
+        return AT_BARS if self._closing.cut_off else why
 
     def _arrived(self) -> bool:
         """Whether something that is due at this very moment has been handled.
@@ -198,9 +224,12 @@ class Replay:
             for place in range(self._count):
                 low, high = matching.bounds(place)
                 rows[place * FIELDS + PRICE_LOW], rows[place * FIELDS + PRICE_HIGH] = low, high
-        if self._every:
-            return
-        horizon = self._engine.horizon()
+        engine, queue = self._engine, self._queue
+        if self._every or (queue and queue[0][0] <= self._tape.mark_ns):
+            self._told, self._deadline_ns = None, engine.next_deadline_ns or FOREVER
+            if self._every or self._deadline_ns > queue[0][0]:
+                return  # there is no mark before that: no band is needed
+        horizon = engine.horizon()
         if horizon is not self._told:
             self._told = horizon
             self._deadline_ns = horizon.deadline_ns
@@ -216,13 +245,6 @@ class Replay:
             side = (size > 0) - (size < 0)
             rows[at + SIDE] = KEEP_ALL if several else side
 
-    def _next_ns(self) -> int:
-        """The next moment that is no trade's and no mark's."""
-        queued_ns = self._queue[0][0] if self._queue else FOREVER
-        if self._every:
-            self._deadline_ns = self._engine.next_deadline_ns or FOREVER
-        return min(self._deadline_ns, self._bar_ns + self._delay_ns, queued_ns, self._next_depth_ns())
-
     def _next_depth_ns(self) -> int:
         """When recorded books have to be looked at next."""
         if self._has_depth:
@@ -235,8 +257,6 @@ class Replay:
         now_ns = self._now_ns = self._due_ns
         if self._deadline_ns <= now_ns:
             self._wake(TimePassed(ts_ns=now_ns))
-        elif self._bar_ns + self._delay_ns <= now_ns:
-            self._close_bars(now_ns)
         elif self._depth_ns <= now_ns:
             self._matching.on_depth(now_ns)
             for event in self._teller.depth(now_ns):
@@ -282,21 +302,23 @@ class Replay:
         ticks = self._setup.instruments[place].to_ticks(last.price)
         self._feed(self._teller.book(place, last.ts_ns, last.venue_ns, ticks))
 
-    def _close_bars(self, now_ns: int) -> None:
-        open_ns = self._bar_ns - self._step_ns
-        self._bar_ns += self._step_ns
-        if self._lagging >= MOST_LAGGING:
-            self._tell()
-        self._lagging += 1
-        closes = []
-        for place, terms in enumerate(self._setup.instruments):
-            row = self._tape.close_bar(place)
-            closes.append(row[3] if row else 0)
-            if row is None:
-                continue
-            for timeframe, bar in self._makers[place].close(open_ns, row):
-                self._feed(BarClosed(ts_ns=now_ns, symbol=terms.symbol, timeframe=timeframe, bar=bar))
-        self.outcome.closes.append((now_ns, *closes))
+    def _close_bars(self) -> None:
+        """Tell the bars that the walk has closed on its way, up to one with a consequence."""
+        closing, engine = self._closing, self._engine
+        events = closing.events(self._bar_ns, self._delay_ns)
+        if not self._every:
+            before = engine.events_handled
+            commands = engine.hear_bars(events)
+            self.outcome.wakes += engine.events_handled - before
+            self._now_ns = closing.now_ns
+            if commands or not closing.done:
+                closing.cut()
+                self._take(commands, closing.now_ns)
+        for event in events:
+            self._now_ns = event.ts_ns
+            self._feed(event)
+        self._bar_ns += closing.told * self._step_ns
+        self._lagging += closing.told
 
     def _arrive(self, now_ns: int, item: Item) -> None:
         """Something that was under way is there: a command at the venue, or news at the desk."""

@@ -13,9 +13,12 @@ from contractdesk.replay.walk_layout import (
     AT_MARK,
     AT_MARKS_FULL,
     AT_ROWS_END,
-    CLOSE,
+    BAR_DUE,
+    BAR_LIMIT,
+    BAR_MOST,
+    BAR_STEP,
+    BARS,
     CONTROLS,
-    COUNT,
     DELAY,
     DESK,
     DUE,
@@ -24,10 +27,10 @@ from contractdesk.replay.walk_layout import (
     GRID,
     HEARD,
     LAST_BATCH,
-    LOTS,
     MARK_HIGH,
+    MARKS,
     NEWS,
-    OPEN,
+    OHLCV,
     PRICE_HIGH,
     PRICE_LOW,
     ROWS,
@@ -41,7 +44,8 @@ from contractdesk.replay.walk_layout import (
 )
 
 ROOM = 1024  # marks a symbol that wait to be told, and trades that are heard in one go
-State = tuple[Ints, Ints]
+BARS_ROOM = 64  # bars a symbol that are closed in one go
+State = tuple[Ints, Ints, Ints | None]
 
 
 class Tape:
@@ -56,6 +60,7 @@ class Tape:
         self.rows = np.zeros(symbols * FIELDS, np.int64)
         self.kept = np.zeros(symbols * ROOM * 2, np.int64)
         self._picked = np.zeros(ROOM, np.int64)
+        self._closed = np.zeros(BARS_ROOM * symbols * OHLCV, np.int64)
         self.ticks = self._next()
         control = self.control
         control[SYMBOLS], control[STEP], control[DELAY] = symbols, mark_step_ns, delay_ns
@@ -93,7 +98,7 @@ class Tape:
             why = self._walk()
             if why != AT_ROWS_END:
                 return why
-            self._load()
+            self.load()
 
     def now_ns(self, why: int) -> int:
         """When what the walk has stopped at is heard, or due: the desk's moment."""
@@ -109,15 +114,18 @@ class Tape:
         ticks = self.ticks
         return walk(
             ticks.ts_ns, ticks.heard_ns, ticks.ticks, ticks.lots, ticks.which,
-            self.control, self.rows, self.kept, self._picked, ROOM,
+            self.control, self.rows, self.kept, self._picked, self._closed, ROOM,
         )  # fmt: skip
 
     def state(self) -> State:
-        """Where the walk stands: to be gone back to, as long as no mark is kept and no rows are loaded."""
-        return self.control.copy(), self.rows.copy()
+        """Where the walk stands: to be gone back to, as long as no rows are loaded."""
+        waiting = self.rows[MARKS::FIELDS].any()
+        return self.control.copy(), self.rows.copy(), self.kept.copy() if waiting else None
 
     def go_back(self, state: State) -> None:
-        self.control[:], self.rows[:] = state
+        self.control[:], self.rows[:] = state[:2]
+        if state[2] is not None:
+            self.kept[:] = state[2]
 
     @property
     def next_place(self) -> int:
@@ -167,15 +175,36 @@ class Tape:
             control[GRID] += control[STEP]
         return place, ts_ns, int(self.rows[place * FIELDS + HEARD])
 
-    def close_bar(self, place: int) -> tuple[int, int, int, int, int] | None:
-        """The bar that is open ends: open, high, low, close, lots; None where nothing was ever heard."""
-        at = place * FIELDS
-        row = self.rows[at : at + FIELDS].tolist()
-        if row[COUNT]:
-            self.rows[at + COUNT] = self.rows[at + LOTS] = 0
-            return row[OPEN], row[OPEN + 1], row[OPEN + 2], row[CLOSE], row[LOTS]
-        price = row[HEARD]
-        return (price, price, price, price, 0) if price else None
+    @property
+    def mark_ns(self) -> int:
+        """When the desk hears the next mark."""
+        return int(self.control[GRID] + self.control[DELAY])
+
+    def begin_bars(self, due_ns: int, step_ns: int) -> None:
+        """The desk's clock closes bars at ``due_ns``, and then every ``step_ns``."""
+        self.control[BAR_DUE], self.control[BAR_STEP] = due_ns, step_ns
+
+    def close_bars(self, due_ns: int, limit_ns: int, most: int) -> int:
+        """As ``walk``, and closes up to ``most`` bars of each symbol on its way, none after ``limit_ns``.
+
+        It stops at the last one's close, and no later than where these rows end.
+        """
+        control = self.control
+        control[DUE], control[BAR_LIMIT], control[BAR_MOST] = due_ns, limit_ns, min(most, BARS_ROOM)
+        why = self._walk()
+        control[BAR_MOST] = 0
+        control[DUE] = min(due_ns, int(control[BAR_DUE]))  # what follows does not go beyond the next close
+        return why
+
+    @property
+    def bars(self) -> int:
+        """Closes of the last walk."""
+        return int(self.control[BARS])
+
+    def closed(self) -> list[int]:
+        """The bars that were: of each close those of all symbols, five numbers each."""
+        found: list[int] = self._closed[: self.bars * self._count * OHLCV].tolist()
+        return found
 
     def _next(self) -> Ticks:
         for batch in self._batches:
@@ -185,7 +214,7 @@ class Tape:
         self.control[LAST_BATCH] = 1
         return _NOTHING
 
-    def _load(self) -> None:
+    def load(self) -> None:
         """The next batch behind what the desk has not heard yet."""
         desk, control = int(self.control[DESK]), self.control
         control[VENUE] -= desk

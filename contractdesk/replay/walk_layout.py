@@ -15,7 +15,10 @@ LAST_BATCH = 8  # 1: nothing comes after these rows
 SYMBOLS = 9
 RUN_MOST, RUN_PLACE = 10, 11  # so many trades of one that listens may be heard in one go; 0: it stops at each
 RUN = 12  # that were
-CONTROLS = 13
+BAR_DUE, BAR_STEP = 13, 14  # when the desk's clock closes the open bars next, and the time between closes
+BAR_LIMIT, BAR_MOST = 15, 16  # none is closed after this moment, nor more than so many in one go
+BARS = 17  # that were
+CONTROLS = 18
 
 # -- a symbol: a row of int64 -------------------------------------------------------------------
 PRICE_LOW, PRICE_HIGH = 0, 1  # a trade at or beyond one of them is the venue's business
@@ -28,8 +31,9 @@ OPEN, HIGH, LOW, CLOSE, LOTS, COUNT = 8, 9, 10, 11, 12, 13  # of the bar that is
 MARKS, MARK_LEAST, MARK_MOST = 14, 15, 16  # since they were told last: how many are kept, and the extremes
 NEWS, NEWS_NS = 17, 18  # trades heard since they were told last, and when anything was heard last
 FIELDS = 19
+OHLCV = 5  # numbers of a closed bar: ticks (0 = nothing was ever heard) and lots
 
 KEEP_LAST, KEEP_ALL = 0, 2  # +1 and -1: those that no later one is above, or below
 
 # -- why the kernel stops -----------------------------------------------------------------------
-AT_DUE, AT_PRICE, AT_MARK, AT_TRADE, AT_ROWS_END, AT_END, AT_MARKS_FULL = 0, 1, 2, 3, 4, 5, 6
+AT_DUE, AT_PRICE, AT_MARK, AT_TRADE, AT_ROWS_END, AT_END, AT_MARKS_FULL, AT_BARS = 0, 1, 2, 3, 4, 5, 6, 7

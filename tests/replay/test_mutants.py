@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from contractdesk.engine import engine, guarding, passing
-from contractdesk.replay import account, filling, kernel, matching, runner, tape, telling, ticks
+from contractdesk.engine import engine, guarding, market_feed, passing
+from contractdesk.replay import account, closing, filling, kernel, matching, runner, tape, telling, ticks
 from contractdesk.replay.walk_layout import FIELDS
 from contractdesk.risk import trailing
 from tests.replay.law import check
@@ -47,7 +47,7 @@ def the_trailing_band_is_a_tick_too_wide(patch: Patch) -> None:
 
 
 def the_trailing_band_is_not_renewed(patch: Patch) -> None:
-    patch.setattr(engine.Engine, "_moves", lambda *_: False)
+    patch.setattr(market_feed.MarketFeed, "trails", lambda *_: False)
 
 
 def the_guard_is_always_skipped(patch: Patch) -> None:
@@ -169,7 +169,7 @@ def a_mark_at_the_edge_is_inside(patch: Patch) -> None:
 
 
 def a_moment_that_is_due_waits_for_the_market(patch: Patch) -> None:
-    mutated_kernel(patch, "min(traded, listened, marked) >= due", "min(traded, listened, marked) > due")
+    mutated_kernel(patch, "min(traded, listened, marked) >= stop", "min(traded, listened, marked) > stop")
 
 
 def a_mark_comes_after_the_trade(patch: Patch) -> None:
@@ -178,6 +178,27 @@ def a_mark_comes_after_the_trade(patch: Patch) -> None:
 
 def the_desk_hears_before_the_venue_acts(patch: Patch) -> None:
     mutated_kernel(patch, "elif traded <= listened:", "elif traded < listened:")
+
+
+def a_bar_waits_for_what_is_due_with_it(patch: Patch) -> None:
+    mutated_kernel(patch, "bar_due > own[BAR_LIMIT]", "bar_due >= own[BAR_LIMIT]")
+
+
+# -- bars in one go -----------------------------------------------------------------------------
+
+
+def the_walk_stays_ahead_of_a_bar_with_a_consequence(patch: Patch) -> None:
+    patch.setattr(closing.Closing, "cut", lambda self: setattr(self, "cut_off", True))
+
+
+def later_bars_are_told_after_a_look(patch: Patch) -> None:
+    cut = closing.Closing.cut
+
+    def half(self: closing.Closing) -> None:
+        cut(self)
+        self.cut_off = False
+
+    patch.setattr(closing.Closing, "cut", half)
 
 
 MUTANTS = [
@@ -189,7 +210,8 @@ MUTANTS = [
     the_venue_sleeps_between_wakes, full_marks_are_thrown_away, a_batch_forgets_what_was_not_heard,
     the_venue_bounds_are_a_tick_too_wide, bounds_are_kept_after_a_fill, danger_is_far_away,
     a_mark_at_the_edge_is_inside, a_moment_that_is_due_waits_for_the_market, a_mark_comes_after_the_trade,
-    the_desk_hears_before_the_venue_acts,
+    the_desk_hears_before_the_venue_acts, a_bar_waits_for_what_is_due_with_it,
+    the_walk_stays_ahead_of_a_bar_with_a_consequence, later_bars_are_told_after_a_look,
 ]  # fmt: skip
 
 
