@@ -140,6 +140,16 @@ def walk(  # noqa: C901  (one loop: a call a tick would cost more than the tick)
     stop = min(due, bar_due) if bar_most > 0 else due
     why = -1
     while why < 0:
+        if venue == desk:  # what is heard as it is made, and is nobody's business, is most of the tape
+            fence = min(stop, grid + delay)
+            while desk < n and ts[desk] < fence and heard[desk] == ts[desk]:
+                at, price = which[desk] * FIELDS, ticks[desk]
+                if row[at + EACH] != 0 or price <= row[at + PRICE_LOW] or price >= row[at + PRICE_HIGH]:
+                    break
+                row[at + TRADED] = price
+                _hear(row, at, ts[desk], price, lots[desk])
+                desk += 1
+            venue = desk
         if venue == n and final == 0:
             why = AT_ROWS_END
             break

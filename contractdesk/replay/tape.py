@@ -56,6 +56,7 @@ class Tape:
         self._batches = iter(batches)
         self._count = symbols
         self.trades = 0  # that have been read
+        self.last_ns = self._last_heard_ns = 0  # of the last one of them: by the venue, and by the desk
         self.control = np.zeros(CONTROLS, np.int64)
         self.rows = np.zeros(symbols * FIELDS, np.int64)
         self.kept = np.zeros(symbols * ROOM * 2, np.int64)
@@ -81,11 +82,6 @@ class Tape:
         return 0 if self.empty else int(self.ticks.ts_ns[0])
 
     @property
-    def last_ns(self) -> int:
-        """Of the last trade that is known, by the venue."""
-        return 0 if self.empty else int(self.ticks.ts_ns[-1])
-
-    @property
     def at_end(self) -> bool:
         """The venue has made all trades that are in memory: there may be no more."""
         return bool(self.control[VENUE] >= self.control[ROWS])
@@ -107,8 +103,8 @@ class Tape:
             return int(control[DUE])
         if why in (AT_MARK, AT_MARKS_FULL):
             return int(control[GRID] + control[DELAY])
-        at = min(int(control[DESK]), len(ticks) - 1)  # at the end, that of the last one
-        return int(ticks.heard_ns[at])
+        at = int(control[DESK])
+        return int(ticks.heard_ns[at]) if at < len(ticks) else self._last_heard_ns
 
     def _walk(self) -> int:
         ticks = self.ticks
@@ -210,6 +206,7 @@ class Tape:
         for batch in self._batches:
             if len(batch):
                 self.trades += len(batch)
+                self.last_ns, self._last_heard_ns = int(batch.ts_ns[-1]), int(batch.heard_ns[-1])
                 return batch
         self.control[LAST_BATCH] = 1
         return _NOTHING
