@@ -113,7 +113,7 @@ def setup_of(
     """An account on ``market``, and who trades on it; ConfigError for a wrong setting."""
     return Setup(
         instruments=market.instruments,
-        strategies=(strategies,) if isinstance(strategies, Strategy) else tuple(strategies),
+        strategies=_strategies(strategies),
         balance=_money("balance", balance),
         leverage=_money("leverage", leverage),
         risk=risk if isinstance(risk, RiskSettings) else tuned(RiskSettings(), risk or {}),
@@ -164,8 +164,25 @@ def books_of(market: Market, models: Models) -> list[RecordedBook | None]:
 
 def datasets_of(data: Recorded | Dataset | Sequence[Recorded | Dataset]) -> list[Dataset]:
     """The series that were given, one or several."""
-    given = [data] if isinstance(data, Recorded | Dataset) else data
+    given = list(data) if isinstance(data, list | tuple) else [data]
+    for each in given:
+        if not isinstance(each, Recorded | Dataset):
+            kind = type(each).__name__
+            raise ConfigError(
+                f"data is a {kind}, not a recorded series: cd.history.import_(...) stores trades, and "
+                f"cd.history.load(symbol, kind='agg_trades') opens them"
+            )
     return [each if isinstance(each, Dataset) else each.dataset for each in given]
+
+
+def _strategies(given: Strategy | Sequence[Strategy]) -> tuple[Strategy, ...]:
+    listed = tuple(given) if isinstance(given, list | tuple) else (given,)
+    for each in listed:
+        if isinstance(each, type) and issubclass(each, Strategy):
+            raise ConfigError(f"{each.__name__} is a class: {each.__name__}(['BTC/USDT:USDT']) is a strategy")
+        if not isinstance(each, Strategy):
+            raise ConfigError(f"{each!r} is not a strategy, e.g. cd.library.TrendFollow(['BTC/USDT:USDT'])")
+    return listed
 
 
 def _is(dataset: Dataset, kind: Kind) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -92,6 +93,20 @@ def test_a_series_twice_and_strategies_that_do_not_fit_are_refused(recorded: Dat
         run(Gambler(["ETH/USDT:USDT"]), recorded)
     with pytest.raises(ConfigError, match="traded by two strategies"):
         run([gambler(), gambler()], recorded)
+
+
+@pytest.mark.parametrize("data", [None, "trades.parquet", np.zeros(3), {"price": [1]}, [1]])
+def test_data_that_is_no_recording_is_said_so(data: Any) -> None:
+    with pytest.raises(ConfigError, match=r"not a recorded series: cd\.history\.import_"):
+        run(gambler(), data)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"), [(Gambler, "is a class: Gambler"), (None, "not a strategy"), ([3], "3 is not a")]
+)
+def test_what_is_no_strategy_is_said_so(recorded: Dataset, given: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        run(given, recorded)
 
 
 def test_terms_that_do_not_fit_the_recording_are_refused(recorded: Dataset) -> None:
