@@ -6,30 +6,10 @@ under way between desk and venue, in the order in which it was sent, then marks,
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Sequence
 
-from contractdesk.domain.commands import (
-    Approved,
-    Command,
-    CommandBase,
-    Notify,
-    QueryOrder,
-    ReadAccount,
-    ReadVenueState,
-    ReduceOrder,
-    SubmitOrder,
-    Watch,
-)
-from contractdesk.domain.events import (
-    Event,
-    FundingPaid,
-    MarketPassed,
-    OrderEvent,
-    OrderFilled,
-    SymbolReady,
-    TimePassed,
-)
+from contractdesk.domain.commands import Command, CommandBase
+from contractdesk.domain.events import Event, MarketPassed, TimePassed
 from contractdesk.domain.intents import Refused
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.passing import Horizon
@@ -47,6 +27,7 @@ from contractdesk.replay.setup import DEFAULT_BAR_NS, STRATEGY_IDS, Setup
 from contractdesk.replay.tape import Tape
 from contractdesk.replay.telling import Teller
 from contractdesk.replay.ticks import Ticks
+from contractdesk.replay.under_way import UnderWay
 from contractdesk.replay.walk_layout import (
     AT_BARS,
     AT_DUE,
@@ -95,11 +76,6 @@ class Replay:
         wanted = [every or setup.listens(terms.symbol, "on_book") for terms in setup.instruments]
         half_ticks = models.slippage.half_spread_ticks
         self._teller = Teller(self._tape, setup.instruments, half_ticks, delay_ns, recorded, wanted)
-        self._delays = models.latency.start(models.seed)
-        leverage = {terms.symbol: setup.leverage for terms in setup.instruments}
-        self._books = Books(setup.instruments, setup.asset, setup.balance, leverage)
-        self._matching = Matching(self._books, models, self._delays, self._hear, recorded)
-        self._queue: list[tuple[int, int, Item]] = []
         first_ns = self._tape.first_ns
         start_ns = min(setup.start_ns, first_ns) if setup.start_ns else first_ns
         self._step_ns = shortest_step(setup.timeframes, DEFAULT_BAR_NS)
@@ -116,7 +92,7 @@ class Replay:
         ]
         self._told: Horizon | None = None
         self._has_depth = any(recorded)
-        self._count, self._version, self._pushed = len(setup.instruments), -1, 0
+        self._count, self._version = len(setup.instruments), -1
         self._due_ns = self._deadline_ns = self._depth_ns = FOREVER
         self._now_ns = start_ns
         classes = {
@@ -125,6 +101,11 @@ class Replay:
         engine = Engine(setup.config, classes)
         self.outcome = Outcome(setup=setup, engine=engine, start_ns=start_ns, end_ns=start_ns)
         self._engine = engine
+        delays = models.latency.start(models.seed)
+        leverage = {terms.symbol: setup.leverage for terms in setup.instruments}
+        self._under_way = UnderWay(delays, self.outcome)
+        self._books = Books(setup.instruments, setup.asset, setup.balance, leverage)
+        self._matching = Matching(self._books, models, delays, self._under_way.answer, recorded)
         self._hearing = Hearing(self._tape, self._teller, engine)
         self._in_one_go = [
             not every and not self._has_depth and self._reads_only_trades(each.symbol)
@@ -190,8 +171,7 @@ class Replay:
 
     def _walk(self) -> int:
         """Go on until something happens; at one moment a deadline comes before bars, they before the rest."""
-        queued_ns = self._queue[0][0] if self._queue else FOREVER
-        later_ns = min(queued_ns, self._next_depth_ns())
+        later_ns = min(self._under_way.next_ns, self._next_depth_ns())
         self._due_ns = min(self._deadline_ns, later_ns)
         limit_ns = min(self._deadline_ns - 1, later_ns)
         if self._bar_ns + self._delay_ns > limit_ns:
@@ -207,12 +187,12 @@ class Replay:
         The kernel stands at this moment and would stop at once, for it does what is due first; the
         engine's own deadlines lie ahead. So it is neither looked ahead for, nor called.
         """
-        queue, now_ns = self._queue, self._now_ns
-        if not queue or queue[0][0] > now_ns or self._bar_ns + self._delay_ns <= now_ns or self._tape.at_end:
+        now_ns = self._now_ns
+        if self._under_way.next_ns > now_ns or self._bar_ns + self._delay_ns <= now_ns or self._tape.at_end:
             return False
         if self._next_depth_ns() <= now_ns:
             return False
-        self._arrive(*heapq.heappop(queue)[::2])
+        self._arrive(*self._under_way.pop())
         return True
 
     def _look(self) -> None:
@@ -224,10 +204,10 @@ class Replay:
             for place in range(self._count):
                 low, high = matching.bounds(place)
                 rows[place * FIELDS + PRICE_LOW], rows[place * FIELDS + PRICE_HIGH] = low, high
-        engine, queue = self._engine, self._queue
-        if self._every or (queue and queue[0][0] <= self._tape.mark_ns):
+        engine, next_ns = self._engine, self._under_way.next_ns
+        if self._every or next_ns <= self._tape.mark_ns:
             self._told, self._deadline_ns = None, engine.next_deadline_ns or FOREVER
-            if self._every or self._deadline_ns > queue[0][0]:
+            if self._every or self._deadline_ns > next_ns:
                 return  # there is no mark before that: no band is needed
         horizon = engine.horizon()
         if horizon is not self._told:
@@ -262,7 +242,7 @@ class Replay:
             for event in self._teller.depth(now_ns):
                 self._wake(event)
         else:
-            self._arrive(*heapq.heappop(self._queue)[::2])
+            self._arrive(*self._under_way.pop())
 
     def _on_price(self) -> None:
         place, ts_ns, ticks, lots = self._tape.pass_trade()
@@ -356,44 +336,11 @@ class Replay:
 
     def _take(self, commands: list[Command], now_ns: int) -> None:
         if commands:
-            self._send(commands, now_ns)
+            self._under_way.send(commands, now_ns)
         refusals = self._refusals
         if refusals and refusals[-1] is not self._refused:
             self.outcome.refusals += _after(refusals, self._refused)
             self._refused = refusals[-1]
-
-    def _send(self, commands: list[Command], now_ns: int) -> None:
-        for command in commands:
-            match command:
-                case Notify():
-                    self.outcome.notices.append((now_ns, command))
-                    continue
-                case Watch():
-                    self._hear(SymbolReady(ts_ns=now_ns, symbol=command.symbol))
-                    continue
-                case QueryOrder() | ReadAccount() | ReadVenueState():
-                    due_ns = now_ns + self._delays.read_ns() // 2
-                case SubmitOrder(approved=Approved(request=request)) | (ReduceOrder() as request):
-                    self.outcome.seen[request.client_id] = self._engine.view.symbols[request.symbol].last
-                    due_ns = now_ns + self._delays.entry_ns()
-                case _:
-                    due_ns = now_ns + self._delays.entry_ns()
-            self.outcome.commands.append((now_ns, command))
-            self._push(due_ns, command)
-
-    def _hear(self, event: Event) -> None:
-        """The desk will hear of it at ``event.ts_ns``."""
-        if isinstance(event, OrderEvent):
-            self.outcome.reports.append(event)
-        if isinstance(event, OrderFilled):
-            self.outcome.fills.append(event.fill)
-        elif isinstance(event, FundingPaid):
-            self.outcome.payments.append(event)
-        self._push(event.ts_ns, event)
-
-    def _push(self, due_ns: int, item: Item) -> None:
-        self._pushed += 1
-        heapq.heappush(self._queue, (due_ns, self._pushed, item))
 
     # -- the start -------------------------------------------------------------------------
 
@@ -402,7 +349,7 @@ class Replay:
         for event in desk_events(setup, self._matching.state(0, now_ns), now_ns):
             self._feed(event)
         for due_ns, item in to_come(setup, now_ns, self._delay_ns):
-            self._push(due_ns, item)
+            self._under_way.push(due_ns, item)
         for place in range(self._count):
             self._tape.rows[place * FIELDS + EACH] = 1  # the first trade makes the book
         for event in strategy_events(setup, now_ns):

@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 
 from contractdesk.engine import engine, guarding, market_feed, passing
-from contractdesk.replay import account, closing, filling, kernel, matching, runner, tape, telling, ticks
+from contractdesk.replay import (
+    account,
+    closing,
+    filling,
+    kernel,
+    matching,
+    runner,
+    tape,
+    telling,
+    ticks,
+    under_way,
+)
 from contractdesk.replay.walk_layout import FIELDS
 from contractdesk.risk import trailing
 from tests.replay.law import check
@@ -87,8 +98,8 @@ def news_come_before_the_deadline(patch: Patch) -> None:
     on_due = runner.Replay._on_due
 
     def swapped(self: runner.Replay) -> None:
-        if self._queue and self._queue[0][0] <= self._due_ns:
-            self._arrive(*runner.heapq.heappop(self._queue)[::2])
+        if self._under_way.next_ns <= self._due_ns:
+            self._arrive(*self._under_way.pop())
         else:
             on_due(self)
 
@@ -96,11 +107,11 @@ def news_come_before_the_deadline(patch: Patch) -> None:
 
 
 def the_latest_sent_comes_first(patch: Patch) -> None:
-    def push(self: runner.Replay, due_ns: int, item: Any) -> None:
+    def push(self: under_way.UnderWay, due_ns: int, item: Any) -> None:
         self._pushed -= 1
-        runner.heapq.heappush(self._queue, (due_ns, self._pushed, item))
+        under_way.heapq.heappush(self._queue, (due_ns, self._pushed, item))
 
-    patch.setattr(runner.Replay, "_push", push)
+    patch.setattr(under_way.UnderWay, "push", push)
 
 
 def the_marks_are_not_delayed(patch: Patch) -> None:
