@@ -164,7 +164,7 @@ def books_of(market: Market, models: Models) -> list[RecordedBook | None]:
 
 def datasets_of(data: Recorded | Dataset | Sequence[Recorded | Dataset]) -> list[Dataset]:
     """The series that were given, one or several."""
-    given = list(data) if isinstance(data, list | tuple) else [data]
+    given: list[Any] = list(data) if isinstance(data, list | tuple) else [data]
     for each in given:
         if not isinstance(each, Recorded | Dataset):
             kind = type(each).__name__
