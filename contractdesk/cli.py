@@ -1,4 +1,4 @@
-"""The command line: ``contractdesk exchange | run | demo | lab | fetch | import | replay | twin | ...``."""
+"""The command line: ``contractdesk exchange | run | demo | lab | halt | fetch | import | replay | ...``."""
 
 from __future__ import annotations
 
@@ -196,6 +196,23 @@ def twin(
     report = replay_session(desk, since=since, models=Models(latency=latency))
     typer.echo(repr(report))
     raise typer.Exit(1 if report.verdicts else 0)
+
+
+@commands.command()
+def halt(
+    desk: Annotated[str, typer.Argument(help="The desk's name; without it: all that are open.")] = "",
+    *,
+    flatten: Annotated[bool, typer.Option("--flatten", help="Close the positions, too.")] = False,
+    reason: Annotated[str, typer.Option(help="For the journal.")] = "",
+) -> None:
+    """Halt desks in running kernels, also while their cells are busy. Exit code 1: not all confirmed it."""
+    from contractdesk.console.control import Action
+    from contractdesk.console.remote import ask
+
+    answers = ask(Action.FLATTEN if flatten else Action.HALT, desk, reason)
+    for answer in answers:
+        typer.echo(answer.text, err=not answer.confirmed)
+    raise typer.Exit(0 if all(answer.confirmed for answer in answers) else 1)
 
 
 @commands.command()

@@ -19,6 +19,7 @@ from contractdesk.config import (
     load_settings,
     profile_of,
 )
+from contractdesk.console.control import connection_file, listen
 from contractdesk.console.desk import Desk
 from contractdesk.console.receipts import say
 from contractdesk.desk.opening import account_key, open_session
@@ -58,8 +59,10 @@ def open_desk(
         if found is not None and found.is_open:
             return _same(found, desk_name, profile)
         _confirm(profile, confirm)
-        desk = Desk(open_session(profile, desk_name), settings.display_tz)
+        session = open_session(profile, desk_name, kernel=connection_file())
+        desk = Desk(session, settings.display_tz)
         _open[key] = desk
+    listen(open_desks)
     say(f"{desk.name} is open: {desk.label}, {profile.venue.value}, log {desk.log_path}")
     return desk
 

@@ -26,6 +26,7 @@ class Owner(Struct, frozen=True):
 
     pid: int
     desk: str
+    kernel: str = ""  # connection file of the Jupyter kernel that it is; "" = it is none
 
 
 class AccountLock:
@@ -37,7 +38,7 @@ class AccountLock:
         self.epoch = epoch
 
     @classmethod
-    def acquire(cls, account: str, desk: str) -> Self:
+    def acquire(cls, account: str, desk: str, kernel: str = "") -> Self:
         """Lock ``account`` ("venue:mode:account") and begin a new epoch; ``DeskBusy`` names its owner."""
         path = _lock_path(account)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -48,7 +49,7 @@ class AccountLock:
             os.close(fd)
             raise DeskBusy(_busy(account, owner)) from None
         os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk)), 0)
+        os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk, kernel)), 0)
         epoch_fd = os.open(path.with_suffix(".epoch"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         epoch = _read_epoch(epoch_fd) + 1
         os.pwrite(epoch_fd, epoch.to_bytes(_EPOCH_BYTES, "big"), 0)
@@ -68,6 +69,20 @@ class AccountLock:
         os.close(self._fd)
         os.close(self._epoch_fd)
         self._fd = self._epoch_fd = -1
+
+
+def owners() -> list[Owner]:
+    """Who holds an account now, each once, by desk."""
+    found = set()
+    for path in locks_home().glob("*.lock"):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once: it was nobody's
+        except BlockingIOError:
+            found.add(_read_owner(fd))
+        finally:
+            os.close(fd)
+    return sorted((owner for owner in found if owner is not None), key=lambda owner: owner.desk)
 
 
 def _lock_path(account: str) -> Path:

@@ -48,8 +48,10 @@ def account_key(profile: Profile, name: str) -> str:
     return f"{profile.venue.value}:{profile.mode.value}:{account}{product}"
 
 
-def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Session:
+def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel: str = "") -> Session:
     """Lock the account, start log, journal, thread and venue, reconcile. Blocks up to a minute.
+
+    ``kernel`` is the connection file of the Jupyter kernel that this process is, for whoever must reach it.
 
     Raises UserError (what to do is in its message); then no thread, lock, file or socket is left.
     """
@@ -57,9 +59,9 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
     risk = _risk(profile)
     paths = DeskPaths.of(name)
     with ExitStack() as stack:
-        lock = AccountLock.acquire(account_key(profile, name), name)
+        lock = AccountLock.acquire(account_key(profile, name), name, kernel)
         stack.callback(lock.release)
-        stack.callback(_own_files(name).release)
+        stack.callback(_own_files(name, kernel).release)
         log = DeskLog(paths.log, name, redact)
         log.open()
         stack.callback(log.close)
@@ -109,10 +111,10 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None) -> Ses
         )
 
 
-def _own_files(name: str) -> AccountLock:
+def _own_files(name: str, kernel: str) -> AccountLock:
     """A desk's folder has one writer, too: the same name may be asked for with another account."""
     try:
-        return AccountLock.acquire(f"desk:{name}", name)
+        return AccountLock.acquire(f"desk:{name}", name, kernel)
     except DeskBusy:
         raise DeskBusy(
             f"a desk {name!r} is open on another account: close that one, or give this one another name"
