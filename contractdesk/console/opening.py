@@ -23,6 +23,7 @@ from contractdesk.console.control import connection_file, listen
 from contractdesk.console.desk import Desk
 from contractdesk.console.receipts import say
 from contractdesk.desk.opening import account_key, open_session
+from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError, DeskBusy, UserError
 
 _PROFILE_OPTIONS = ("product", "asset", "endpoints", "risk")
@@ -64,12 +65,20 @@ def open_desk(
         _open[key] = desk
     listen(open_desks)
     say(f"{desk.name} is open: {desk.label}, {profile.venue.value}, log {desk.log_path}")
+    _say_what_was_left(desk)
     return desk
 
 
 def open_desks() -> list[Desk]:
     """The desks that are open in this process."""
     return [desk for desk in _open.values() if desk.is_open]
+
+
+def _say_what_was_left(desk: Desk) -> None:
+    """A desk that was halted or flattened waits for a person: whoever opens it is told at once."""
+    picture = desk.snapshot
+    if picture.state is not TradingState.ACTIVE:
+        say(f"{desk.name} is {picture.state.value} ({picture.state_reason}): entries wait for resume()")
 
 
 def _same(found: Desk, name: str, profile: Profile) -> Desk:

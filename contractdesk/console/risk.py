@@ -14,7 +14,7 @@ from contractdesk.desk.session import Session
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.risk.settings import RiskSettings
 
-SENTENCE_CHARS = 120  # what would happen is read to its end
+SENTENCE_CHARS = 240  # what would happen is read to its end
 
 
 class RiskTable(Table):

@@ -25,7 +25,7 @@ from contractdesk.domain.intents import Intent, IntentKind, StopSpec
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus
 from contractdesk.domain.views import DeskSnapshot, TradingState
 from contractdesk.errors import UserError, VenueError
-from contractdesk.risk.settings import tuned
+from contractdesk.risk.settings import told, tuned
 from contractdesk.strategy import intents
 
 Number = intents.Number
@@ -68,9 +68,8 @@ class Verbs(VerbBase):
         """Change risk settings within their ranges: ``{"size_cap": "0.02"}``; ConfigError names a range."""
         before = self._picture()
         plain = {name: _plain(value) for name, value in changes.items()}
-        tuned(self._session.state.risk, plain)
+        said = told(self._session.state.risk, tuned(self._session.state.risk, plain), plain)
         await self._host.ask(RiskTuned(ts_ns=self._now(), who=PERSON, settings=plain))
-        said = ", ".join(f"{name}={value}" for name, value in plain.items())
         return self._receipt("risk.tune", before, said, done=True)
 
     async def reset_risk(self, rule: str, reason: str) -> Receipt:

@@ -154,6 +154,7 @@ class DeskHost:
             )
         )
         self._watch_again()
+        self.publish()  # whoever has opened it sees how it stands
         self.metrics.reset()  # importing ccxt is not the lag of trading
         self.logger.info("desk %s is open", self._name, extra={"event.code": "desk_opened"})
 

@@ -83,12 +83,14 @@ def _load_classes(
 
 
 def _begin_anew(state: Desk, config: EngineConfig) -> None:
-    """A new writer: its own epoch; started like any other, unless it was halted."""
+    """A new writer: its own epoch; started like any other, unless only ``resume()`` may end what it is in."""
     if config.risk != state.config.risk:
         state.risk = config.risk  # the settings were changed meanwhile; else what was tuned stays
     state.config = config
     state.started = False
-    state.starting = state.state is not TradingState.HALTED
+    state.starting = state.state is not TradingState.HALTED and not state.reduced
+    if state.reduced and state.state is TradingState.REDUCING:
+        state.state_reason = state.reduced  # since then it was closed, which is over now
     for market in state.symbols.values():
         market.ready, market.not_ready_reason = False, "the desk has just been opened"
         market.book.invalidate()

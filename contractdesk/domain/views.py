@@ -61,6 +61,7 @@ class DeskView(Protocol):
     state: TradingState
     account: Account | None
     account_ns: int  # when the account was read; 0 = never
+    wallet_balance: Decimal  # as last told, which may be after ``account`` was read
     clock_offset_ms: float
     loop_lag_ms: float
     private_stream_ready: bool

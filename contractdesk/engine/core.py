@@ -115,6 +115,8 @@ class Core:
     def enter_state(self, state: TradingState, reason: str) -> None:
         """All symbols are looked at again: an entry may rest in any of them."""
         self.desk.state, self.desk.state_reason, self.desk.starting = state, reason, False
+        if state is TradingState.ACTIVE:
+            self.desk.reduced = ""
         for symbol in self.desk.symbols:
             self.touch(symbol)
 

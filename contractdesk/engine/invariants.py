@@ -16,6 +16,8 @@ def validate_state(core: Core) -> None:
     """Raises EngineFault naming the first invariant that is broken."""
     if core.busy or core.out:
         raise EngineFault("an event was not handled to its end")
+    if core.desk.reduced and core.desk.state is TradingState.ACTIVE:
+        raise EngineFault(f"ACTIVE, though only resume() ends: {core.desk.reduced}")
     for market in core.desk.symbols.values():
         _check_orders(core.desk, market)
         _check_protection(core.desk, market)

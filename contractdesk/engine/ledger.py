@@ -80,7 +80,8 @@ class Ledger:
         text = f"{abs(on_ours)} contracts of ours were closed by somebody else ({fill.client_id})"
         self._core.notify(Severity.ALARM, "closed_elsewhere", text, fill.symbol)
         if self._desk.state is TradingState.ACTIVE:
-            self._core.enter_state(TradingState.REDUCING, f"{fill.symbol}: {text}")
+            self._desk.reduced = f"{fill.symbol}: {text}"
+            self._core.enter_state(TradingState.REDUCING, self._desk.reduced)
 
     def adopt(self, market: Market, cost: Fraction, intent_id: int) -> Booking:
         """Book what is external as ours, as if it had been bought here for ``cost`` without a fee.

@@ -29,7 +29,7 @@ from contractdesk.engine.strategies import Host
 from contractdesk.errors import ConfigError
 from contractdesk.risk.breaker import RESET
 from contractdesk.risk.gate import RiskGate
-from contractdesk.risk.settings import tuned
+from contractdesk.risk.settings import told, tuned
 
 BY_HAND_TIMEFRAME = "1m"  # of the bars behind an ATR stop, unless the wish names another
 BY_HAND_WARMUP = 500
@@ -67,7 +67,7 @@ class Person:
             case CancelAsked():
                 self._cancel(event)
             case FlattenAsked():
-                self._flatten(event.symbol, f"flatten asked by {event.who}")
+                self._flatten(event.symbol, f"flatten asked by {event.who}", lasting=True)
             case HaltAsked():
                 self._halt(event)
             case ResumeAsked():
@@ -131,11 +131,16 @@ class Person:
             self._core.enter_state(TradingState.ACTIVE, "")
             self._say(Severity.INFO, "resumed", f"resumed by {event.who}")
 
-    def _flatten(self, symbol: str | None, reason: str) -> None:
-        """Entries are cancelled, positions closed; more entries only after ``resume()``."""
+    def _flatten(self, symbol: str | None, reason: str, *, lasting: bool) -> None:
+        """Entries are cancelled, positions closed; more entries only after ``resume()``.
+
+        ``lasting``: a desk that is closed and opened again waits for it, too.
+        """
         if symbol is not None and symbol not in self._desk.symbols:
             self._say(Severity.WARNING, "unknown_symbol", f"{symbol} is not on this desk")
             return
+        if lasting:
+            self._desk.reduced = reason
         self._reduce(reason)
         for name, market in self._desk.symbols.items():
             if symbol in (None, name):
@@ -145,7 +150,7 @@ class Person:
     def _close(self, event: ClosingAsked) -> None:
         reason = f"closing, asked by {event.who}"
         if event.flatten:
-            self._flatten(None, reason)
+            self._flatten(None, reason, lasting=False)
             return
         self._reduce(reason)
         self._cancel_all_entries()
@@ -172,8 +177,9 @@ class Person:
         self._host.on_start(hosted.strategy_id)
 
     def _tune_risk(self, event: RiskTuned) -> None:
+        before = self._desk.risk
         try:
-            self._desk.risk = tuned(self._desk.risk, event.settings)
+            self._desk.risk = tuned(before, event.settings)
         except ConfigError as exc:
             self._say(Severity.WARNING, "tuning_refused", str(exc))
             return
@@ -182,8 +188,8 @@ class Person:
             for symbol, market in self._desk.symbols.items():
                 if market.watched:
                     self._watch(symbol, self._desk.risk.trail_timeframe, BY_HAND_WARMUP)
-        shown = ", ".join(f"{name}={value}" for name, value in event.settings.items())
-        self._say(Severity.INFO, "risk_tuned", f"{event.who} set {shown}")
+        text = f"{event.who} set {told(before, self._desk.risk, event.settings)}"
+        self._say(Severity.INFO, "risk_tuned", text)
 
     def _watch(self, symbol: str, timeframe: str, warmup: int) -> None:
         """With the bars that stops follow by, where the settings name them."""

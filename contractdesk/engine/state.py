@@ -252,6 +252,7 @@ class Desk(Struct, kw_only=True):
     now_ns: int = 0
     state: TradingState = TradingState.REDUCING
     state_reason: str = "starting"
+    reduced: str = ""  # why only resume() lets it enter again, also when it is opened anew; "" = it may
     account: Account | None = None
     account_ns: int = 0
     account_request: int = 0  # that it answers

@@ -23,7 +23,7 @@ from contractdesk.risk.rules import Rule
 from contractdesk.risk.settings import OnTrip, RiskSettings
 from contractdesk.risk.size_cap import SizeCap
 from contractdesk.risk.sizing import entries, unseen_margin
-from contractdesk.risk.words import failed, judged, listed, money, number, passed, percent
+from contractdesk.risk.words import cancelled, failed, judged, listed, money, number, passed, percent
 
 REFUSED = "entries would be refused"
 THEN = {"funding_gate": "long entries would be refused", "trading_state": ""}
@@ -90,13 +90,13 @@ def _margin(view: DeskView, account: Account, collar: Decimal) -> Finding:
 
 def _halt(view: DeskView, *, flatten: bool) -> str:
     """What the breaker would do now."""
-    resting = sum(len(list(entries(view, symbol))) for symbol in view.symbols)
+    gone = cancelled([order for symbol in view.symbols for order in entries(view, symbol)])
     held = [symbol for symbol, item in view.symbols.items() if item.position.size]
-    cancelled = f", {resting} {'entry' if resting == 1 else 'entries'} cancelled" if resting else ""
+    halted = f"HALTED, {gone}" if gone else "HALTED"
     if not held:
-        return f"HALTED{cancelled}"
+        return halted
     stay = f"{listed(held)} closed" if flatten else f"{listed(held)} left under {_their(held)}"
-    return f"HALTED{cancelled}, {stay}"
+    return f"{halted}, {stay}"
 
 
 def _their(held: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from contractdesk.domain.intents import Finding
 from contractdesk.domain.views import DeskView
 from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.sizing import entries, exposure, largest, order_margin, unseen_margin
-from contractdesk.risk.words import failed, foreign, judged, listed, number, percent
+from contractdesk.risk.words import cancelled, failed, foreign, judged, listed, number, percent
 
 RULE = "margin_guard"
 
@@ -67,15 +67,14 @@ class MarginGuard(Struct, frozen=True):
         return self._judged(account, Fraction(account.initial_margin), "less margin in use")
 
     def then(self, view: DeskView) -> str:
-        """What it would do: "2 entries cancelled, then SOL/USDT:USDT and BTC/USDT:USDT closed ..."."""
-        resting = sum(len(list(entries(view, symbol))) for symbol in view.symbols)
+        """What it would do: "1 entry cancelled (...), then SOL/USDT:USDT and BTC/USDT:USDT closed ..."."""
+        gone = cancelled([order for symbol in view.symbols for order in entries(view, symbol)])
         ordered = sorted(notionals(view).items(), key=lambda each: each[1])
-        cancelled = f"{resting} {'entry' if resting == 1 else 'entries'} cancelled" if resting else ""
         if not ordered:
-            return f"{cancelled or 'nothing of ours to cancel'}; nothing of ours to close"
+            return f"{gone or 'nothing of ours to cancel'}; nothing of ours to close"
         names = listed(symbol for symbol, _ in ordered)
         until = " one by one, until it is below" if len(ordered) > 1 else ""
-        return f"{cancelled}{', then ' if cancelled else ''}{names} closed{until}; stops stay till then"
+        return f"{gone}{', then ' if gone else ''}{names} closed{until}; stops stay till then"
 
     def _judged(self, account: Account, needed: Fraction, advice: str) -> Finding:
         most = self._most(account)

@@ -158,7 +158,9 @@ def _against(proposal: Proposal, item: SymbolView) -> Finding | None:
     if proposal.intent.reverse and proposal.size > abs(ours):
         return None
     found = f"position of {number(ours)} in the other direction"
-    advice = "exit_position() first, or reverse=True with a size that is left after closing it"
+    advice = "close_position() first"
+    if proposal.strategy_id:
+        advice = "exit_position() first, or reverse=True with a size that is left after closing it"
     return failed("hard_stop", found, limit, advice)
 
 

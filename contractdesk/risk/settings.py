@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -108,6 +108,29 @@ RANGES: dict[str, tuple[str, str]] = {
 }
 
 
+# What a fraction is of: it is said in per cent, so that 2 is not taken for 2 %.
+SHARES = {
+    "size_cap": "of equity a symbol",
+    "slippage_collar": "of the price",
+    "stop_liquidation_buffer": "of the price",
+    "funding_gate": "in 8 hours",
+    "open_interest_drop": "of the highest",
+    "breaker_drop": "of equity",
+    "margin_guard": "of equity",
+    "max_gross_exposure": "of equity",
+    "max_daily_loss": "of equity",
+}
+
+
+def told(before: RiskSettings, after: RiskSettings, names: Iterable[str]) -> str:
+    """What a tuning changes: "size_cap 3 % -> 200 % of equity a symbol, trailing True -> False"."""
+    return ", ".join(
+        f"{name} {_shown(name, getattr(before, name))} -> {_shown(name, getattr(after, name))}"
+        f"{' ' + SHARES[name] if name in SHARES else ''}"
+        for name in names
+    )
+
+
 def tuned(settings: RiskSettings, changes: Mapping[str, Any]) -> RiskSettings:
     """``settings`` with ``changes`` in them; ConfigError names the setting and its range.
 
@@ -137,6 +160,12 @@ def _parse(name: str, value: object, kind: Any) -> object:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:
         raise ConfigError(f"{name}={value!r} is not permitted: {_permitted(name, kind)}") from exc
+
+
+def _shown(name: str, value: object) -> str:
+    if name in SHARES and isinstance(value, Decimal):
+        return f"{(value * 100).normalize():f} %"
+    return str(value.value) if isinstance(value, Enum) else f"{value!s}"
 
 
 def _permitted(name: str, kind: type) -> str:

@@ -142,7 +142,7 @@ def stressed(view: DeskView, settings: RiskSettings, shock: Shock) -> Stress | N
     rows = (row for row in account.positions if row.size and row.symbol not in known)
     unknown = [row for row in rows if row.settles_in(account.asset)]
     funding = sum((-line.worth_before * Fraction(shock.funding) for line in lines), Fraction(0))
-    wallet = Fraction(account.wallet_balance) + funding
+    wallet = Fraction(view.wallet_balance) + funding  # as new as the positions are
     unrealized = sum((line.profit for line in lines), Fraction(0))
     unrealized += sum((Fraction(position.unrealized_pnl) for position in unknown), Fraction(0))
     equity = wallet + unrealized

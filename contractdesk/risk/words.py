@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
 from contractdesk.domain.account import Account
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.intents import Finding
+from contractdesk.domain.orders import Order
 
 _COINLIKE_DIGITS, _CASHLIKE_DIGITS = 8, 2
+_NAMED = 3  # orders in one sentence; of more the number is said
 _CASHLIKE = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "USDE", "EUR"})
 
 
@@ -32,6 +34,16 @@ def listed(names: Iterable[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def cancelled(orders: Sequence[Order]) -> str:
+    """Which entries would go: "1 entry cancelled (buy 0.01 BTC/USDT:USDT at 59000)"; "" for none."""
+    if not orders:
+        return ""
+    names = [_named(order) for order in orders[:_NAMED]]
+    if more := len(orders) - len(names):
+        names.append(f"{more} more")
+    return f"{len(orders)} {'entry' if len(orders) == 1 else 'entries'} cancelled ({listed(names)})"
 
 
 def percent(part: Fraction | Decimal, whole: Fraction | Decimal, *, up: bool = True) -> str:
@@ -67,6 +79,12 @@ def foreign(rule: str, instrument: Instrument, account: Account, limit: str) -> 
     """The contract settles in another asset than the account's: its risk cannot be measured."""
     found = f"settles in {instrument.settle}, the account is in {account.asset}"
     return failed(rule, found, limit, f"a contract that settles in {account.asset}")
+
+
+def _named(order: Order) -> str:
+    request = order.request
+    price = "market" if request.price is None else number(request.price)
+    return f"{request.side.value} {number(order.remaining)} {request.symbol} at {price}"
 
 
 def _rounded(numerator: int, denominator: int, digits: int, *, up: bool) -> Decimal:

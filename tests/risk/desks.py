@@ -101,6 +101,13 @@ class Desk:
     unwinding: str = ""
     entry_times: list[int] = field(default_factory=list)
     day_change: Decimal | None = ZERO
+    told: Decimal | None = None  # of the wallet, since the account was read
+
+    @property
+    def wallet_balance(self) -> Decimal:
+        if self.told is not None:
+            return self.told
+        return ZERO if self.account is None else self.account.wallet_balance
 
     def orders(self, symbol: str) -> Iterable[Order]:
         return [order for order in self.working if order.request.symbol == symbol and order.status.open]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from contractdesk.domain.orders import Side
+from contractdesk.domain.orders import OrderStatus, Side
 from contractdesk.risk.margin_guard import MarginGuard, notionals, smallest_position
 from contractdesk.risk.settings import RiskSettings
 from tests.domain.terms import LINEAR
@@ -76,7 +76,15 @@ def test_what_it_would_do_is_said() -> None:
     only(desk).hold("0.01", "60000")
     assert GUARD.then(desk) == "BTC/USDT:USDT closed; stops stay till then"
     desk.working = [order(LINEAR, Side.BUY, "0.001", price) for price in ("59000", "58000", "57000")]
-    assert GUARD.then(desk) == "3 entries cancelled, then BTC/USDT:USDT closed; stops stay till then"
+    named = [f"buy 0.001 BTC/USDT:USDT at {price}" for price in (59000, 58000, 57000)]
+    assert GUARD.then(desk) == (
+        f"3 entries cancelled ({named[0]}, {named[1]} and {named[2]}), "
+        "then BTC/USDT:USDT closed; stops stay till then"
+    )
+    desk.working += [order(LINEAR, Side.SELL, "0.002", None), order(LINEAR, Side.SELL, "0.003", "61000")]
+    assert f"5 entries cancelled ({named[0]}, {named[1]}, {named[2]} and 2 more), then" in GUARD.then(desk)
+    desk.working = [order(LINEAR, Side.SELL, "0.002", None, status=OrderStatus.IN_FLIGHT)]
+    assert GUARD.then(desk).startswith("1 entry cancelled (sell 0.002 BTC/USDT:USDT at market), then BTC")
     gauge = GUARD.gauge(desk)
     assert gauge is not None
     assert (gauge.found, gauge.left, gauge.passed) == ("0.00 % of equity in use", "85.00 % of equity", True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import asdict
 
 from contractdesk.domain.intents import Intent, IntentKind, SizePreview
 from contractdesk.domain.orders import OrderStatus, Side
 from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError
 from contractdesk.risk.gate import RiskGate
-from contractdesk.risk.settings import RiskSettings, tuned
+from contractdesk.risk.settings import SHARES, OnTrip, RiskSettings, told, tuned
 from tests.domain.terms import LINEAR
 from tests.risk.desks import NOW, NS_PER_S, D, approved, enter, inverse_desk, linear_desk, only, order
 
@@ -109,6 +110,19 @@ def test_what_cannot_be_known_is_an_empty_preview_with_its_reason() -> None:
     assert unknown.refusal.startswith("symbol: X is not on this desk")
 
 
+@pytest.mark.parametrize(("held", "side"), [("0.002", SELL), ("-0.002", BUY)])
+def test_a_preview_against_what_is_held_says_that_it_would_be_refused(held: str, side: Side) -> None:
+    """The cap has room for that side, the position's one stop has not: the verdict names the stop's rule."""
+    desk = linear_desk()
+    only(desk).hold(held, "60000")
+    shown = preview(desk, enter(desk, side))
+    assert (shown.size, shown.binding) == (preview(linear_desk(), enter(desk, side)).size, "size_cap")
+    assert shown.refusal.startswith(f"hard_stop: position of {held} in the other direction")
+    assert "would pass: close_position() first" in shown.refusal
+    same = SELL if side is BUY else BUY
+    assert preview(desk, enter(desk, same)).refusal == ""
+
+
 @pytest.mark.parametrize("risk", ["0", "-0.01", "1.01", "NaN"])
 def test_a_risk_outside_its_range_is_an_error(risk: str) -> None:
     with pytest.raises(ConfigError, match=r"a fraction of equity"):
@@ -136,6 +150,25 @@ def test_gauges_show_every_rules_value_and_name_the_worst_symbol() -> None:
     rows = {row.rule: row for row in gate.gauges(desk)}
     assert rows["hard_stop"].found == "BTC/USDT:USDT: 0.002 without a stop"
     assert rows["freshness_symbol"].found.startswith("BTC/USDT:USDT: not ready")
+
+
+def test_the_breakers_gauge_names_what_would_be_cancelled_and_what_becomes_of_the_rest() -> None:
+    desk = linear_desk()
+
+    def then(on_trip: OnTrip) -> str:
+        rows = RiskGate(RiskSettings(on_trip=on_trip)).gauges(desk)
+        return next(row.then for row in rows if row.rule == "breaker")
+
+    assert then(OnTrip.HALT) == then(OnTrip.FLATTEN) == "HALTED"
+    desk.working = [
+        order(LINEAR, BUY, "0.001", "59000", filled="0.0005"),
+        order(LINEAR, SELL, "0.002", "61000"),
+    ]
+    gone = "2 entries cancelled (buy 0.0005 BTC/USDT:USDT at 59000 and sell 0.002 BTC/USDT:USDT at 61000)"
+    assert then(OnTrip.HALT) == f"HALTED, {gone}"
+    only(desk).hold("0.002", "60000")
+    assert then(OnTrip.HALT) == f"HALTED, {gone}, BTC/USDT:USDT left under its stop"
+    assert then(OnTrip.FLATTEN) == f"HALTED, {gone}, BTC/USDT:USDT closed"
 
 
 def test_gauges_of_a_desk_that_knows_nothing() -> None:
@@ -184,3 +217,15 @@ def test_settings_are_tuned_within_their_ranges() -> None:
 def test_a_setting_out_of_range_is_an_error_that_names_it(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words.replace(".", r"\.")):
         tuned(RiskSettings(), changes)
+
+
+def test_what_a_tuning_changes_is_said_in_per_cent() -> None:
+    """A cap of 2 is 200 % of the equity, and whoever meant 2 % reads it at once."""
+    before = RiskSettings()
+    changes = {"size_cap": "2", "funding_gate": "0.001", "on_trip": "flatten", "trail_period": 20}
+    assert told(before, tuned(before, changes), changes) == (
+        "size_cap 3 % -> 200 % of equity a symbol, funding_gate 0.05 % -> 0.1 % in 8 hours, "
+        "on_trip halt -> flatten, trail_period 14 -> 20"
+    )
+    fractions = {name for name, value in asdict(before).items() if isinstance(value, D)}
+    assert fractions - set(SHARES) == {"trail_multiple", "trail_min_step"}  # those count ATRs

@@ -111,6 +111,16 @@ def fired(found: Stress) -> dict[str, str]:
     return {row.rule: row.then for row in found.rules if row.fires}
 
 
+def test_the_wallet_is_as_new_as_the_positions() -> None:
+    """A fee or a loss that was booked after the account was read is not in the account."""
+    desk = long_desk()
+    before = stress(desk, price=D("-0.01"))
+    desk.told = D(9_990)
+    after = stress(desk, price=D("-0.01"))
+    assert (before.equity_before, before.equity) == (10_000, 9_940)
+    assert (after.equity_before, after.equity) == (9_990, 9_930)
+
+
 def long_desk(size: str = "0.1", stop: str = "57000", equity: str = "10000") -> Desk:
     desk = linear_desk(equity)
     only(desk).hold(size, "60000")

@@ -158,3 +158,26 @@ def test_one_bad_tick_trips_nothing(seat: Callable[..., Seat], size: str, mark: 
     at.venue.move(BTCUSDT=mark)
     tripped(at, kept, {BTC: D(size)})
     assert [D(stop["trigger_price"]) for stop in live_stops(at.truth(), BTC)] == [stop_of(BTC, D(size))]
+
+
+@pytest.mark.parametrize(("size", "mark"), [("0.05", "58000"), ("-0.05", "62000")])
+def test_what_is_not_heard_trips_nothing_but_stops_entries(
+    seat: Callable[..., Seat], size: str, mark: str
+) -> None:
+    """The stream of the marks is cut and refused while 10 % are lost: it trips when it is heard again."""
+    at = adopted(seat, {BTC: D(size)})
+    assert rest(at).done
+    kept = at.truth()["open_algo_orders"]
+    at.venue.fault("refuse", path="market", seconds=60)
+    at.venue.fault("cut", path="market")
+    at.desk.wait_for(lambda s: not s.symbols[BTC].ready, 10)
+    at.venue.move(BTCUSDT=mark)
+    assert at.equity() == 900
+    at.desk.wait_for(lambda s: "freshness_mark" in {row.rule for row in s.risk if not row.passed}, 20)
+    standing(at, kept)
+    assert {"freshness_symbol", "freshness_mark"} <= set(at.desk.why_not(BTC).column("rule"))
+    sent = len(at.creates())
+    assert "not sent" in rest(at).summary
+    assert len(at.creates()) == sent
+    at.venue.forgive()
+    tripped(at, kept, {BTC: D(size)})

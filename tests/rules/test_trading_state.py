@@ -107,6 +107,43 @@ def test_reducing(seat: Callable[..., Seat], side: str, sign: int) -> None:
     assert entries(at) == 0
 
 
+def reopened(at: Seat) -> None:
+    """Another desk on the same account, once it has compared its books."""
+    at.desk = at.venue.open(at.name)
+    at.desk.wait_for(lambda s: s.private_stream_ready, 20)
+
+
+@pytest.mark.parametrize(("side", "sign"), SIDES)
+def test_a_flatten_outlasts_the_desk_until_resume(
+    seat: Callable[..., Seat], side: str, sign: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = seat()
+    order = (
+        (lambda: at.desk.buy(ETH, size="0.05", stop="2950"))
+        if sign > 0
+        else (lambda: at.desk.sell(ETH, size="0.05", stop="3050"))
+    )
+    assert order().done
+    assert at.desk.flatten().done
+    assert at.desk.close().done
+    capsys.readouterr()
+    reopened(at)
+    assert at.desk.snapshot.state is TradingState.REDUCING
+    assert at.desk.snapshot.state_reason == "flatten asked by person"
+    assert "is REDUCING (flatten asked by person): entries wait for resume()" in capsys.readouterr().out
+    sent = entries(at)
+    refused = order().refused
+    assert refused is not None
+    assert (refused.rule, refused.would_pass) == ("trading_state", "resume()")
+    assert (entries(at), at.size(ETH)) == (sent, 0)
+    assert at.desk.resume().done
+    assert order().done
+    assert at.size(ETH) == sign * D("0.05")
+    assert at.desk.close(leave="flatten").done  # the end of a session is no flatten(): the next one trades
+    reopened(at)
+    assert at.desk.snapshot.state is TradingState.ACTIVE
+
+
 @pytest.mark.parametrize(("side", "sign"), SIDES)
 def test_flatten_is_whole_even_where_it_meets_our_own_entry(
     seat: Callable[..., Seat], side: str, sign: int
