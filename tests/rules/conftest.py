@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 
-from tests.rules.venue import VENUE, Hand, Seat, StillVenue
+from tests.rules.venue import Hand, Seat, StillVenue
 
 _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StillVenue]:
+def venue(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[StillVenue]:
+    """As the module's ``EXCHANGE`` says, where it has one."""
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTRACTDESK_STATE", str(folder))
         patch.setenv("XDG_CONFIG_HOME", str(folder))
-        still = StillVenue()
+        still = StillVenue(**getattr(request.module, "EXCHANGE", {}))
         yield still
         still.close()
 
@@ -47,7 +48,7 @@ def seat(venue: StillVenue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     yield take
     venue.forgive()
-    for symbol in VENUE:
+    for symbol in venue.symbols:
         venue.thicken(symbol)
         venue.silence(symbol, silent=False)
     for one in opened:

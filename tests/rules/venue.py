@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -27,7 +27,8 @@ from tests.rules.still import LOTS, OPENING, StillMarket, still_exchange
 D = Decimal
 T = TypeVar("T")
 BTC, ETH, SOL = "BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"
-VENUE = {BTC: "BTCUSDT", ETH: "ETHUSDT", SOL: "SOLUSDT"}
+COIN = "BTC/USD:BTC"
+VENUE = {BTC: "BTCUSDT", ETH: "ETHUSDT", SOL: "SOLUSDT", COIN: "BTCUSD_PERP"}
 POLL_S = 0.02
 NS_PER_S = 1_000_000_000
 
@@ -42,9 +43,14 @@ def eventually(read: Callable[[], T], wanted: Callable[[T], object], within_s: f
 
 
 class StillVenue:
-    """The exchange on its thread, and the desks that tests have opened there."""
+    """The exchange on its thread, and the desks that tests have opened there.
 
-    def __init__(self) -> None:
+    ``asset`` is what its contracts settle in: with "BTC" they are inverse ones.
+    """
+
+    def __init__(self, opening: Mapping[str, Decimal] = OPENING, asset: str = "USDT") -> None:
+        self.asset, self._opening = asset, opening
+        self.api = "/fapi/v1" if asset == "USDT" else "/dapi/v1"
         self._ready, self._ending = threading.Event(), asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._running: Running | None = None
@@ -60,7 +66,7 @@ class StillVenue:
 
     async def _until_told(self) -> None:
         options = ExchangeOptions(accounts=())
-        exchange, self._markets = still_exchange(time.time_ns())
+        exchange, self._markets = still_exchange(time.time_ns(), self._opening)
         async with running(options, exchange=exchange) as self._running:
             self._ready.set()
             await self._ending.wait()
@@ -81,9 +87,8 @@ class StillVenue:
     def admit(self, name: str, balance: str) -> None:
         """A new account, with the key that its desk will use."""
         self.post("limits", {})  # forgives what the desks before have used: they share an address
-        self.post(
-            "account", {"key": f"{name}-key", "secret": f"{name}-secret", "balance": balance, "account": name}
-        )
+        key = {"key": f"{name}-key", "secret": f"{name}-secret", "asset": self.asset}
+        self.post("account", key | {"balance": balance, "account": name})
 
     def open(self, name: str, **options: Any) -> Desk:
         """The desk of an account; its keys are in the environment."""
@@ -113,7 +118,12 @@ class StillVenue:
 
     def restore(self) -> None:
         """All marks where the market opened."""
-        self.move(**OPENING)
+        self.move(**self._opening)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The desk's names of what is traded here."""
+        return [symbol for symbol, name in VENUE.items() if name in self._opening]
 
     def asked(self) -> int:
         """The number of the last request."""
@@ -134,7 +144,7 @@ class StillVenue:
 
     def offered(self, symbol: str) -> list[Any]:
         """The best level of either side, where there is one."""
-        book = json.loads(embedded.get(self.address, f"/fapi/v1/depth?symbol={VENUE[symbol]}&limit=5"))
+        book = json.loads(embedded.get(self.address, f"{self.api}/depth?symbol={VENUE[symbol]}&limit=5"))
         return [*book["bids"][:1], *book["asks"][:1]]
 
     def fault(self, kind: str, **fields: object) -> int:
@@ -153,7 +163,7 @@ class Hand:
     def __init__(self, venue: StillVenue, key: str, account: str, balance: str = "10000") -> None:
         self._venue, self._key, self._secret = venue, key, f"{key}-secret"
         said = {"key": key, "secret": self._secret, "account": account, "balance": balance}
-        venue.post("account", said)
+        venue.post("account", said | {"asset": venue.asset})
 
     def signed(self, method: str, path: str, **params: object) -> Any:
         """AssertionError for a refusal."""
@@ -169,7 +179,7 @@ class Hand:
     def trade(self, symbol: str, side: str, quantity: str, **more: object) -> Any:
         """A market order."""
         params = {"symbol": VENUE[symbol], "side": side, "type": "MARKET", "quantity": quantity, **more}
-        return self.signed("POST", "/fapi/v1/order", **params)
+        return self.signed("POST", f"{self._venue.api}/order", **params)
 
 
 class Seat:
@@ -198,7 +208,7 @@ class Seat:
         return held(self.truth(), symbol)
 
     def equity(self) -> Decimal:
-        return D(self.truth()["balances"]["USDT"]["margin_balance"])
+        return D(self.truth()["balances"][self.venue.asset]["margin_balance"])
 
     def creates(self) -> list[dict[str, Any]]:
         """What this desk has sent to make an order, entries, exits and stops alike, answered or not."""
@@ -217,7 +227,7 @@ class Seat:
         self.venue.other.trade(symbol, side, quantity)
 
     def transfer(self, amount: str) -> None:
-        self.venue.post("transfer", {"account": self.name, "amount": amount})
+        self.venue.post("transfer", {"account": self.name, "amount": amount, "asset": self.venue.asset})
 
 
 # -- reading a picture -----------------------------------------------------------------------------
