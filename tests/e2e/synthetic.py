@@ -15,6 +15,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from contractdesk.domain.commands import Severity
+from contractdesk.domain.events import FundingPaid
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument, MarginTier
 from contractdesk.domain.intents import Gauge, Intent, IntentKind, Refused
@@ -24,12 +25,15 @@ from contractdesk.domain.position import Position
 from contractdesk.domain.views import (
     DeskSnapshot,
     EquityPoint,
+    Latency,
     Notice,
     PositionRow,
     StrategyRow,
     SymbolSnapshot,
     TradingState,
 )
+from contractdesk.engine.client_ids import make
+from tests.e2e import bars
 
 D = Decimal
 BTC = Instrument(
@@ -54,6 +58,11 @@ BTC = Instrument(
 START_NS = 1_680_652_680_000_000_000  # 2023-04-04 23:58 UTC
 STEP_NS = 100_000_000
 ORDER_SIZE = D("0.005")
+FILLS = {
+    40: (D("0.006"), OrderRole.ENTRY),
+    90: (D("0.004"), OrderRole.ENTRY),
+    230: (D("-0.003"), OrderRole.EXIT),
+}
 
 
 class Market:
@@ -69,14 +78,16 @@ class Market:
         self._wallet = D(10_000)
         self._curve: list[EquityPoint] = []
         self._lots = [self._random.randint(1, 4_000) for _ in range(400)]
+        self._bars = bars.SecondBars(seed, instrument.from_ticks(ticks))
 
     def step(self) -> DeskSnapshot:
         self._count += 1
         self._ticks += self._random.gauss(0, 4) + 2 * math.sin(self._count / 120)
         for _ in range(25):
             self._lots[self._random.randrange(400)] = int(self._random.paretovariate(0.8) * 40) % 30_000 + 1
-        if self._count in (40, 90, 230):
+        if self._count in FILLS:
             self._fill()
+        self._bars.move(self._now_ns, self._instrument.from_ticks(round(self._ticks)))
         return self._snapshot()
 
     @property
@@ -84,12 +95,12 @@ class Market:
         return START_NS + self._count * STEP_NS
 
     def _fill(self) -> None:
-        size = {40: D("0.006"), 90: D("0.004"), 230: D("-0.003")}[self._count]
+        size, role = FILLS[self._count]
         price = self._instrument.from_ticks(round(self._ticks))
         fill = Fill(
             symbol=self._instrument.symbol,
             trade_id=str(self._count),
-            client_id=f"cdk7qa00a00000{len(self._fills)}e1x",
+            client_id=make("k7qa", 1, self._count, role),
             venue_order_id=str(8_000 + self._count),
             signed_size=size,
             price=price,
@@ -132,6 +143,9 @@ class Market:
             index=mark,
             funding_rate=D("0.0001"),
             next_funding_ns=START_NS + 120 * 10**9,
+            funding_interval_ns=8 * 3600 * 10**9,
+            settled_rates=D("0.0001"),
+            candles=self._bars.candles,
         )
         return DeskSnapshot(
             ts_ns=self._now_ns,
@@ -156,6 +170,9 @@ class Market:
             risk=self._risk(notional, wallet + pnl),
             equity_curve=tuple(self._curve),
             notices=self._notices(),
+            funding_limit=D("0.0005"),
+            payments=self._payments(),
+            latencies=self._latencies(),
             events_handled=self._count * 12,
         )
 
@@ -174,6 +191,7 @@ class Market:
                 realized_pnl=held.realized_pnl,
                 fees=held.fees,
                 funding=held.funding,
+                accrued_funding=D("-0.0283"),
                 stop_price=self._stop_price,
                 guarded=held.size,
                 liquidation_price=D("14103.2"),
@@ -188,13 +206,13 @@ class Market:
         return D("28131.5")
 
     def _orders(self, best: int) -> tuple[Order, ...]:
-        entry = self._order("e", Side.BUY, OrderRole.ENTRY, price=self._instrument.from_ticks(281_480))
+        entry = self._order(Side.BUY, OrderRole.ENTRY, price=self._instrument.from_ticks(281_480))
         if not self._fills:
             return (entry,)
-        stop = self._order("s", Side.SELL, OrderRole.STOP, trigger=self._stop_price, size=self._position.size)
-        exit_order = self._order("x", Side.SELL, OrderRole.EXIT, price=self._instrument.from_ticks(281_530))
+        stop = self._order(Side.SELL, OrderRole.STOP, trigger=self._stop_price, size=self._position.size)
+        exit_order = self._order(Side.SELL, OrderRole.EXIT, price=self._instrument.from_ticks(281_530))
         gone = replace(
-            self._order("e", Side.BUY, OrderRole.ENTRY, price=D("28140.0"), number=1),
+            self._order(Side.BUY, OrderRole.ENTRY, price=D("28140.0"), number=1),
             status=OrderStatus.CANCELLED,
             reason="expired after 30 s",
         )
@@ -202,7 +220,6 @@ class Market:
 
     def _order(
         self,
-        letter: str,
         side: Side,
         role: OrderRole,
         *,
@@ -213,7 +230,7 @@ class Market:
     ) -> Order:
         return Order(
             request=OrderRequest(
-                client_id=f"cdk7qa00a00001{number}{letter}1y",
+                client_id=make("k7qa", 1, 1_000 + number, role),
                 symbol=self._instrument.symbol,
                 side=side,
                 type=OrderType.LIMIT if trigger is None else OrderType.STOP_MARKET,
@@ -263,7 +280,53 @@ class Market:
         return (
             Gauge(rule="trading_state", found="ACTIVE", limit="ACTIVE", passed=True),
             Gauge(
-                rule="equity", found=f"{equity:.2f} USDT, 0.4 s old", limit="> 0, <= 2.0 s old", passed=True
+                rule="breaker",
+                found="-0.02 % within 300 s",
+                limit="> -8 % of equity within 300 s",
+                passed=True,
+                left="7.98 % of equity",
+                then="HALTED, BTC/USDT:USDT left under its stop",
+            ),
+            Gauge(
+                rule="margin_guard",
+                found="0.10 % of equity in use",
+                limit="<= 85 % of equity",
+                passed=True,
+                left="84.90 % of equity",
+                then="BTC/USDT:USDT closed; stops stay till then",
+            ),
+            Gauge(
+                rule="trailing_stop",
+                found="stop 28131.5, 2.5 x ATR(14) of 1s bars behind 28152.5",
+                limit="never looser",
+                passed=True,
+                left="BTC/USDT:USDT moves at 28160.2",
+            ),
+            Gauge(
+                rule="funding_gate",
+                found="+0.01 % in 1 settlements",
+                limit="<= +0.05 % in 8 h for longs",
+                passed=True,
+                left="0.04 %",
+                then="long entries would be refused",
+            ),
+            Gauge(
+                rule="open_interest",
+                found="0.21 % below: 84000.004 of 84176.120 BTC",
+                limit="at most 5 % below the highest of 3600 s",
+                passed=True,
+                left="4031.8 BTC",
+                then="entries would be refused",
+            ),
+            Gauge(
+                rule="freshness_book",
+                found="alive, 0.1 s old",
+                limit="alive within 2 s",
+                passed=True,
+                left="1.9 s",
+            ),
+            Gauge(
+                rule="freshness_mark", found="0.2 s old", limit="at most 5 s old", passed=True, left="4.8 s"
             ),
             Gauge(
                 rule="feeds",
@@ -281,7 +344,26 @@ class Market:
                 found="1 of 1 positions protected",
                 limit="every contract under a stop",
                 passed=True,
+                left="0.07 % to the stop of BTC/USDT:USDT",
+                then="BTC/USDT:USDT closed at 28131.5: -0.15 USDT",
             ),
+        )
+
+    def _payments(self) -> tuple[FundingPaid, ...]:
+        return (
+            FundingPaid(
+                ts_ns=START_NS - 10**9, symbol=self._instrument.symbol, payment_id="f-1", amount=D("-0.0283"),
+                venue_ns=START_NS - 10**9,
+            ),
+        )  # fmt: skip
+
+    def _latencies(self) -> tuple[Latency, ...]:
+        buckets = ((8.47, 3), (10.59, 9), (13.23, 4), (16.54, 0), (20.68, 1))
+        return (
+            Latency(
+                name="signal to answer", count=17, p50_ms=10.59, p99_ms=20.68, max_ms=18.2, buckets=buckets
+            ),
+            Latency(name="order round trip", count=17, p50_ms=9.1, p99_ms=17.4, max_ms=16.9, buckets=buckets),
         )
 
     def _notices(self) -> tuple[Notice, ...]:
@@ -302,6 +384,7 @@ class SyntheticDesk:
 
     label = "EMBEDDED"
     name = "synthetic"
+    display_tz = "UTC"
     is_open = True
 
     def __init__(self, seed: int = 7, warm: int = 250) -> None:
