@@ -14,26 +14,22 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from contractdesk.domain.commands import Severity
-from contractdesk.domain.events import FundingPaid
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument, MarginTier
-from contractdesk.domain.intents import Gauge, Intent, IntentKind, Refused
 from contractdesk.domain.market import pack_levels
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.position import Position
 from contractdesk.domain.views import (
     DeskSnapshot,
     EquityPoint,
-    Latency,
-    Notice,
     PositionRow,
     StrategyRow,
     SymbolSnapshot,
     TradingState,
 )
 from contractdesk.engine.client_ids import make
-from tests.e2e import bars
+from tests.e2e import bars, told
+from tests.e2e.told import START_NS
 
 D = Decimal
 BTC = Instrument(
@@ -55,7 +51,6 @@ BTC = Instrument(
     taker_fee=D("0.0005"),
     tiers=(MarginTier(D(0), D(10**9), D(125), D("0.004")),),
 )
-START_NS = 1_680_652_680_000_000_000  # 2023-04-04 23:58 UTC
 STEP_NS = 100_000_000
 ORDER_SIZE = D("0.005")
 FILLS = {
@@ -165,14 +160,14 @@ class Market:
             positions=self._positions(mark, notional, pnl),
             orders=self._orders(best),
             fills=tuple(self._fills),
-            refusals=self._refusals(),
+            refusals=told.refusals(),
             strategies=self._strategies(),
-            risk=self._risk(notional, wallet + pnl),
+            risk=told.risk(notional, wallet + pnl),
             equity_curve=tuple(self._curve),
-            notices=self._notices(),
+            notices=told.notices(),
             funding_limit=D("0.0005"),
-            payments=self._payments(),
-            latencies=self._latencies(),
+            payments=told.payments(),
+            latencies=told.latencies(),
             events_handled=self._count * 12,
         )
 
@@ -245,21 +240,6 @@ class Market:
             created_ns=START_NS + 4 * 10**9,
         )
 
-    def _refusals(self) -> tuple[Refused, ...]:
-        return (
-            Refused(
-                symbol=self._instrument.symbol,
-                rule="size_cap",
-                found="451.20 USDT",
-                limit="300.00 USDT",
-                would_pass="a size of 0.010 or less",
-                intent=Intent(kind=IntentKind.ENTER, symbol=self._instrument.symbol),
-                intent_id=3,
-                strategy_id="TrendFollow-1",
-                ts_ns=START_NS + 2 * 10**9,
-            ),
-        )
-
     def _strategies(self) -> tuple[StrategyRow, ...]:
         return (
             StrategyRow(
@@ -271,110 +251,6 @@ class Market:
                 params={"fast": 12, "slow": 26, "atr_multiple": 2.5},
                 realized_pnl=self._position.realized_pnl,
                 fills=len(self._fills),
-            ),
-        )
-
-    def _risk(self, notional: Decimal, equity: Decimal) -> tuple[Gauge, ...]:
-        cap = f"<= 3 % of equity ({equity * 3 / 100:.2f} USDT)"
-        share = f"{notional / equity * 100:.2f} % of equity ({notional:.2f} USDT)"
-        return (
-            Gauge(rule="trading_state", found="ACTIVE", limit="ACTIVE", passed=True),
-            Gauge(
-                rule="breaker",
-                found="-0.02 % within 300 s",
-                limit="> -8 % of equity within 300 s",
-                passed=True,
-                left="7.98 % of equity",
-                then="HALTED, BTC/USDT:USDT left under its stop",
-            ),
-            Gauge(
-                rule="margin_guard",
-                found="0.10 % of equity in use",
-                limit="<= 85 % of equity",
-                passed=True,
-                left="84.90 % of equity",
-                then="BTC/USDT:USDT closed; stops stay till then",
-            ),
-            Gauge(
-                rule="trailing_stop",
-                found="stop 28131.5, 2.5 x ATR(14) of 1s bars behind 28152.5",
-                limit="never looser",
-                passed=True,
-                left="BTC/USDT:USDT moves at 28160.2",
-            ),
-            Gauge(
-                rule="funding_gate",
-                found="+0.01 % in 1 settlements",
-                limit="<= +0.05 % in 8 h for longs",
-                passed=True,
-                left="0.04 %",
-                then="long entries would be refused",
-            ),
-            Gauge(
-                rule="open_interest",
-                found="0.21 % below: 84000.004 of 84176.120 BTC",
-                limit="at most 5 % below the highest of 3600 s",
-                passed=True,
-                left="4031.8 BTC",
-                then="entries would be refused",
-            ),
-            Gauge(
-                rule="freshness_book",
-                found="alive, 0.1 s old",
-                limit="alive within 2 s",
-                passed=True,
-                left="1.9 s",
-            ),
-            Gauge(
-                rule="freshness_mark", found="0.2 s old", limit="at most 5 s old", passed=True, left="4.8 s"
-            ),
-            Gauge(
-                rule="feeds",
-                found="clock 12 s off",
-                limit="<= 5 s off",
-                passed=False,
-                would_pass="a right clock",
-            ),
-            Gauge(rule="size_cap", found=f"{self._instrument.symbol}: {share}", limit=cap, passed=True),
-            Gauge(
-                rule="margin", found="0.10 % of equity in use", limit="<= 9990.12 USDT available", passed=True
-            ),
-            Gauge(
-                rule="hard_stop",
-                found="1 of 1 positions protected",
-                limit="every contract under a stop",
-                passed=True,
-                left="0.07 % to the stop of BTC/USDT:USDT",
-                then="BTC/USDT:USDT closed at 28131.5: -0.15 USDT",
-            ),
-        )
-
-    def _payments(self) -> tuple[FundingPaid, ...]:
-        return (
-            FundingPaid(
-                ts_ns=START_NS - 10**9, symbol=self._instrument.symbol, payment_id="f-1", amount=D("-0.0283"),
-                venue_ns=START_NS - 10**9,
-            ),
-        )  # fmt: skip
-
-    def _latencies(self) -> tuple[Latency, ...]:
-        buckets = ((8.47, 3), (10.59, 9), (13.23, 4), (16.54, 0), (20.68, 1))
-        return (
-            Latency(
-                name="signal to answer", count=17, p50_ms=10.59, p99_ms=20.68, max_ms=18.2, buckets=buckets
-            ),
-            Latency(name="order round trip", count=17, p50_ms=9.1, p99_ms=17.4, max_ms=16.9, buckets=buckets),
-        )
-
-    def _notices(self) -> tuple[Notice, ...]:
-        return (
-            Notice(ts_ns=START_NS, severity=Severity.INFO, code="reconciled", message="Equal to the venue."),
-            Notice(
-                ts_ns=START_NS + 10**9,
-                severity=Severity.WARNING,
-                code="book_gap",
-                message="A depth message was missed; the book was fetched again in 0.2 s.",
-                symbol=self._instrument.symbol,
             ),
         )
 
