@@ -27,6 +27,7 @@ import os
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Struct
@@ -130,6 +131,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     display_tz: str = "UTC"
     profiles: dict[str, Profile] = {}
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.display_tz)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            if self.display_tz != "UTC":
+                raise ConfigError(
+                    f"display_tz={self.display_tz!r} is no time zone: take a name such as Europe/Berlin"
+                ) from error
 
 
 def settings_path() -> Path:

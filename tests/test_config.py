@@ -104,3 +104,11 @@ def test_the_products_of_an_account_are_two_accounts() -> None:
 def test_market_options_have_ranges(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         MarketOptions(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", ""])
+def test_a_time_zone_that_does_not_exist_is_said_when_the_settings_are_read(
+    tmp_path: Path, zone: str
+) -> None:
+    with pytest.raises(ConfigError, match="no time zone"):
+        load_settings(written(tmp_path, f'display_tz = "{zone}"\n'))

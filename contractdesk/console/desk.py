@@ -22,6 +22,7 @@ from contractdesk.console.stop_verbs import StopVerbs
 from contractdesk.console.strategies import StrategyHandle, StrategyVerbs
 from contractdesk.console.tables import Table
 from contractdesk.console.verbs import Verbs
+from contractdesk.console.windows import Windows
 from contractdesk.desk.board import Observation, Observer
 from contractdesk.desk.session import CLOSE_WITHIN_S, Session
 from contractdesk.domain.views import DeskSnapshot
@@ -30,7 +31,6 @@ from contractdesk.strategy.base import Strategy
 
 if TYPE_CHECKING:
     from contractdesk.console.replaying import When
-    from contractdesk.panels import Panels
     from contractdesk.replay.models import Models
     from contractdesk.replay.twin_report import TwinReport
 
@@ -79,7 +79,7 @@ class AioDesk:
     swap = awaitable("_strategies", StrategyVerbs.swap)
 
 
-class Desk:
+class Desk(Windows):
     """One account on one venue, with a bot in the background. Made by ``open_desk``."""
 
     def __init__(self, session: Session, tz: str = "UTC") -> None:
@@ -88,8 +88,8 @@ class Desk:
         self._stops = StopVerbs(session)
         self._strategies = StrategyVerbs(session)
         self._inquiries = Inquiries(session)
+        super().__init__()
         self._tz = tz
-        self._panels: Panels | None = None
         self.aio = AioDesk(session, self._verbs, self._stops, self._strategies, self._inquiries)
 
     # -- verbs -----------------------------------------------------------------------------
@@ -166,8 +166,7 @@ class Desk:
             say("close: positions could not be closed in time; the desk stays open. Try flatten() again.")
             return Receipt(verb="close", done=False, summary="still open", shown=True)
         receipt = self._verbs.closing_receipt(before, done=done)
-        if self._panels is not None:
-            self._panels.flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
+        self._flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
         self._note_result()
         self._session.release()
         return announced(receipt)
@@ -225,6 +224,11 @@ class Desk:
         return self._session.profile.label
 
     @property
+    def display_tz(self) -> str:
+        """The time zone that tables and panels show times in; the settings file says which."""
+        return self._tz
+
+    @property
     def profile(self) -> Profile:
         """Venue, account, mode and options that it was opened with."""
         return self._session.profile
@@ -269,11 +273,12 @@ class Desk:
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
-        """Loop lag, order latency (signal to acknowledgement) and the time of one event, in ms."""
+        """Loop lag, order latency (signal to answer), round trip (sent to answer), time of one event; ms."""
         metrics = self._session.metrics
         return {
             "loop_lag": metrics.loop_lag.summary,
             "order_latency": metrics.order_latency.summary,
+            "round_trip": metrics.round_trip.summary,
             "step": metrics.step.summary,
         }
 
@@ -311,30 +316,17 @@ class Desk:
         """
         return self._session.observers.add(function, name)
 
-    def console(self, **options: Any) -> Any:
-        """The whole screen: status and Halt, ladder, charts, tables."""
-        return self.panels.console(**options)
-
-    @property
-    def panels(self) -> Panels:
-        """``.ladder()``, ``.risk()``, ``.equity()`` and the other windows, one by one."""
-        if self._panels is None:
-            from contractdesk.panels import Panels  # widgets load when first shown
-
-            self._panels = Panels(self)
-        return self._panels
-
     # -- faces -----------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         from contractdesk.panels.render import text_of  # shares the widgets' words
 
-        return text_of(self.snapshot, name=self.name, label=self._badge)
+        return text_of(self.snapshot, name=self.name, label=self._badge, tz=self._tz)
 
     def _repr_html_(self) -> str:
         from contractdesk.panels.render import html_of  # shares the widgets' words
 
-        return html_of(self.snapshot, name=self.name, label=self._badge)
+        return html_of(self.snapshot, name=self.name, label=self._badge, tz=self._tz)
 
     @property
     def _badge(self) -> str:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from contractdesk.clock import NS_PER_S
+from contractdesk.panels.formats import zone_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,11 +123,6 @@ def clipped(text: str, widest: int) -> str:
     """At most ``widest`` characters of one line; an ellipsis stands for the rest."""
     line = " ".join(text.split())
     return line if len(line) <= widest else line[: widest - 1].rstrip() + "…"
-
-
-def zone_of(name: str) -> tzinfo:
-    """The time zone of a name; UTC for "UTC", whatever the host has installed."""
-    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def shown(value: object, column: str = "", zone: tzinfo = UTC) -> str:

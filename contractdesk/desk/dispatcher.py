@@ -152,10 +152,14 @@ class Dispatcher:
             self._refuse(request, "the lease on this account was taken over")
             self._alarm("lease_lost", "another writer has taken this account over: this desk sends nothing")
             return
+        sent_ns = self._clock.monotonic_ns()
         try:
-            self._emit(await self._venue.submit(request))
+            answer = await self._venue.submit(request)
         except VenueError as error:
             self._lost(request, str(error))
+            return
+        self._orders.answered(self._clock.monotonic_ns() - sent_ns)
+        self._emit(answer)
 
     async def _entry_blocked(self) -> str:
         if self.entries_blocked:

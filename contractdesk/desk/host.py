@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -23,6 +22,7 @@ from contractdesk.desk.inbox import Inbox
 from contractdesk.desk.lag import LagMeter
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.order_log import OrderLog
+from contractdesk.desk.pictures import Pictures
 from contractdesk.desk.recorder import Recorder
 from contractdesk.desk.records import Records
 from contractdesk.desk.supervisor import Supervisor
@@ -54,7 +54,6 @@ SNAPSHOT_EVERY_S = 0.1
 BURST = 64  # events handled before the sockets get their turn
 SLOW_STEP_MS = 50.0
 FAULTS_IN_A_ROW = 20  # then the engine is no longer fed; the stops rest on the venue
-NOTICES_KEPT = 50
 FILLS_OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the last known one
 AWAY = "the desk was closed"
 
@@ -100,7 +99,7 @@ class DeskHost:
         self._name = name
         self._supervisor = Supervisor(logger, self._on_fault)
         self._inbox = Inbox(self._on_overflow)
-        self._orders = OrderLog(logger, metrics.order_latency)
+        self._orders = OrderLog(logger, metrics.order_latency, metrics.round_trip)
         self._dispatcher = Dispatcher(
             venue=venue,
             emit=self.emit,
@@ -119,7 +118,7 @@ class DeskHost:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns: int | None = None
         self._conditions: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
-        self._notices: deque[Notice] = deque(maxlen=NOTICES_KEPT)
+        self._pictures = Pictures(self.records, metrics)
 
     @property
     def state(self) -> Desk:
@@ -250,7 +249,7 @@ class DeskHost:
     def alarm(self, code: str, message: str) -> None:
         """Tell the person what the engine cannot know."""
         self.logger.error(message, extra={"event.code": code})
-        self._notices.append(
+        self._pictures.tell(
             Notice(ts_ns=self.clock.now_ns(), severity=Severity.ALARM, code=code, message=message)
         )
 
@@ -283,6 +282,7 @@ class DeskHost:
         self._orders.saw(event)
         self._orders.refused(self.state.refusals)
         self.records.saw(event)
+        self._pictures.saw(event)
         self._arm_timer()
         self._settle_conditions()
         if not isinstance(event, MarketEvent | TimePassed):
@@ -360,10 +360,7 @@ class DeskHost:
     def _publish(self) -> None:
         snapshot = self.engine.snapshot()
         # The engine hears of long lags only; the person sees the short ones, too.
-        snapshot = replace(snapshot, loop_lag_ms=max(snapshot.loop_lag_ms, self._lag.recent_ms))
-        if self._notices:
-            notices = sorted((*snapshot.notices, *self._notices), key=lambda notice: notice.ts_ns)
-            snapshot = replace(snapshot, notices=tuple(notices))
+        snapshot = self._pictures.complete(snapshot, max(snapshot.loop_lag_ms, self._lag.recent_ms))
         if self.fault:
             snapshot = replace(snapshot, state=TradingState.HALTED, state_reason=self.fault)
         self.records.collect(snapshot)

@@ -49,9 +49,12 @@ class _Line:
 class OrderLog:
     """Told of each order sent, of each event seen, and of what was refused."""
 
-    def __init__(self, logger: logging.Logger, latency: Histogram) -> None:
+    def __init__(
+        self, logger: logging.Logger, latency: Histogram, round_trips: Histogram | None = None
+    ) -> None:
         self._logger = logger
         self._latency = latency
+        self._round_trips = round_trips or Histogram()
         self._lines: OrderedDict[str, _Line] = OrderedDict()
         self._refusal: Refused | None = None  # the last one that was told
 
@@ -60,6 +63,10 @@ class OrderLog:
         self._lines[request.client_id] = _Line(request, signal_ns)
         while len(self._lines) > REMEMBERED:
             self._lines.popitem(last=False)
+
+    def answered(self, took_ns: int) -> None:
+        """The venue has answered the request of an order, whatever it said."""
+        self._round_trips.add(took_ns / NS_PER_MS)
 
     def saw(self, event: Event) -> None:
         """Log the event if it is about one of our orders."""

@@ -16,10 +16,12 @@ from msgspec import Struct
 from contractdesk.domain.account import Account
 from contractdesk.domain.book import Book
 from contractdesk.domain.commands import Severity
+from contractdesk.domain.events import FundingPaid
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Finding, Gauge, Intent, Refused
+from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import Order
 from contractdesk.domain.position import Position, Trail
 
@@ -107,6 +109,22 @@ class DeskView(Protocol):
         ...
 
 
+class Overlay(Struct, frozen=True):
+    """An indicator in units of price: its values at the latest closed bars, one a bar, the last one last."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+class Candles(Struct, frozen=True, kw_only=True):
+    """The latest bars of one symbol and timeframe, without holes; bounded."""
+
+    timeframe: str
+    closed: tuple[Bar, ...]  # oldest first; the same object as before while no bar was added
+    forming: Bar | None = None  # the one that is still open; None: nothing has traded in it
+    overlays: tuple[Overlay, ...] = ()
+
+
 class SymbolSnapshot(Struct, frozen=True, kw_only=True):
     """One symbol as the panels show it. ``bids``/``asks`` are packed (ticks, lots), best first."""
 
@@ -124,6 +142,7 @@ class SymbolSnapshot(Struct, frozen=True, kw_only=True):
     next_funding_ns: int
     funding_interval_ns: int = 0  # between settlements; 0: not shown yet
     settled_rates: Decimal | None = None  # sum of those of the funding gate's window; None: not known
+    candles: Candles | None = None  # of its strategy's timeframe, else of the shortest watched; None: no bars
 
 
 class PositionRow(Struct, frozen=True, kw_only=True):
@@ -185,6 +204,17 @@ class EquityPoint(Struct, frozen=True):
     equity: Decimal
 
 
+class Latency(Struct, frozen=True, kw_only=True):
+    """How long something took, since the desk was opened; all in ms."""
+
+    name: str
+    count: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    buckets: tuple[tuple[float, int], ...]  # (upper bound, how many), from the first used to the last used
+
+
 class DeskSnapshot(Struct, frozen=True, kw_only=True):
     """Everything the panels and tables show; bounded, and swapped by reference."""
 
@@ -213,4 +243,6 @@ class DeskSnapshot(Struct, frozen=True, kw_only=True):
     equity_curve: tuple[EquityPoint, ...] = ()
     funding_limit: Decimal | None = None  # the funding gate's, for the settled rates
     notices: tuple[Notice, ...] = ()
+    payments: tuple[FundingPaid, ...] = ()  # our latest funding payments, oldest first
+    latencies: tuple[Latency, ...] = ()
     events_handled: int = 0

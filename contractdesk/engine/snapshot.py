@@ -6,17 +6,28 @@ from decimal import Decimal
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.market import timeframe_ns
 from contractdesk.domain.orders import Order
-from contractdesk.domain.views import DeskSnapshot, PositionRow, StrategyRow, SymbolSnapshot
+from contractdesk.domain.views import (
+    Candles,
+    DeskSnapshot,
+    Overlay,
+    PositionRow,
+    StrategyRow,
+    SymbolSnapshot,
+)
 from contractdesk.engine.ledger import unrealized
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.state import NS_PER_MS, Desk, Hosted, HostStatus, Market
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.market_rules import FUNDING_WINDOW_NS
 from contractdesk.risk.trailing import TrailingStop
+from contractdesk.strategy.bars import Tail
+from contractdesk.strategy.indicators import Bollinger, Ema, Indicator, Sma
 
 SHOWN_CLOSED = 50  # orders
 SHOWN_FILLS = 200
+SHOWN_BARS = 240
 
 
 def snapshot_of(desk: Desk, protection: Protection, gate: RiskGate, depth: int) -> DeskSnapshot:
@@ -72,7 +83,40 @@ def _symbol(desk: Desk, market: Market, depth: int) -> SymbolSnapshot:
         next_funding_ns=market.next_funding_ns,
         funding_interval_ns=settlements.interval_ns(market.next_funding_ns),
         settled_rates=settlements.total(now_ns - FUNDING_WINDOW_NS, now_ns),
+        candles=_candles(desk, market),
     )
+
+
+def _candles(desk: Desk, market: Market) -> Candles | None:
+    timeframe = _timeframe(desk, market)
+    if timeframe is None:
+        return None
+    tail, builder = market.series[timeframe].tail(SHOWN_BARS), market.builders.get(timeframe)
+    forming = builder.open_bar if builder else None
+    return Candles(timeframe=timeframe, closed=tail.bars, forming=forming, overlays=_overlays(tail))
+
+
+def _timeframe(desk: Desk, market: Market) -> str | None:
+    """That of the symbol's strategy, a running one before one that ran; else the shortest with bars."""
+    hosts = [host for host in desk.strategies.values() if market.instrument.symbol in host.symbols]
+    ranked = sorted(hosts, key=lambda host: host.status is HostStatus.RUNNING, reverse=True)
+    wanted = [host.timeframe for host in ranked] + sorted(market.series, key=timeframe_ns)
+    return next((name for name in wanted if len(market.series.get(name, ()))), None)
+
+
+def _overlays(tail: Tail) -> tuple[Overlay, ...]:
+    """Those indicators that are prices, and so belong on the price chart."""
+    return tuple(
+        Overlay(_name(indicator), values)
+        for indicator, values in tail.lines
+        if isinstance(indicator, Sma | Ema | Bollinger) and values
+    )
+
+
+def _name(indicator: Indicator) -> str:
+    """``EMA 12``, ``BOLLINGER 20 +2``."""
+    offset = f" {indicator.offset:+g}" if isinstance(indicator, Bollinger) else ""
+    return f"{type(indicator).__name__.upper()} {getattr(indicator, 'period', '')}{offset}"
 
 
 def _positions(desk: Desk) -> tuple[PositionRow, ...]:

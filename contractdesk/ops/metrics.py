@@ -43,6 +43,15 @@ class Histogram:
             "max_ms": round(self.max_ms, 3),
         }
 
+    @property
+    def buckets(self) -> tuple[tuple[float, int], ...]:
+        """(upper bound in ms, how many) from the first bucket that is used to the last; empty without any."""
+        used = [i for i, count in enumerate(self._counts) if count]
+        if not used:
+            return ()
+        bounds = (*_BOUNDS_MS, max(self.max_ms, _BOUNDS_MS[-1]))
+        return tuple((bounds[i], self._counts[i]) for i in range(used[0], used[-1] + 1))
+
     def reset(self) -> None:
         """Forget everything: for a measurement over a known span."""
         self._counts = [0] * (len(_BOUNDS_MS) + 1)
@@ -56,9 +65,10 @@ class Metrics:
         self.counters: Counter[str] = Counter()
         self.loop_lag = Histogram()
         self.order_latency = Histogram()  # signal to acknowledgement
+        self.round_trip = Histogram()  # an order handed to the venue's client, to its answer
         self.step = Histogram()  # one event through journal, engine and dispatch
 
     def reset(self) -> None:
         """Forget every duration; the counters go on."""
-        for histogram in (self.loop_lag, self.order_latency, self.step):
+        for histogram in (self.loop_lag, self.order_latency, self.round_trip, self.step):
             histogram.reset()

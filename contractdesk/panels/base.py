@@ -26,6 +26,11 @@ class DeskFace(Protocol):
         ...
 
     @property
+    def display_tz(self) -> str:
+        """The name of the time zone that people read times in, such as ``UTC`` or ``Europe/Berlin``."""
+        ...
+
+    @property
     def snapshot(self) -> DeskSnapshot:
         """The latest frozen picture, by reference; cheap, never blocks. A living desk replaces it."""
         ...

@@ -31,8 +31,13 @@ class Panels:
         self._desk = desk
 
     def __repr__(self) -> str:
-        names = [name for name in vars(type(self)) if not name.startswith("_") and name != "flush"]
-        return f"panels of {self._desk.name!r}: " + ", ".join(f"{name}()" for name in names)
+        return f"panels of {self._desk.name!r}: " + ", ".join(f"{name}()" for name in self.names())
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """What there is to open."""
+        helpers = ("flush", "names")
+        return tuple(name for name in vars(cls) if not name.startswith("_") and name not in helpers)
 
     def console(self, symbol: str | None = None) -> Console:
         """The whole screen; ``symbol`` turns its ladder and charts to another one."""
@@ -58,7 +63,7 @@ class Panels:
         return _open(DepthChart(self._desk, Focus(symbol)))
 
     def price(self, symbol: str | None = None) -> PriceChart:
-        """The last price from now on, with fills and the stop."""
+        """Candles with entries, exits, the stop's trail and the strategy's lines; without bars the price."""
         from contractdesk.panels.price import PriceChart
 
         return _open(PriceChart(self._desk, Focus(symbol)))
@@ -95,6 +100,24 @@ class Panels:
 
         return self._pages((Page.REFUSALS,))
 
+    def strategies(self) -> Tables:
+        """What runs, with its parameters in force."""
+        from contractdesk.panels.tables import Page
+
+        return self._pages((Page.STRATEGIES,))
+
+    def funding(self) -> Tables:
+        """The funding ledger of each watched symbol, and our payments."""
+        from contractdesk.panels.tables import Page
+
+        return self._pages((Page.FUNDING,))
+
+    def latency(self) -> Tables:
+        """Histograms: from a signal to the venue's answer, of an order's round trip, of the loop's lag."""
+        from contractdesk.panels.tables import Page
+
+        return self._pages((Page.LATENCY,))
+
     def log(self) -> Tables:
         """The desk's notices, latest first."""
         from contractdesk.panels.tables import Page
@@ -102,7 +125,7 @@ class Panels:
         return self._pages((Page.LOG,))
 
     def tables(self) -> Tables:
-        """Positions, orders, fills, refusals, strategies and log behind tabs."""
+        """Positions, orders, fills, refusals, strategies, funding, log and latency behind tabs."""
         from contractdesk.panels.tables import TABLES
 
         return self._pages(TABLES)

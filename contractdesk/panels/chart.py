@@ -6,7 +6,8 @@ bqplot draws SVG: at 2 Hz it costs a browser what the ladder's canvas costs at 1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
 from typing import Any, Final
 
 import bqplot
@@ -14,6 +15,7 @@ import ipywidgets
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.views import DeskSnapshot
+from contractdesk.panels import formats
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.header import Header
 from contractdesk.panels.render import bundle_of
@@ -22,6 +24,7 @@ BLUE: Final = "#3d8bd9"
 ORANGE: Final = "#e0852b"
 GREY: Final = "#8a8f98"
 RED: Final = "#d8436b"
+STOP_REACH: Final = 1.5  # a stop farther away than so many times the price's range would flatten the price
 
 
 class Chart:
@@ -58,7 +61,7 @@ class Chart:
 
     @property
     def cost(self) -> int:
-        """The header, the marks, and for every axis that moves its scale too."""
+        """The header, the marks, and for every axis of values that moves its scale too."""
         return 1 + len(self.marks) + 2 * self.moving_axes
 
     @property
@@ -93,8 +96,37 @@ def move(mark: Any, **arrays: Any) -> int:
     return 1
 
 
-def time_axis() -> Any:
-    return bqplot.Axis(scale=bqplot.DateScale(), tick_format="%H:%M:%S", num_ticks=4, grid_lines="none")
+class TimeAxis:
+    """An axis of times in a zone: bqplot knows UTC alone, and is given the zone's clock for it."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self.scale = bqplot.DateScale()
+        self.axis = bqplot.Axis(
+            scale=self.scale,
+            tick_format="%H:%M:%S",
+            num_ticks=4,
+            grid_lines="none",
+            label_location="end",
+            label_offset="-0.6em",  # inside the plot: under the axis stand the times
+        )
+
+    def place(self, times_ns: Sequence[int]) -> tuple[Any, int]:
+        """Times (UTC ns, ascending, not empty) for a mark, as datetime64[ms]; and the messages sent, 1 or 0.
+
+        All are shifted as the last one is, so that a change of the clocks leaves no hole.
+        """
+        import numpy as np
+
+        ahead_ns, suffix = (
+            formats.offset_ns(times_ns[-1], self._zone),
+            formats.suffix(times_ns[-1], self._zone),
+        )
+        shown = np.array([(ts_ns + ahead_ns) // NS_PER_MS for ts_ns in times_ns], dtype="datetime64[ms]")
+        if self.axis.label == suffix:
+            return shown, 0
+        self.axis.label = suffix
+        return shown, 1
 
 
 class ValueAxis:
@@ -132,6 +164,20 @@ class ValueAxis:
             self.axis.tick_format = f",.{max(0, -math.floor(math.log10(step) + 1e-9))}f"
             self.axis.tick_values = [step * i for i in range(first, last + 1)]
         return 2
+
+
+def reach(prices: Sequence[float], stops: Iterable[float]) -> tuple[float, float]:
+    """The lowest and highest of the prices, and of the stops that lie close enough to show."""
+    low, high = min(prices), max(prices)
+    room = STOP_REACH * max(high - low, high * 1e-4)
+    near = [stop for stop in stops if low - room <= stop <= high + room]
+    return min([low, *near]), max([high, *near])
+
+
+def trimmed(stops: Sequence[float]) -> Sequence[float]:
+    """Without the gaps at the end: bqplot labels a line's last point, which has to be one."""
+    last = max((i for i, stop in enumerate(stops) if not math.isnan(stop)), default=-1)
+    return stops[: last + 1]
 
 
 def round_step(rough: float) -> float:

@@ -22,12 +22,11 @@ class DepthChart(Chart):
     """Cumulated contracts by price; the axes follow the book."""
 
     title = "Depth"
-    height_px = 130
     left_px = 44
 
     def __init__(self, desk: DeskFace, focus: Focus | None = None, *, pulse: Pulse | None = None) -> None:
         self._focus = focus or Focus()
-        self._price, self._size = ValueAxis(side="bottom", ticks=3), ValueAxis(ticks=3)
+        self._price, self._size = ValueAxis(side="bottom", ticks=4), ValueAxis(ticks=3)
         super().__init__(desk, pulse=pulse)
 
     def build(self) -> tuple[Sequence[Any], Sequence[Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from contractdesk.domain.instrument import Instrument
 
@@ -78,14 +80,37 @@ def duration(ms: float) -> str:
     return f"{ms / 60_000:.0f} min" if ms < 7_200_000 else f"{ms / 3_600_000:.0f} h"
 
 
-def utc_time(ts_ns: int, *, millis: bool = False) -> str:
-    """``14:03:07`` (UTC), with milliseconds on request; a dash for 0, which means never."""
+@lru_cache(maxsize=32)
+def zone_of(name: str) -> tzinfo:
+    """The time zone of a name; UTC for "UTC", whatever the host has installed."""
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def clock(ts_ns: int, zone: tzinfo = UTC, *, millis: bool = False) -> str:
+    """``14:03:07`` in ``zone``, with milliseconds on request; a dash for 0, which means never."""
     if ts_ns <= 0:
         return NONE
-    moment = datetime.fromtimestamp(ts_ns // _NS_PER_S, UTC)
-    text = moment.strftime("%H:%M:%S")
+    text = datetime.fromtimestamp(ts_ns // _NS_PER_S, zone).strftime("%H:%M:%S")
     return f"{text}.{ts_ns % _NS_PER_S // 1_000_000:03d}" if millis else text
 
 
-def utc_date(ts_ns: int) -> str:
-    return NONE if ts_ns <= 0 else datetime.fromtimestamp(ts_ns // _NS_PER_S, UTC).strftime("%Y-%m-%d")
+def date(ts_ns: int, zone: tzinfo = UTC) -> str:
+    return NONE if ts_ns <= 0 else datetime.fromtimestamp(ts_ns // _NS_PER_S, zone).strftime("%Y-%m-%d")
+
+
+def moment(ts_ns: int, now_ns: int, zone: tzinfo = UTC, *, millis: bool = False) -> str:
+    """``clock``, with month and day in front where it is of another day than ``now_ns``."""
+    text = clock(ts_ns, zone, millis=millis)
+    other = ts_ns > 0 and date(ts_ns, zone) != date(now_ns, zone)
+    return f"{date(ts_ns, zone)[5:]} {text}" if other else text
+
+
+def suffix(ts_ns: int, zone: tzinfo = UTC) -> str:
+    """What times around ``ts_ns`` are called in ``zone``: ``UTC``, ``CEST``, ``+0530``."""
+    return datetime.fromtimestamp(max(0, ts_ns) // _NS_PER_S, zone).strftime("%Z")
+
+
+def offset_ns(ts_ns: int, zone: tzinfo = UTC) -> int:
+    """How far the clocks of ``zone`` are ahead of UTC at ``ts_ns``."""
+    ahead = datetime.fromtimestamp(max(0, ts_ns) // _NS_PER_S, zone).utcoffset()
+    return 0 if ahead is None else int(ahead.total_seconds()) * _NS_PER_S

@@ -18,10 +18,12 @@ from contractdesk.panels.status import Status
 from contractdesk.panels.tables import TABLES, Page, Tables
 
 GAP = "6px"
+CHART_PX = 268
+RISK_PX = 520  # at most: more gauges scroll, and the panel says so
 
 
 class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Status on top, the ladder left, charts and gauges right of it, tables below them.
+    """Status on top, the ladder left, charts in the middle, gauges right, tables below.
 
     Boxes wrap where the column is narrow. The status bar alone acknowledges for the whole screen.
     """
@@ -47,12 +49,17 @@ class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return self.comm is not None
 
     def _screen(self) -> ipywidgets.Box:
-        self.risk.layout = ipywidgets.Layout(width="100%", height="278px")
-        self.tables.layout = ipywidgets.Layout(width="100%", min_height="150px", flex="1 1 150px")
-        middle = _column(self.price.widget, self.equity.widget, flex="3 1 440px")
-        right = _column(self.risk, self.depth.widget, flex="1 1 250px")
-        work = _column(_row(middle, right), self.tables, flex="4 1 560px")
-        return _row(_column(self.ladder, flex="1 1 270px"), work)
+        self.price.layout = ipywidgets.Layout(width="100%", height=f"{CHART_PX}px")
+        self.risk.layout = ipywidgets.Layout(
+            width="100%", flex="1 1 auto", min_height="0", max_height=f"{RISK_PX}px"
+        )
+        self.tables.layout = ipywidgets.Layout(width="100%", min_height="190px", flex="1 1 190px")
+        charts = _row(
+            _column(self.equity.widget, flex="3 1 300px"), _column(self.depth.widget, flex="2 1 200px")
+        )
+        middle = _column(self.price, charts, flex="5 1 430px")
+        work = _column(_row(middle, _column(self.risk, flex="2 1 300px")), self.tables, flex="14 1 540px")
+        return _row(_column(self.ladder, flex="1 1 280px"), work)
 
     def close(self) -> None:
         for part in (self.status, self.ladder, self.price, self.equity, self.depth, self.risk, self.tables):

@@ -17,9 +17,9 @@ from contractdesk.panels.render import bundle_of
 _STATIC = Path(__file__).with_name("static")
 
 
-def script(name: str) -> str:
-    """The ES module of one panel: what all share, then its own ``render``."""
-    return _read("live.js") + _read(name)
+def script(*names: str) -> str:
+    """The ES module of one panel: what all share, then its own files, the last one with its ``render``."""
+    return "".join(_read(name) for name in ("live.js", *names))
 
 
 def style(*names: str) -> str:

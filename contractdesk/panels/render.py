@@ -6,6 +6,7 @@ Nothing here imports Jupyter.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from html import escape
 from typing import Any, Final
 
@@ -17,46 +18,44 @@ from contractdesk.panels.grid import Grid, html_grid, text_grid
 _BADGE: Final = "border:1px solid;border-radius:3px;padding:0 5px;font-weight:bold"
 
 
-def text_of(snapshot: DeskSnapshot, *, name: str = "desk", label: str = "") -> str:
+def text_of(snapshot: DeskSnapshot, *, name: str = "desk", label: str = "", tz: str = "UTC") -> str:
     """The desk in plain text: a status line, the positions, what is open, what was refused."""
-    head = f"{name} {label}".strip()
+    zone, head = formats.zone_of(tz), f"{name} {label}".strip()
     reason = f" ({snapshot.state_reason})" if snapshot.state_reason else ""
     values = "  ".join(f"{item.name} {item.text}" for item in gist.items(snapshot))
-    lines = [f"{head}  {snapshot.state.value}{reason}  {values}  {_when(snapshot)}"]
-    return "\n".join([*lines, *(text_grid(grid) for grid in _told(snapshot))])
+    lines = [f"{head}  {snapshot.state.value}{reason}  {values}  {_when(snapshot, zone)}"]
+    return "\n".join([*lines, *(text_grid(grid) for grid in _told(snapshot, zone))])
 
 
-def html_of(snapshot: DeskSnapshot, *, name: str = "desk", label: str = "") -> str:
+def html_of(snapshot: DeskSnapshot, *, name: str = "desk", label: str = "", tz: str = "UTC") -> str:
     """The desk in HTML that needs no script, no style sheet and no trust."""
+    zone = formats.zone_of(tz)
     values = " &middot; ".join(f"{escape(i.name)} <b>{escape(i.text)}</b>" for i in gist.items(snapshot))
     reason = f" ({escape(snapshot.state_reason)})" if snapshot.state_reason else ""
     badge = f'<span style="{_BADGE}">{escape(label)}</span> ' if label else ""
     head = (
         f"<div>{badge}<b>{escape(name)}</b> &middot; <b>{snapshot.state.value}</b>{reason} &middot; {values}"
-        f" &middot; {_when(snapshot)}</div>"
+        f" &middot; {_when(snapshot, zone)}</div>"
     )
     tables = "".join(
         f'<div style="margin-top:6px"><b>{escape(grid.title)}</b></div>{html_grid(grid, alone=True)}'
-        for grid in _told(snapshot)
+        for grid in _told(snapshot, zone)
     )
     return f"<div>{head}{tables}</div>"
 
 
-def _told(snapshot: DeskSnapshot) -> tuple[Grid, ...]:
+def _told(snapshot: DeskSnapshot, zone: tzinfo) -> tuple[Grid, ...]:
     """What a still picture shows: positions always, the rest where there is something."""
-    rest = (
-        grids.strategies(snapshot),
-        grids.orders(snapshot),
-        grids.fills(snapshot),
-        grids.refusals(snapshot),
-    )
+    makers = (grids.strategies, grids.orders, grids.fills, grids.refusals)
+    rest = (make(snapshot, zone) for make in makers)
     return (grids.positions(snapshot), *(grid for grid in rest if grid.rows))
 
 
-def _when(snapshot: DeskSnapshot) -> str:
+def _when(snapshot: DeskSnapshot, zone: tzinfo) -> str:
     if snapshot.ts_ns <= 0:
         return "not started"
-    return f"{formats.utc_date(snapshot.ts_ns)} {formats.utc_time(snapshot.ts_ns)} UTC"
+    ts_ns = snapshot.ts_ns
+    return f"{formats.date(ts_ns, zone)} {formats.clock(ts_ns, zone)} {formats.suffix(ts_ns, zone)}"
 
 
 def bundle_of(desk: DeskFace, widget: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,7 +63,7 @@ def bundle_of(desk: DeskFace, widget: Any) -> tuple[dict[str, Any], dict[str, An
     data, metadata = widget if isinstance(widget, tuple) else (widget or {}, {})
     snapshot = desk.snapshot
     words: Mapping[str, str] = {
-        "text/plain": text_of(snapshot, name=desk.name, label=desk.label),
-        "text/html": html_of(snapshot, name=desk.name, label=desk.label),
+        "text/plain": text_of(snapshot, name=desk.name, label=desk.label, tz=desk.display_tz),
+        "text/html": html_of(snapshot, name=desk.name, label=desk.label, tz=desk.display_tz),
     }
     return {**data, **words}, dict(metadata)

@@ -14,9 +14,8 @@ import ipywidgets
 import numpy as np
 
 from contractdesk.errors import ConfigError
-from contractdesk.panels.chart import BLUE, GREY, ORANGE, RED, ValueAxis
+from contractdesk.panels.chart import BLUE, GREY, ORANGE, RED, ValueAxis, reach, trimmed
 from contractdesk.panels.layout import GAP
-from contractdesk.panels.price import reach, trimmed
 from contractdesk.replay.columns import whole_ns
 from contractdesk.replay.reports.charts import exposed
 from contractdesk.replay.reports.svg import thinned

@@ -15,6 +15,7 @@ from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats
 
 NOTEWORTHY: Final = 0.25  # of its limit: from here a gauge says the limit, not only its tooltip
+NEAR: Final = 0.75  # of its limit: from here it warns
 _QUANTITY: Final = re.compile(r"^\s*(?:<=|>=|<|>)?\s*([+-]?[\d,]*\.?\d+)\s*([^\s\d.,]+)")
 
 
@@ -74,9 +75,12 @@ def _without(only: str, text: str) -> str:
 
 
 def share_of(finding: Finding) -> float | None:
-    """How much of its limit a finding uses, cut to 0..1; None for prices and words."""
+    """How much of its limit a finding uses, cut to 0..1; None for prices and words.
+
+    A limit below zero is one for losses: a found profit uses none of it.
+    """
     found, limit = _quantity(finding.found), _quantity(finding.limit)
-    if found is None or limit is None or found[1] != limit[1] or limit[0] <= 0:
+    if found is None or limit is None or found[1] != limit[1] or not limit[0]:
         return None
     return float(min(max(found[0] / limit[0], Decimal(0)), Decimal(1)))
 
@@ -92,6 +96,12 @@ def _quantity(text: str) -> tuple[Decimal, str] | None:
         return None
 
 
+def summary(snapshot: DeskSnapshot) -> str:
+    """``Risk: 1 blocking``, or ``Risk``."""
+    blocking = sum(not finding.passed for finding in snapshot.risk)
+    return f"Risk: {blocking} blocking" if blocking else "Risk"
+
+
 def html_gauges(snapshot: DeskSnapshot) -> str:
     shown = gauges(snapshot)
     if not shown:
@@ -100,23 +110,38 @@ def html_gauges(snapshot: DeskSnapshot) -> str:
 
 
 def _html_gauge(gauge: Row) -> str:
-    state, sign = ("ok", "\u2713") if gauge.passed else ("blocks", "\u2715")
-    bar = ""
-    if gauge.share is not None:
-        bar = f'<div class="cd-bar"><div style="width:{gauge.share * 100:.0f}%"></div></div>'
-    hint = ""
-    if gauge.would_pass and not gauge.passed:
-        hint = f'<div class="cd-gauge-hint">passes with {escape(gauge.would_pass)}</div>'
-    limit = ""
-    if not gauge.passed or (gauge.share or 0.0) >= NOTEWORTHY:
-        limit = f'<div class="cd-gauge-limit">{escape(gauge.limit)}</div>'
+    sign = "\u2713" if gauge.passed else "\u2715"
     return (
-        f'<div class="cd-gauge cd-gauge-{state}" title="limit: {escape(gauge.limit)}">'
-        f'<div class="cd-gauge-line">'
-        f'<span class="cd-gauge-rule">{sign} {escape(gauge.rule)}</span>'
-        f'<span class="cd-gauge-found">{escape(gauge.found)}</span></div>{bar}'
-        f"{limit}{hint}{_ahead(gauge)}</div>"
+        f'<div class="cd-gauge cd-gauge-{_state(gauge)}" title="limit: {escape(gauge.limit)}">'
+        f'<div class="cd-gauge-line"><span class="cd-gauge-rule">{sign} {escape(gauge.rule)}</span>'
+        f'<span class="cd-gauge-found">{escape(gauge.found)}</span></div>'
+        f"{_bar(gauge)}{_line('limit', _limit(gauge))}{_line('hint', _hint(gauge))}"
+        f"{_line('ahead', _ahead(gauge))}</div>"
     )
+
+
+def _state(gauge: Row) -> str:
+    if not gauge.passed:
+        return "blocks"
+    return "near" if (gauge.share or 0.0) >= NEAR else "ok"
+
+
+def _bar(gauge: Row) -> str:
+    if gauge.share is None:
+        return ""
+    return f'<div class="cd-bar"><div style="width:{gauge.share * 100:.0f}%"></div></div>'
+
+
+def _line(kind: str, text: str) -> str:
+    return f'<div class="cd-gauge-{kind}">{escape(text)}</div>' if text else ""
+
+
+def _limit(gauge: Row) -> str:
+    return gauge.limit if not gauge.passed or (gauge.share or 0.0) >= NOTEWORTHY else ""
+
+
+def _hint(gauge: Row) -> str:
+    return f"passes with {gauge.would_pass}" if gauge.would_pass and not gauge.passed else ""
 
 
 def _ahead(gauge: Row) -> str:
@@ -124,5 +149,4 @@ def _ahead(gauge: Row) -> str:
     refuses = gauge.then.endswith("would be refused")
     left = gauge.left if gauge.left.startswith("moves at") else f"left {gauge.left}"
     words = [left if gauge.left else "", f"then {gauge.then}" if gauge.then and not refuses else ""]
-    text = " \u00b7 ".join(word for word in words if word)
-    return f'<div class="cd-gauge-ahead">{escape(text)}</div>' if text else ""
+    return " \u00b7 ".join(word for word in words if word)

@@ -81,13 +81,14 @@ class Status(LiveWidget):
         super().__init__(desk, pulse=pulse)
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
+        zone = formats.zone_of(self.desk.display_tz)
         return {
             "label": self.desk.label,
             "name": self.desk.name,
             "state": snapshot.state.value,
             "reason": snapshot.state_reason,
             "outcome": self._caller.outcome or self._trouble(snapshot),
-            "clock": f"{formats.utc_time(snapshot.ts_ns)} UTC",
+            "clock": f"{formats.clock(snapshot.ts_ns, zone)} {formats.suffix(snapshot.ts_ns, zone)}",
             "items": [
                 {"key": item.key, "name": item.name, "text": item.text, "tone": item.tone.value}
                 for item in gist.items(snapshot)

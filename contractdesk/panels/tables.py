@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import msgspec
 import traitlets
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.views import DeskSnapshot
-from contractdesk.panels import grids
+from contractdesk.panels import formats
 from contractdesk.panels.base import DeskFace, Pulse
-from contractdesk.panels.grid import Grid, html_grid
 from contractdesk.panels.live import LiveWidget, script, style
-from contractdesk.panels.risk import html_gauges
+from contractdesk.panels.pages import TABLES, Page, sheet_of
 
-
-class Page(Enum):
-    """What can be shown as a page; the value names the trait that carries it."""
-
-    POSITIONS = "positions"
-    ORDERS = "orders"
-    FILLS = "fills"
-    REFUSALS = "refusals"
-    STRATEGIES = "strategies"
-    LOG = "log"
-    RISK = "risk"
-
-
-_GRIDS: Final[Mapping[Page, Callable[[DeskSnapshot], Grid]]] = {
-    Page.POSITIONS: grids.positions,
-    Page.ORDERS: grids.orders,
-    Page.FILLS: grids.fills,
-    Page.REFUSALS: grids.refusals,
-    Page.STRATEGIES: grids.strategies,
-    Page.LOG: grids.notices,
-}
-
-TABLES: Final = tuple(_GRIDS)
+__all__ = ["TABLES", "Page", "Tables"]
 
 
 class Tables(LiveWidget):
@@ -54,7 +31,9 @@ class Tables(LiveWidget):
     fills = traitlets.Dict().tag(sync=True)
     refusals = traitlets.Dict().tag(sync=True)
     strategies = traitlets.Dict().tag(sync=True)
+    funding = traitlets.Dict().tag(sync=True)
     log = traitlets.Dict().tag(sync=True)
+    latency = traitlets.Dict().tag(sync=True)
     risk = traitlets.Dict().tag(sync=True)
 
     period_ns = 500 * NS_PER_MS
@@ -64,25 +43,8 @@ class Tables(LiveWidget):
         super().__init__(desk, pulse=pulse, shown=[page.value for page in self._pages])
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
-        return {"label": self.desk.label} | {page.value: _content(page, snapshot) for page in self._pages}
-
-
-def _content(page: Page, snapshot: DeskSnapshot) -> dict[str, Any]:
-    """Title, count for the tab, and HTML."""
-    if page is Page.RISK:
-        blocking = sum(not finding.passed for finding in snapshot.risk)
-        title = f"Risk: {blocking} blocking" if blocking else "Risk"
-        return {"title": title, "count": 0, "html": html_gauges(snapshot)}
-    grid = _GRIDS[page](snapshot)
-    return {"title": grid.title, "count": _count(page, grid, snapshot), "html": html_grid(grid)}
-
-
-def _count(page: Page, grid: Grid, snapshot: DeskSnapshot) -> int:
-    """What a trader counts: open orders and positions, everything elsewhere."""
-    match page:
-        case Page.ORDERS:
-            return sum(order.status.open for order in snapshot.orders)
-        case Page.POSITIONS:
-            return sum(bool(row.size) for row in snapshot.positions)
-        case _:
-            return grid.total
+        zone = formats.zone_of(self.desk.display_tz)
+        sheets = {page.value: sheet_of(page, snapshot, zone) for page in self._pages}
+        return {"label": self.desk.label} | {
+            name: msgspec.structs.asdict(sheet) for name, sheet in sheets.items()
+        }

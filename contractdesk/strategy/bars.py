@@ -10,6 +10,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
@@ -24,7 +25,7 @@ from contractdesk.strategy.running import NAN, Running
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Appended", "BarBuilder", "BarSeries", "Bars", "SeriesState"]
+__all__ = ["Appended", "BarBuilder", "BarSeries", "Bars", "SeriesState", "Tail"]
 
 Floats = NDArray[np.float64]
 DEFAULT_CAPACITY = 2000
@@ -76,6 +77,13 @@ class Appended(Enum):
     HOLE = "hole"  # bars are missing before it: not taken, load them first
 
 
+class Tail(Struct, frozen=True):
+    """The end of a series, to be shown; ``lines`` are indicators, a value for each of the last bars."""
+
+    bars: tuple[Bar, ...]
+    lines: tuple[tuple[Indicator, tuple[float, ...]], ...]
+
+
 class SeriesState(Struct, frozen=True, kw_only=True):
     """A series as a checkpoint keeps it; recursions included, for a warm-up would not repeat them."""
 
@@ -100,6 +108,7 @@ class BarSeries:
         self.figures: tuple[float, ...] = ()  # of the last bar: open, high, low, close, volume
         self._running: dict[Indicator, tuple[Running, Floats]] = {}
         self._updates: list[tuple[Callable[[float, float, float], float], memoryview[float]]] = []
+        self._tail: tuple[tuple[object, ...], Tail] | None = None  # the last one made, and what it is of
 
     def __len__(self) -> int:
         return self._end - self._start
@@ -195,6 +204,22 @@ class BarSeries:
         self.declare(indicator)
         rows, missing = self._rows(n, None)
         return np.concatenate((np.full(missing, NAN), self._running[indicator][1][rows]))
+
+    def tail(self, n: int) -> Tail:
+        """The last ``n`` bars at most, with the declared indicators; the same object until they change."""
+        made_of = (n, self.last_bar, tuple(self._running))
+        if self._tail is None or self._tail[0] != made_of:
+            self._tail = made_of, self._cut(n)
+        return self._tail[1]
+
+    def _cut(self, n: int) -> Tail:
+        first = max(self._start, self._end - n)
+        lines = tuple(
+            (indicator, tuple(value for value in values[first : self._end].tolist() if value == value))
+            for indicator, (_, values) in self._running.items()
+        )
+        count = min(n, len(self._bars))
+        return Tail(tuple(islice(self._bars, len(self._bars) - count, None)), lines)
 
     # -- checkpoints -----------------------------------------------------------------------
 

@@ -60,3 +60,11 @@ def test_a_stop_that_could_not_be_moved_is_told_each_time(
         log.saw(AmendFailed(ts_ns=1, client_id="a", symbol="BTC", code=code, message="no"))
     assert [record.__dict__["reason"] for record in caplog.records] == ["0: no", "-2021: no"]
     assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+def test_a_round_trip_is_counted_apart_from_the_signals_latency() -> None:
+    latency, trips = Histogram(), Histogram()
+    log = OrderLog(logging.getLogger("order-log-test"), latency, trips)
+    log.sent(REQUEST, 0)
+    log.answered(4_000_000)
+    assert (trips.count, trips.max_ms, latency.count) == (1, 4.0, 0)

@@ -14,22 +14,22 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from contractdesk.domain.commands import Severity
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ContractKind, Instrument, MarginTier
-from contractdesk.domain.intents import Gauge, Intent, IntentKind, Refused
 from contractdesk.domain.market import pack_levels
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.position import Position
 from contractdesk.domain.views import (
     DeskSnapshot,
     EquityPoint,
-    Notice,
     PositionRow,
     StrategyRow,
     SymbolSnapshot,
     TradingState,
 )
+from contractdesk.engine.client_ids import make
+from tests.e2e import bars, told
+from tests.e2e.told import START_NS
 
 D = Decimal
 BTC = Instrument(
@@ -51,9 +51,13 @@ BTC = Instrument(
     taker_fee=D("0.0005"),
     tiers=(MarginTier(D(0), D(10**9), D(125), D("0.004")),),
 )
-START_NS = 1_680_652_680_000_000_000  # 2023-04-04 23:58 UTC
 STEP_NS = 100_000_000
 ORDER_SIZE = D("0.005")
+FILLS = {
+    40: (D("0.006"), OrderRole.ENTRY),
+    90: (D("0.004"), OrderRole.ENTRY),
+    230: (D("-0.003"), OrderRole.EXIT),
+}
 
 
 class Market:
@@ -69,14 +73,16 @@ class Market:
         self._wallet = D(10_000)
         self._curve: list[EquityPoint] = []
         self._lots = [self._random.randint(1, 4_000) for _ in range(400)]
+        self._bars = bars.SecondBars(seed, instrument.from_ticks(ticks))
 
     def step(self) -> DeskSnapshot:
         self._count += 1
         self._ticks += self._random.gauss(0, 4) + 2 * math.sin(self._count / 120)
         for _ in range(25):
             self._lots[self._random.randrange(400)] = int(self._random.paretovariate(0.8) * 40) % 30_000 + 1
-        if self._count in (40, 90, 230):
+        if self._count in FILLS:
             self._fill()
+        self._bars.move(self._now_ns, self._instrument.from_ticks(round(self._ticks)))
         return self._snapshot()
 
     @property
@@ -84,12 +90,12 @@ class Market:
         return START_NS + self._count * STEP_NS
 
     def _fill(self) -> None:
-        size = {40: D("0.006"), 90: D("0.004"), 230: D("-0.003")}[self._count]
+        size, role = FILLS[self._count]
         price = self._instrument.from_ticks(round(self._ticks))
         fill = Fill(
             symbol=self._instrument.symbol,
             trade_id=str(self._count),
-            client_id=f"cdk7qa00a00000{len(self._fills)}e1x",
+            client_id=make("k7qa", 1, self._count, role),
             venue_order_id=str(8_000 + self._count),
             signed_size=size,
             price=price,
@@ -132,6 +138,9 @@ class Market:
             index=mark,
             funding_rate=D("0.0001"),
             next_funding_ns=START_NS + 120 * 10**9,
+            funding_interval_ns=8 * 3600 * 10**9,
+            settled_rates=D("0.0001"),
+            candles=self._bars.candles,
         )
         return DeskSnapshot(
             ts_ns=self._now_ns,
@@ -151,11 +160,14 @@ class Market:
             positions=self._positions(mark, notional, pnl),
             orders=self._orders(best),
             fills=tuple(self._fills),
-            refusals=self._refusals(),
+            refusals=told.refusals(),
             strategies=self._strategies(),
-            risk=self._risk(notional, wallet + pnl),
+            risk=told.risk(notional, wallet + pnl),
             equity_curve=tuple(self._curve),
-            notices=self._notices(),
+            notices=told.notices(),
+            funding_limit=D("0.0005"),
+            payments=told.payments(),
+            latencies=told.latencies(),
             events_handled=self._count * 12,
         )
 
@@ -174,6 +186,7 @@ class Market:
                 realized_pnl=held.realized_pnl,
                 fees=held.fees,
                 funding=held.funding,
+                accrued_funding=D("-0.0283"),
                 stop_price=self._stop_price,
                 guarded=held.size,
                 liquidation_price=D("14103.2"),
@@ -188,13 +201,13 @@ class Market:
         return D("28131.5")
 
     def _orders(self, best: int) -> tuple[Order, ...]:
-        entry = self._order("e", Side.BUY, OrderRole.ENTRY, price=self._instrument.from_ticks(281_480))
+        entry = self._order(Side.BUY, OrderRole.ENTRY, price=self._instrument.from_ticks(281_480))
         if not self._fills:
             return (entry,)
-        stop = self._order("s", Side.SELL, OrderRole.STOP, trigger=self._stop_price, size=self._position.size)
-        exit_order = self._order("x", Side.SELL, OrderRole.EXIT, price=self._instrument.from_ticks(281_530))
+        stop = self._order(Side.SELL, OrderRole.STOP, trigger=self._stop_price, size=self._position.size)
+        exit_order = self._order(Side.SELL, OrderRole.EXIT, price=self._instrument.from_ticks(281_530))
         gone = replace(
-            self._order("e", Side.BUY, OrderRole.ENTRY, price=D("28140.0"), number=1),
+            self._order(Side.BUY, OrderRole.ENTRY, price=D("28140.0"), number=1),
             status=OrderStatus.CANCELLED,
             reason="expired after 30 s",
         )
@@ -202,7 +215,6 @@ class Market:
 
     def _order(
         self,
-        letter: str,
         side: Side,
         role: OrderRole,
         *,
@@ -213,7 +225,7 @@ class Market:
     ) -> Order:
         return Order(
             request=OrderRequest(
-                client_id=f"cdk7qa00a00001{number}{letter}1y",
+                client_id=make("k7qa", 1, 1_000 + number, role),
                 symbol=self._instrument.symbol,
                 side=side,
                 type=OrderType.LIMIT if trigger is None else OrderType.STOP_MARKET,
@@ -226,21 +238,6 @@ class Market:
             status=OrderStatus.WORKING,
             venue_id="9001",
             created_ns=START_NS + 4 * 10**9,
-        )
-
-    def _refusals(self) -> tuple[Refused, ...]:
-        return (
-            Refused(
-                symbol=self._instrument.symbol,
-                rule="size_cap",
-                found="451.20 USDT",
-                limit="300.00 USDT",
-                would_pass="a size of 0.010 or less",
-                intent=Intent(kind=IntentKind.ENTER, symbol=self._instrument.symbol),
-                intent_id=3,
-                strategy_id="TrendFollow-1",
-                ts_ns=START_NS + 2 * 10**9,
-            ),
         )
 
     def _strategies(self) -> tuple[StrategyRow, ...]:
@@ -257,51 +254,13 @@ class Market:
             ),
         )
 
-    def _risk(self, notional: Decimal, equity: Decimal) -> tuple[Gauge, ...]:
-        cap = f"<= 3 % of equity ({equity * 3 / 100:.2f} USDT)"
-        share = f"{notional / equity * 100:.2f} % of equity ({notional:.2f} USDT)"
-        return (
-            Gauge(rule="trading_state", found="ACTIVE", limit="ACTIVE", passed=True),
-            Gauge(
-                rule="equity", found=f"{equity:.2f} USDT, 0.4 s old", limit="> 0, <= 2.0 s old", passed=True
-            ),
-            Gauge(
-                rule="feeds",
-                found="clock 12 s off",
-                limit="<= 5 s off",
-                passed=False,
-                would_pass="a right clock",
-            ),
-            Gauge(rule="size_cap", found=f"{self._instrument.symbol}: {share}", limit=cap, passed=True),
-            Gauge(
-                rule="margin", found="0.10 % of equity in use", limit="<= 9990.12 USDT available", passed=True
-            ),
-            Gauge(
-                rule="hard_stop",
-                found="1 of 1 positions protected",
-                limit="every contract under a stop",
-                passed=True,
-            ),
-        )
-
-    def _notices(self) -> tuple[Notice, ...]:
-        return (
-            Notice(ts_ns=START_NS, severity=Severity.INFO, code="reconciled", message="Equal to the venue."),
-            Notice(
-                ts_ns=START_NS + 10**9,
-                severity=Severity.WARNING,
-                code="book_gap",
-                message="A depth message was missed; the book was fetched again in 0.2 s.",
-                symbol=self._instrument.symbol,
-            ),
-        )
-
 
 class SyntheticDesk:
     """The face of a desk over a ``Market`` that its own thread moves at 10 Hz."""
 
     label = "EMBEDDED"
     name = "synthetic"
+    display_tz = "UTC"
     is_open = True
 
     def __init__(self, seed: int = 7, warm: int = 250) -> None:

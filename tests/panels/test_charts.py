@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from contractdesk.domain.market import pack_levels
 from contractdesk.domain.views import EquityPoint
-from contractdesk.panels.chart import ValueAxis, round_step
+from contractdesk.panels import formats
+from contractdesk.panels.chart import TimeAxis, ValueAxis, reach, round_step, trimmed
 from contractdesk.panels.depth import DepthChart, curve
 from contractdesk.panels.equity import EquityChart, drawdowns, thinned
-from contractdesk.panels.price import PriceChart, reach, trimmed
 from contractdesk.panels.pump import BURST
 from tests.e2e.synthetic import BTC, SyntheticDesk
 
@@ -69,7 +69,7 @@ def test_a_depth_curve_adds_up_from_the_touch() -> None:
     assert curve(BTC, packed) == ([28_150.0, 28_149.8], [1.0, 1.5])
 
 
-@pytest.mark.parametrize("kind", [DepthChart, EquityChart, PriceChart])
+@pytest.mark.parametrize("kind", [DepthChart, EquityChart])
 def test_a_chart_says_how_many_messages_it_sent(kind: type) -> None:
     desk = SyntheticDesk()
     chart = kind(desk)
@@ -79,22 +79,12 @@ def test_a_chart_says_how_many_messages_it_sent(kind: type) -> None:
     assert kind(desk).refresh(blank) == 1, "only the header speaks"
 
 
-def test_the_line_of_stops_breaks_where_the_position_is_reversed() -> None:
-    desk = SyntheticDesk()
-    chart = PriceChart(desk)
-    row = desk.snapshot.positions[0]
-    for second, size in enumerate((row.size, -row.size, -row.size)):
-        later = replace(row, size=size)
-        chart.refresh(replace(desk.snapshot, ts_ns=desk.snapshot.ts_ns + second, positions=(later,)))
-    assert [math.isnan(stop) for stop in chart.marks[1].y] == [False, True, False]
-
-
-def test_the_price_chart_shows_its_fills_and_its_stop() -> None:
-    desk = SyntheticDesk(warm=1)
-    chart = PriceChart(desk)
-    chart.refresh(desk.snapshot)
-    chart.refresh(SyntheticDesk(warm=250).snapshot)
-    last, stop, bought, sold = chart.marks
-    assert len(last.x) == len(stop.x) == 2
-    assert stop.y[-1] == 28_131.5
-    assert (len(bought.x), len(sold.x)) == (2, 1)
+def test_an_axis_of_times_shows_the_clock_of_its_zone_and_names_it_once() -> None:
+    axis = TimeAxis(formats.zone_of("Europe/Berlin"))
+    summer, winter = 1_680_652_680 * 10**9, 1_700_000_000 * 10**9
+    shown, sent = axis.place([summer])
+    assert (str(shown[0]), axis.axis.label, sent) == ("2023-04-05T01:58:00.000", "CEST", 1)
+    assert axis.place([summer])[1] == 0
+    shown, _ = axis.place([summer, winter])
+    assert axis.axis.label == "CET"
+    assert shown[1] - shown[0] == (winter - summer) // 10**6, "all are shifted alike"

@@ -53,7 +53,7 @@ def test_no_value_is_a_dash_never_a_zero() -> None:
     assert formats.percent(None) == formats.NONE
     assert formats.fixed(D("NaN"), 2) == formats.NONE
     assert formats.duration(float("nan")) == formats.NONE
-    assert formats.utc_time(0) == formats.NONE
+    assert formats.clock(0) == formats.NONE
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,22 @@ def test_durations_have_the_unit_that_fits(ms: float, text: str) -> None:
     assert formats.duration(ms) == text
 
 
-def test_times_are_utc_to_the_millisecond() -> None:
-    assert formats.utc_time(1_680_652_680_123_456_789, millis=True) == "23:58:00.123"
-    assert formats.utc_date(1_680_652_680_123_456_789) == "2023-04-04"
+def test_times_are_of_the_chosen_zone_to_the_millisecond() -> None:
+    at_ns = 1_680_652_680_123_456_789  # 2023-04-04 23:58 UTC
+    berlin, kolkata = formats.zone_of("Europe/Berlin"), formats.zone_of("Asia/Kolkata")
+    assert formats.clock(at_ns, millis=True) == "23:58:00.123"
+    assert (formats.date(at_ns), formats.suffix(at_ns)) == ("2023-04-04", "UTC")
+    assert (formats.clock(at_ns, berlin), formats.suffix(at_ns, berlin)) == ("01:58:00", "CEST")
+    assert (formats.date(at_ns, kolkata), formats.suffix(at_ns, kolkata)) == ("2023-04-05", "IST")
+    assert formats.offset_ns(at_ns, kolkata) == 330 * 60 * 10**9
+
+
+def test_a_moment_of_another_day_says_which() -> None:
+    now_ns, day_ns = 1_680_652_680 * 10**9, 86_400 * 10**9
+    berlin = formats.zone_of("Europe/Berlin")
+    assert formats.moment(now_ns, now_ns) == "23:58:00"
+    assert formats.moment(now_ns - day_ns, now_ns) == "04-03 23:58:00"
+    assert formats.moment(now_ns - 3 * 3600 * 10**9, now_ns, berlin) == "04-04 22:58:00", (
+        "there it is the 5th"
+    )
+    assert formats.moment(0, now_ns) == formats.NONE

@@ -241,3 +241,33 @@ def test_everything_shows_text_and_html_beside_the_widget(desk: SyntheticDesk, s
 def test_panels_are_listed_by_name(desk: SyntheticDesk) -> None:
     assert "ladder()" in repr(Panels(desk))
     assert "flush" not in repr(Panels(desk))
+
+
+def test_each_panel_alone_is_a_call_on_the_desk(desk: SyntheticDesk) -> None:
+    from contractdesk.console.windows import Windows
+
+    class Face(SyntheticDesk, Windows):
+        """A desk as the console has it, over the synthetic market."""
+
+    face = Face()
+    Windows.__init__(face)
+    alone = [name for name in Panels.names() if name != "console"]
+    assert {"status", "ladder", "price", "depth", "equity", "risk", "positions", "funding", "latency"} <= set(
+        alone
+    )
+    for name in alone:
+        make = getattr(face, f"{name}_panel")
+        assert make.__doc__ == getattr(Panels, name).__doc__
+        shown = make()
+        try:
+            assert shown.desk is face, name
+            assert shown in THE_PUMP.panels, name
+        finally:
+            shown.close()
+
+
+def test_the_clock_of_the_status_bar_is_of_the_chosen_zone(desk: SyntheticDesk) -> None:
+    desk.display_tz = "Europe/Berlin"
+    status = Status(desk)
+    status.refresh(desk.snapshot)
+    assert status.clock == "01:58:25 CEST"

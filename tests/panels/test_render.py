@@ -35,6 +35,13 @@ def test_the_text_says_how_the_desk_stands(snapshot: DeskSnapshot) -> None:
     assert all(title in text for title in ("Positions", "Orders", "Fills", "Refusals"))
 
 
+def test_times_in_words_are_of_the_chosen_zone(snapshot: DeskSnapshot) -> None:
+    text = text_of(snapshot, tz="Europe/Berlin")
+    assert text.splitlines()[0].endswith("2023-04-05 01:58:30 CEST")
+    assert "Time CEST" in text
+    assert "2023-04-05 01:58:30 CEST" in html_of(snapshot, tz="Europe/Berlin")
+
+
 def test_the_html_needs_no_script_and_no_style_sheet(snapshot: DeskSnapshot) -> None:
     html = html_of(snapshot, name="<b>x</b>", label="PAPER")
     assert "PAPER" in html

@@ -7,8 +7,10 @@ function render({ model, el }) {
   const head = element("div", "cd-head", root);
   const tabs = element("div", "cd-tabs", head);
   const label = element("span", "cd-label", head);
-  const body = element("div", "cd-body", root);
+  const frame = element("div", "cd-frame", root);
+  const body = element("div", "cd-body", frame);
   body.tabIndex = 0;
+  const more = element("div", "cd-more", frame, "▾ more");
   const shown = new Map();
   let active = names[0];
 
@@ -37,6 +39,7 @@ function render({ model, el }) {
     names.forEach((name, i) => {
       const page = model.get(name);
       setText(buttons[i], page.count ? `${page.title} ${page.count}` : page.title ?? name);
+      buttons[i].classList.toggle("cd-tab-loud", Boolean(page.loud));
       if (names.length > 1) {
         buttons[i].setAttribute("aria-selected", String(name === active));
         buttons[i].tabIndex = name === active ? 0 : -1;
@@ -49,13 +52,23 @@ function render({ model, el }) {
       shown.set("name", active).set("html", html);
       body.innerHTML = html;
     }
+    hint();
   };
+  const hint = () => {
+    more.hidden = body.scrollHeight - body.scrollTop - body.clientHeight < 6;
+  };
+  body.addEventListener("scroll", hint);
   const choose = (name) => {
     active = name;
     draw();
   };
   const pulse = live({ model, el: root, draw });
-  return pulse.stop;
+  const sized = new ResizeObserver(hint);
+  sized.observe(body);
+  return () => {
+    sized.disconnect();
+    pulse.stop();
+  };
 }
 
 export default { render };
