@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contractdesk.panels.price import PriceChart
     from contractdesk.panels.status import Status
     from contractdesk.panels.tables import Page, Tables
+    from contractdesk.panels.tuning import Tuning
 
 P = TypeVar("P", bound=Panel)
 
@@ -100,6 +101,15 @@ class Panels:
         from contractdesk.panels.tables import Page
 
         return self._pages((Page.LOG,))
+
+    def tuning(self) -> Tuning:
+        """Parameters and limits as a draft, what it would have done, Apply and Revert, and every change ever.
+
+        UserError for a desk that cannot be tuned.
+        """
+        from contractdesk.panels.tuning import Tuning
+
+        return _open(Tuning(self._desk))
 
     def tables(self) -> Tables:
         """Positions, orders, fills, refusals, strategies and log behind tabs."""
