@@ -23,7 +23,7 @@ from contractdesk.risk.settings import RiskSettings, tuned
 from contractdesk.storage.journal_reader import JournalReader
 from contractdesk.strategy.params import plain
 
-PANEL: Final = "person (tuning panel)"
+PANEL: Final = "person (panel)"
 FEWEST_BARS: Final = 10  # a replay of fewer says nothing of a strategy
 READING, FIRST = 0.2, 0.6  # shares of a rehearsal: until the tape is read, until what runs is replayed
 TOLD_EVERY: Final = 500  # inputs that are read between two words of progress

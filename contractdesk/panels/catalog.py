@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from contractdesk.errors import UserError
 from contractdesk.panels.base import DeskFace, Panel
 from contractdesk.panels.focus import Focus
 from contractdesk.panels.pump import THE_PUMP
@@ -108,8 +109,11 @@ class Panels:
         UserError for a desk that cannot be tuned.
         """
         from contractdesk.panels.tuning import Tuning
+        from contractdesk.panels.tuning_face import TuningFace
 
-        return _open(Tuning(self._desk))
+        if not isinstance(self._desk, TuningFace):
+            raise UserError(f"{self._desk.name} cannot be tuned: it only shows")
+        return _open(Tuning(self._desk, self._desk.tuning))
 
     def tables(self) -> Tables:
         """Positions, orders, fills, refusals, strategies and log behind tabs."""

@@ -97,7 +97,7 @@ def grid_of(found: Comparison) -> Grid:
         _row("Fills", runs.fills, draft.fills),
         _row("Round trips", runs.round_trips, draft.round_trips),
         _row(f"Fees, {asset}", runs.fees, draft.fees, lambda value: formats.fixed(value, places), less=True),
-        _row("Refusals", sum(runs.refusals.values()), sum(draft.refusals.values()), less=True),
+        _row("Refusals", sum(runs.refusals.values()), sum(draft.refusals.values())),
         *(
             _row(f"\u2003{rule.replace('_', ' ')}", runs.refusals.get(rule, 0), draft.refusals.get(rule, 0))
             for rule in {**runs.refusals, **draft.refusals}
@@ -114,17 +114,18 @@ def _row(
     draft: Decimal | int,
     show: Any = str,
     *,
-    less: bool | None = None,
+    less: bool = False,
 ) -> tuple[Cell, ...]:
-    """Better is told by colour for money; of counts nobody can say."""
+    """``less``: less of it is better. Colour says so for money; of a count nobody can tell."""
     change = draft - runs
-    said = show(change) if isinstance(change, Decimal) else formats.signed(Decimal(change), 0)
-    if isinstance(change, Decimal) and change > 0 and not said.startswith("+"):
-        said = f"+{said}"
-    tone = Tone.MUTED
-    if isinstance(change, Decimal) and change:
-        tone = Tone.GAIN if (change < 0) is bool(less) else Tone.LOSS
-    return (Cell(title), Cell(show(runs)), Cell(show(draft)), Cell(said if change else formats.NONE, tone))
+    money = isinstance(change, Decimal)
+    said = show(change) if money else formats.signed(Decimal(change), 0)
+    if not said.strip("0., %\u2212+"):  # too small to be shown
+        return (Cell(title), Cell(show(runs)), Cell(show(draft)), Cell(formats.NONE, Tone.MUTED))
+    better = (change < 0) is less
+    tone = Tone.MUTED if not money else Tone.GAIN if better else Tone.LOSS
+    plus = "+" if change > 0 and not said.startswith("+") else ""
+    return (Cell(title), Cell(show(runs)), Cell(show(draft)), Cell(plus + said, tone))
 
 
 def _span(trial: Trial) -> str:

@@ -18,7 +18,7 @@ from contractdesk.risk.meanings import SETTINGS
 from contractdesk.risk.settings import RANGES, RiskSettings
 from contractdesk.strategy.params import Param, plain
 
-STEEPEST: Final = 8.0
+STEEPEST: Final = 12.0
 LONGEST_TEXT: Final = 200  # characters of a free text
 _NUMERIC: Final = re.compile(r"[+-]?\d*\.?\d+(?:[eE][+-]?\d+)?")
 _UNITS: Final = ("_s", "_ms", "_per_s")  # at the end of a name: the unit says it
@@ -126,8 +126,7 @@ class Tunable(Struct, frozen=True, kw_only=True):
             shown = Decimal(given.strip().replace(",", "").replace(formats.MINUS, "-"))
         except InvalidOperation:
             raise self._refusal(given) from None
-        too_low = self.low is not None and not shown >= self.low
-        if not shown.is_finite() or too_low or (self.high is not None and shown > self.high):
+        if not shown.is_finite() or not self._within(shown):
             raise self._refusal(given)
         value = shown / 100 if self.percent else shown
         if self.whole:
@@ -135,6 +134,9 @@ class Tunable(Struct, frozen=True, kw_only=True):
                 raise self._refusal(given)
             return int(value)
         return float(value) if self.real else f"{value.normalize():f}"
+
+    def _within(self, shown: Decimal) -> bool:
+        return (self.low is None or shown >= self.low) and (self.high is None or shown <= self.high)
 
     def _refusal(self, given: object) -> ConfigError:
         whole = "a whole number, " if self.whole else ""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
-from contractdesk.errors import ConfigError, ContractdeskError, UserError
+from contractdesk.errors import ConfigError, ContractdeskError
 from contractdesk.panels import tuning_view as view
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.draft import Difference, Draft
@@ -21,7 +21,7 @@ from contractdesk.panels.errands import Errands
 from contractdesk.panels.grid import html_grid
 from contractdesk.panels.live import LiveWidget, script, style
 from contractdesk.panels.rehearsal import Rehearsal
-from contractdesk.panels.tuning_face import TuningFace
+from contractdesk.panels.tuning_face import Tuner
 from contractdesk.panels.tuning_view import Picture
 from contractdesk.risk.meanings import Effect
 
@@ -39,7 +39,7 @@ class Word(Struct, frozen=True):
 
 
 class Tuning(LiveWidget):
-    """Sliders and switches over one draft. UserError for a desk that cannot be tuned."""
+    """Sliders and switches over one draft."""
 
     _esm = script("tuning.js")
     _css = style("tables.css", "tuning.css")
@@ -54,14 +54,14 @@ class Tuning(LiveWidget):
 
     period_ns = 400 * NS_PER_MS
 
-    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None, clock: Clock | None = None) -> None:
-        if not isinstance(desk, TuningFace):
-            raise UserError(f"{desk.name} cannot be tuned: it only shows")
-        self._tuner = desk.tuning
+    def __init__(
+        self, desk: DeskFace, tuner: Tuner, *, pulse: Pulse | None = None, clock: Clock | None = None
+    ) -> None:
+        self._rehearsal = Rehearsal(tuner)
+        self._tuner = tuner
         self._clock = clock or SystemClock()
         self._draft = Draft(self._same)
         self._errands = Errands("tuning")
-        self._rehearsal = Rehearsal(self._tuner)
         self._picture = Picture.of(self._tuner)
         self._word = Word()
         self._trouble: tuple[int, str] = (0, "")  # of which revision

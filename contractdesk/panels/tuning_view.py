@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from contractdesk.desk.changes import Change
+from contractdesk.desk.changes import RISK, Change
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats
 from contractdesk.panels.draft import Difference
@@ -50,7 +50,7 @@ def groups(picture: Picture) -> list[dict[str, Any]]:
     shown = [
         {
             "title": row.strategy_id,
-            "note": f"{row.class_name} on {', '.join(row.symbols)}, {row.timeframe} bars",
+            "note": _note(row),
             "open": True,
             "rows": [_control(each) for each in of_strategy(row)],
         }
@@ -60,6 +60,11 @@ def groups(picture: Picture) -> list[dict[str, Any]]:
         rows = [_control(each) for each in members]
         shown.append({"title": f"Risk: {name.lower()}", "note": "", "open": not shown, "rows": rows})
     return shown
+
+
+def _note(row: Running) -> str:
+    named = "" if row.class_name == row.strategy_id else f"{row.class_name}, "
+    return f"{named}{', '.join(row.symbols)}, {row.timeframe} bars"
 
 
 def _control(each: Tunable) -> dict[str, Any]:
@@ -97,8 +102,10 @@ def _shown(each: Tunable, value: Any) -> Any:
 def rows_of(
     picture: Picture, differences: Sequence[Difference], snapshot: DeskSnapshot
 ) -> list[dict[str, Any]]:
-    """The draft, line by line: from, to, and what that means."""
-    return [_row(picture, each, snapshot) for each in differences]
+    """The draft, line by line: from, to, and what that means; in the order of the controls."""
+    places = list(picture.tunables)
+    ordered = sorted(differences, key=lambda each: places.index(each.key))
+    return [_row(picture, each, snapshot) for each in ordered]
 
 
 def _row(picture: Picture, each: Difference, snapshot: DeskSnapshot) -> dict[str, Any]:
@@ -149,10 +156,7 @@ def by_owner(picture: Picture, differences: Iterable[Difference]) -> dict[str, d
 
 def audit_grid(changes: Sequence[Change], tunables: Mapping[str, Tunable]) -> Grid:
     """The latest first."""
-    columns = (
-        *(Column(title) for title in ("Time (UTC)", "Who", "What", "Name")),
-        *(Column(title, numeric=True) for title in ("From", "To")),
-    )
+    columns = (*(Column(title) for title in ("UTC", "Who", "What")), Column("From \u2192 to", wide=True))
     rows = [_change(row, tunables) for row in list(changes)[: -SHOWN_CHANGES - 1 : -1]]
     return Grid(
         name="changes",
@@ -165,14 +169,18 @@ def audit_grid(changes: Sequence[Change], tunables: Mapping[str, Tunable]) -> Gr
 
 
 def _change(row: Change, tunables: Mapping[str, Tunable]) -> tuple[Cell, ...]:
-    owner = DESK if row.what == "risk" else row.what
+    owner = DESK if row.what == RISK else row.what
     what = tunables.get(f"{owner}/{row.name}")
-    was, now = (str(value) if what is None else what.said(value) for value in (row.was, row.now))
+    was, now = (_alone(value) if what is None else what.text(value) for value in (row.was, row.now))
+    unit = what.unit if what is not None else ""
     return (
-        Cell(f"{formats.utc_date(row.ts_ns)} {formats.utc_time(row.ts_ns)}", Tone.MUTED),
+        Cell(f"{formats.utc_date(row.ts_ns)[5:]} {formats.utc_time(row.ts_ns)}", Tone.MUTED),
         Cell(row.who),
-        Cell(row.what),
-        Cell(row.name.replace("_", " ")),
-        Cell(was),
-        Cell(now),
+        Cell(f"{row.what} {row.name.replace('_', ' ') if what is None else what.title}"),
+        Cell(f"{was or 'empty'} \u2192 {now or 'empty'} {unit}".strip()),
     )
+
+
+def _alone(value: Any) -> str:
+    """Of what cannot be tuned any more."""
+    return formats.NONE if value is None else str(value)

@@ -45,13 +45,15 @@ function moved(row, text, key) {
 
 // -- one control ---------------------------------------------------------------------------------
 
+const hintOf = (row) => [row.doc, row.range].filter(Boolean).join("; ");
+
 // JupyterLab's own shortcuts must not take the keys of a control.
 function control(tag, type, id, row, parent) {
   const node = element(tag, `cd-tune-${type}`, parent);
   if (tag === "input") node.type = type === "number" ? "text" : type;
   node.id = id;
   node.dataset.lmSuppressShortcuts = "true";
-  node.title = [row.doc, row.range].filter(Boolean).join("; ");
+  node.title = hintOf(row);
   return node;
 }
 
@@ -257,7 +259,8 @@ function buildGroups(parent, groups, prefix, want) {
     element("span", "cd-note", title, group.note);
     for (const row of group.rows) {
       const line = element("div", `cd-tune-row cd-tune-of-${row.kind}`, box);
-      line.title = [row.doc, row.range].filter(Boolean).join("; ");
+      line.title = hintOf(row);
+      line.dataset.hint = `${row.title}: ${hintOf(row)}`;
       const id = `${prefix}-${controls.size}`;
       const name = element("label", "cd-tune-name", line, row.title);
       name.htmlFor = id;
@@ -279,6 +282,7 @@ function render({ model, el }) {
   const latest = new Map(); // what was last wanted, by key
   const late = new Map(); // timers of sliders that move
   let built = "";
+  let hint = "";
   let controls = new Map();
 
   const send = (content) => {
@@ -301,6 +305,15 @@ function render({ model, el }) {
     setTimeout(draw, OWN_MS + 50); // what was refused goes back to what is
   };
   const drawReplay = buildReplay(parts, send);
+  // What a control is and may be, also for those who have no pointer.
+  const explain = (event) => {
+    const line = event.target.closest?.(".cd-tune-row");
+    if (!line || hint === line.dataset.hint) return;
+    hint = line.dataset.hint;
+    draw();
+  };
+  parts.groups.addEventListener("focusin", explain);
+  parts.groups.addEventListener("pointerover", explain);
   parts.revert.addEventListener("click", () => {
     own.clear();
     send({ do: "drop" });
@@ -341,8 +354,9 @@ function render({ model, el }) {
     const count = rows.length ? `${rows.length} ${rows.length === 1 ? "change" : "changes"} in the draft` : "";
     setText(parts.note, count || "what runs");
     const ask = state.ask ? "this loosens a limit on LIVE: click once more to do it" : "";
-    setText(parts.word, ask || state.trouble || state.word || "");
-    parts.word.className = `cd-tune-word cd-${ask || state.trouble ? "warn" : state.tone ?? "muted"}`;
+    const word = ask || state.trouble || state.word;
+    setText(parts.word, word || hint || count);
+    parts.word.className = `cd-tune-word cd-${ask || state.trouble ? "warn" : word ? state.tone : "muted"}`;
     setText(parts.apply, state.ask ? "Loosen on LIVE: sure?" : "Apply");
     parts.apply.classList.toggle("cd-tune-sure", Boolean(state.ask));
     const idle = !rows.length || own.size > 0 || Boolean(state.trouble) || state.open === false;
