@@ -111,11 +111,11 @@ class Tuning:
         from contractdesk.replay.session import read_session  # a second of import: numba, for the books
         from contractdesk.replay.trial import run_trial
 
-        since_ns, now_ns = self._since(hours), self._session.clock.now_ns()
+        since_ns, paths = self._since(hours), self._session.paths
+        until_ns = self._session.snapshot.ts_ns - 1  # what the engine has heard before is recorded
         run(self._session, self._session.host.recorder.durable(), "replay")
-        reading = _Reading(since_ns, now_ns, progress)
-        paths = self._session.paths
-        session = read_session(paths.journal, paths.tape, since_ns=since_ns, heard=reading)
+        reading = _Reading(since_ns, until_ns, progress)
+        session = read_session(paths.journal, paths.tape, since_ns=since_ns, until_ns=until_ns, heard=reading)
         params = {row.strategy_id: row.params for row in self.running()}
         risk = _plain_settings(self.risk())
         wanted = {name: {**own, **draft.get(name, {})} for name, own in params.items()}
@@ -157,15 +157,15 @@ class Tuning:
 class _Reading:
     """Tells how much of the tape is read."""
 
-    def __init__(self, since_ns: int, now_ns: int, progress: Callable[[float], None]) -> None:
-        self._since_ns, self._now_ns, self._progress = since_ns, now_ns, progress
+    def __init__(self, since_ns: int, until_ns: int, progress: Callable[[float], None]) -> None:
+        self._since_ns, self._until_ns, self._progress = since_ns, until_ns, progress
         self._count = 0
 
     def __call__(self, event: Event) -> None:
         self._since_ns = self._since_ns or event.ts_ns
         self._count += 1
         if self._count % TOLD_EVERY == 0:
-            done = (event.ts_ns - self._since_ns) / max(1, self._now_ns - self._since_ns)
+            done = (event.ts_ns - self._since_ns) / max(1, self._until_ns - self._since_ns)
             self._progress(READING * min(1.0, max(0.0, done)))
 
 

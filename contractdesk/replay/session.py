@@ -98,8 +98,10 @@ def read_session(
         inputs: list[tuple[int, Event]] = []
         cut = False
         for seq, event in read_inputs(reader, tape, header.first_seq, torn):
+            if event.ts_ns > until_ns:
+                break  # of a desk that is open, the tape may lie behind the journal there: no hole
             cut = bool(inputs) and seq != inputs[-1][0] + 1
-            if cut or seq >= end_seq or event.ts_ns > until_ns:
+            if cut or seq >= end_seq:
                 break
             inputs.append((seq, event))
             heard(event)
