@@ -21,6 +21,7 @@ from contractdesk.console.risk import RiskTable
 from contractdesk.console.stop_verbs import StopVerbs
 from contractdesk.console.strategies import StrategyHandle, StrategyVerbs
 from contractdesk.console.tables import Table
+from contractdesk.console.tuning import Tuning
 from contractdesk.console.verbs import Verbs
 from contractdesk.console.windows import Windows
 from contractdesk.desk.board import Observation, Observer
@@ -90,6 +91,7 @@ class Desk(Windows):
         self._inquiries = Inquiries(session)
         super().__init__()
         self._tz = tz
+        self.tuning = Tuning(session, self._verbs, self._strategies)  # what the tuning panel works with
         self.aio = AioDesk(session, self._verbs, self._stops, self._strategies, self._inquiries)
 
     # -- verbs -----------------------------------------------------------------------------
@@ -142,15 +144,16 @@ class Desk(Windows):
         *,
         until: When = None,
         params: Mapping[str, Any] | None = None,
+        risk: Mapping[str, Any] | None = None,
         models: Models | None = None,
     ) -> TwinReport:
-        """This session run again from its tape, beside what happened; ``params``: what if? See
-        ``cd.replay_session``. The desk goes on meanwhile."""
+        """This session run again from its tape, beside what happened; ``params`` and ``risk``: what if?
+        See ``cd.replay_session``. The desk goes on meanwhile."""
         from contractdesk.console.replaying import replay_session
 
         if self._session.alive:  # what is still on its way to the disk is part of the session
             run(self._session, self._session.host.recorder.durable(), "replay")
-        return replay_session(self.folder, since=since, until=until, params=params, models=models)
+        return replay_session(self.folder, since=since, until=until, params=params, risk=risk, models=models)
 
     def close(self, leave: str = "protected") -> Receipt:
         """End the desk: entries are cancelled; positions stay under their stops ("protected") or are
@@ -211,6 +214,11 @@ class Desk(Windows):
     def risk(self) -> RiskTable:
         """Each rule's measured value now; ``.settings`` and ``.tune(size_cap="0.02")``."""
         return RiskTable(self._session, self._verbs, self._inquiries, self.snapshot)
+
+    @property
+    def changes(self) -> Table:
+        """Every change ever made to parameters and limits: when, who, what, from, to; oldest first."""
+        return self.tuning.table(self._tz)
 
     # -- looking ---------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ def replay_session(
     since: When = None,
     until: When = None,
     params: Mapping[str, Any] | None = None,
+    risk: Mapping[str, Any] | None = None,
     models: Models | None = None,
 ) -> TwinReport:
     """Run a recorded live session again from tape, strategy and settings, and set it against what happened.
@@ -33,7 +34,8 @@ def replay_session(
     ``desk`` is the desk's name, or the folder of its journal and tape. ``since`` is a length of time
     before now ("6h", "30m") or a moment (an ISO date, a datetime, UTC ns); the replay begins at the last
     checkpoint before it, without it at the last session's opening. ``params`` tunes each strategy
-    ("what if"). What the venue answered is withheld, and used only to compare.
+    ("what if"), or one by its name: ``{"TrendFollow": {"fast": 8}}``; ``risk`` the limits. What the venue
+    answered is withheld, and used only to compare.
 
     UserError where nothing is recorded of that name; ConfigError for what is no time.
     """
@@ -44,7 +46,7 @@ def replay_session(
     session = read_session(
         folder / "journal.db", folder / "tape", since_ns=_moment(since), until_ns=_moment(until) or 1 << 62
     )
-    return run(session, models, params)
+    return run(session, models, params, risk)
 
 
 def _folder(desk: str | Path) -> Path:

@@ -105,7 +105,7 @@ class StrategyVerbs:
             positions=tuple(line for receipt in receipts for line in receipt.positions),
         )
 
-    async def tune(self, strategy_id: str, changes: dict[str, Any]) -> Receipt:
+    async def tune(self, strategy_id: str, changes: dict[str, Any], who: str = PERSON) -> Receipt:
         """Change parameters from the next event on; ConfigError names the range."""
         row = self._needed(strategy_id)
         cls = self._session.classes[self._session.state.strategies[strategy_id].source_hash]
@@ -114,9 +114,7 @@ class StrategyVerbs:
         )  # refuses before it is journaled
         checked = tuned.params
         plain = {name: checked[name] for name in changes}
-        await self._host.ask(
-            StrategyTuned(ts_ns=self._now(), who=PERSON, strategy_id=strategy_id, params=plain)
-        )
+        await self._host.ask(StrategyTuned(ts_ns=self._now(), who=who, strategy_id=strategy_id, params=plain))
         changed = ", ".join(f"{name} {shown(row.params[name])} -> {shown(plain[name])}" for name in plain)
         return Receipt(verb="tune", done=True, summary=f"{strategy_id}: {changed or 'nothing to change'}")
 

@@ -64,12 +64,12 @@ class Verbs(VerbBase):
         said += f"{left_alone(after)}; state {after.state.value}"
         return self._receipt("flatten", before, said, done=bool(done))
 
-    async def tune_risk(self, changes: dict[str, Any]) -> Receipt:
+    async def tune_risk(self, changes: dict[str, Any], who: str = PERSON) -> Receipt:
         """Change risk settings within their ranges: ``{"size_cap": "0.02"}``; ConfigError names a range."""
         before = self._picture()
         plain = {name: _plain(value) for name, value in changes.items()}
         said = told(self._session.state.risk, tuned(self._session.state.risk, plain), plain)
-        await self._host.ask(RiskTuned(ts_ns=self._now(), who=PERSON, settings=plain))
+        await self._host.ask(RiskTuned(ts_ns=self._now(), who=who, settings=plain))
         return self._receipt("risk.tune", before, said, done=True)
 
     async def reset_risk(self, rule: str, reason: str) -> Receipt:

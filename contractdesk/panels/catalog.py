@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from contractdesk.errors import UserError
 from contractdesk.panels.base import DeskFace, Panel
 from contractdesk.panels.focus import Focus
 from contractdesk.panels.pump import THE_PUMP
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from contractdesk.panels.price import PriceChart
     from contractdesk.panels.status import Status
     from contractdesk.panels.tables import Page, Tables
+    from contractdesk.panels.tuning import Tuning
 
 P = TypeVar("P", bound=Panel)
 
@@ -123,6 +125,18 @@ class Panels:
         from contractdesk.panels.tables import Page
 
         return self._pages((Page.LOG,))
+
+    def tuning(self) -> Tuning:
+        """Parameters and limits as a draft, what it would have done, Apply and Revert, and every change ever.
+
+        UserError for a desk that cannot be tuned.
+        """
+        from contractdesk.panels.tuning import Tuning
+        from contractdesk.panels.tuning_face import TuningFace
+
+        if not isinstance(self._desk, TuningFace):
+            raise UserError(f"{self._desk.name} cannot be tuned: it only shows")
+        return _open(Tuning(self._desk, self._desk.tuning))
 
     def tables(self) -> Tables:
         """Positions, orders, fills, refusals, strategies, funding, log and latency behind tabs."""

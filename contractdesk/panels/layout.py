@@ -16,6 +16,8 @@ from contractdesk.panels.pump import THE_PUMP
 from contractdesk.panels.render import bundle_of
 from contractdesk.panels.status import Status
 from contractdesk.panels.tables import TABLES, Page, Tables
+from contractdesk.panels.tuning import Tuning
+from contractdesk.panels.tuning_face import TuningFace
 
 GAP = "6px"
 CHART_PX = 268
@@ -38,11 +40,13 @@ class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.equity = EquityChart(desk, pulse=pulse)
         self.depth = DepthChart(desk, focus, pulse=pulse)
         self.risk = Tables(desk, (Page.RISK,), pulse=pulse)
-        self.tables = Tables(desk, TABLES, pulse=pulse)
+        self.tuning = Tuning(desk, desk.tuning, pulse=pulse) if isinstance(desk, TuningFace) else None
+        behind = {"Tuning": self.tuning} if self.tuning is not None else {}
+        self.tables = Tables(desk, TABLES, guests=behind, pulse=pulse)
         super().__init__([self.status, self._screen()], layout=ipywidgets.Layout(width="100%", grid_gap=GAP))
         self.add_class("cd-console")
         parts = (self.status, self.ladder, self.tables, self.risk, self.price, self.depth, self.equity)
-        THE_PUMP.add(*parts)
+        THE_PUMP.add(*parts, *behind.values())
 
     @property
     def alive(self) -> bool:
@@ -64,6 +68,8 @@ class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def close(self) -> None:
         for part in (self.status, self.ladder, self.price, self.equity, self.depth, self.risk, self.tables):
             part.close()
+        if self.tuning is not None:
+            self.tuning.close()
         super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import traitlets
+from ipywidgets import widget_serialization
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.views import DeskSnapshot
@@ -26,6 +27,7 @@ class Tables(LiveWidget):
 
     label = traitlets.Unicode("").tag(sync=True)
     shown: Any = traitlets.List().tag(sync=True)
+    guests: Any = traitlets.List().tag(sync=True, **widget_serialization)  # of {name, title, widget}
     positions = traitlets.Dict().tag(sync=True)
     orders = traitlets.Dict().tag(sync=True)
     fills = traitlets.Dict().tag(sync=True)
@@ -38,9 +40,21 @@ class Tables(LiveWidget):
 
     period_ns = 500 * NS_PER_MS
 
-    def __init__(self, desk: DeskFace, pages: Sequence[Page] = TABLES, *, pulse: Pulse | None = None) -> None:
+    def __init__(
+        self,
+        desk: DeskFace,
+        pages: Sequence[Page] = TABLES,
+        *,
+        guests: Mapping[str, Any] | None = None,
+        pulse: Pulse | None = None,
+    ) -> None:
+        """``guests``: widgets by the title of their tab; they are drawn when it is first chosen."""
         self._pages = tuple(pages)
-        super().__init__(desk, pulse=pulse, shown=[page.value for page in self._pages])
+        behind = [
+            {"name": title.lower(), "title": title, "widget": widget}
+            for title, widget in (guests or {}).items()
+        ]
+        super().__init__(desk, pulse=pulse, shown=[page.value for page in self._pages], guests=behind)
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         zone = formats.zone_of(self.desk.display_tz)

@@ -6,7 +6,7 @@ compared with. What the market did and what people asked is fed as it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from contractdesk.domain.events import (
     OrderEvent,
     PositionReported,
     ReadFailed,
+    RiskTuned,
     StrategyStarted,
     StrategySwapped,
     StrategyTuned,
@@ -75,11 +76,19 @@ class Session(Struct, frozen=True, kw_only=True):
         return decode_desk(self.checkpoint)
 
 
-def read_session(journal: Path, tape: Path, *, since_ns: int = 0, until_ns: int = 1 << 62) -> Session:
+def read_session(
+    journal: Path,
+    tape: Path,
+    *,
+    since_ns: int = 0,
+    until_ns: int = 1 << 62,
+    heard: Callable[[Event], None] = lambda _event: None,
+) -> Session:
     """The part of a record from the last checkpoint at or before ``since_ns`` on; 0: the last session.
 
     It ends where the desk was opened again, and at a hole, such as a kill leaves at the tape's end.
-    StorageError where nothing is recorded.
+    ``heard`` is called with each input; what it raises ends the reading. StorageError where nothing is
+    recorded.
     """
     if not journal.exists():
         raise StorageError(f"{journal} does not exist: the desk of that name has never been opened")
@@ -89,10 +98,13 @@ def read_session(journal: Path, tape: Path, *, since_ns: int = 0, until_ns: int 
         inputs: list[tuple[int, Event]] = []
         cut = False
         for seq, event in read_inputs(reader, tape, header.first_seq, torn):
+            if event.ts_ns > until_ns:
+                break  # of a desk that is open, the tape may lie behind the journal there: no hole
             cut = bool(inputs) and seq != inputs[-1][0] + 1
-            if cut or seq >= end_seq or event.ts_ns > until_ns:
+            if cut or seq >= end_seq:
                 break
             inputs.append((seq, event))
+            heard(event)
         stamps = {seq: event.ts_ns for seq, event in inputs}
         commands = tuple(
             (stamps[seq], command) for seq, command in reader.commands(header.first_seq) if seq in stamps
@@ -137,19 +149,37 @@ def _names(state: Desk, inputs: list[tuple[int, Event]]) -> dict[str, str]:
     return names
 
 
-def with_params(events: list[Event], state: Desk, params: Mapping[str, Any], start_ns: int) -> list[Event]:
-    """The same inputs, with every strategy tuned to ``params`` as soon as it runs ("what if")."""
-    if not params:
-        return events
-    changed: list[Event] = [_tuned(start_ns, name, params) for name in state.strategies]
+def what_if(
+    events: list[Event], state: Desk, params: Mapping[str, Any], risk: Mapping[str, Any], start_ns: int
+) -> list[Event]:
+    """The same inputs under other settings: what a person tuned then is not what is asked now.
+
+    ``params`` tunes every strategy as soon as it runs; a mapping in it those of the strategy it is named
+    after: ``{"TrendFollow": {"fast": 8}}``. ``risk`` is in force from the start.
+    """
+    changed: list[Event] = [RiskTuned(ts_ns=start_ns, who=WHO, settings=dict(risk))] if risk else []
+    changed += _tuned(start_ns, state.strategies, params)
     for event in events:
-        if isinstance(event, StrategyTuned):
-            continue  # what a person tuned then is not what is asked now
+        if isinstance(event, StrategyTuned) and _wanted(params, event.strategy_id):
+            continue
+        if isinstance(event, RiskTuned) and risk:
+            continue
         changed.append(event)
         if isinstance(event, StrategyStarted):
-            changed.append(_tuned(event.ts_ns, event.strategy_id, params))
+            changed += _tuned(event.ts_ns, (event.strategy_id,), params)
     return changed
 
 
-def _tuned(ts_ns: int, strategy_id: str, params: Mapping[str, Any]) -> StrategyTuned:
-    return StrategyTuned(ts_ns=ts_ns, who=WHO, strategy_id=strategy_id, params=dict(params))
+def _tuned(ts_ns: int, strategy_ids: Iterable[str], params: Mapping[str, Any]) -> list[StrategyTuned]:
+    return [
+        StrategyTuned(ts_ns=ts_ns, who=WHO, strategy_id=name, params=wanted)
+        for name in strategy_ids
+        if (wanted := _wanted(params, name))
+    ]
+
+
+def _wanted(params: Mapping[str, Any], strategy_id: str) -> dict[str, Any]:
+    """What all strategies get, and what this one gets."""
+    of_all = {name: value for name, value in params.items() if not isinstance(value, Mapping)}
+    own = params.get(strategy_id)
+    return {**of_all, **own} if isinstance(own, Mapping) else of_all

@@ -7,7 +7,7 @@ a model's assumption is off, and the report says which.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -43,7 +43,7 @@ from contractdesk.engine.state import NS_PER_MS, Desk, Tracked
 from contractdesk.replay.account import Books
 from contractdesk.replay.matching import Matching
 from contractdesk.replay.models import Models
-from contractdesk.replay.session import Session, with_params
+from contractdesk.replay.session import Session, what_if
 from contractdesk.replay.standing import Kept, Standing
 from contractdesk.replay.twin_report import TwinReport, compared
 
@@ -53,21 +53,25 @@ VENUE_EVENTS = (TradePrinted, BookSnapshotRead, BookChanged, BookInvalidated, Ma
 
 
 def replay_session(
-    session: Session, models: Models | None = None, params: Mapping[str, Any] | None = None
+    session: Session,
+    models: Models | None = None,
+    params: Mapping[str, Any] | None = None,
+    risk: Mapping[str, Any] | None = None,
 ) -> TwinReport:
     """Run a recorded session again under ``models`` and set it against what happened.
 
-    ``params`` tunes every strategy of it ("what if"): then the orders are those of another trader.
+    ``params`` tunes its strategies, and ``risk`` its limits ("what if", see ``session.what_if``): then the
+    orders are those of another trader.
     """
     chosen = models or Models()
-    twin = Twin(session, chosen, params or {})
+    twin = Twin(session, chosen, params or {}, risk or {})
     twin.run()
     return compared(
         session,
         chosen,
         twin.commands,
         twin.events,
-        what_if=bool(params),
+        what_if=bool(params or risk),
         engine=twin.engine,
         wallet=twin.wallet,
     )
@@ -76,14 +80,23 @@ def replay_session(
 class Twin:
     """Feeds a fresh engine with a session's inputs, and answers its commands from a model of the venue."""
 
-    def __init__(self, session: Session, models: Models, params: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        models: Models,
+        params: Mapping[str, Any],
+        risk: Mapping[str, Any],
+        heard: Callable[[Event], None] = lambda _event: None,
+    ) -> None:
+        """``heard`` is called after each event that the engine has handled; what it raises ends the run."""
         state = session.state
         self.engine = Engine.restore(session.checkpoint, session.classes)
         self.commands: list[tuple[int, Command]] = []
         self.events: list[Event] = []  # that the model of the venue told the desk
         self._session = session
         self._delays = models.latency.start(models.seed)
-        self._told = with_params(session.told, state, params, session.start_ns)
+        self._heard = heard
+        self._told = what_if(session.told, state, params, risk, session.start_ns)
         listed = _instruments(state, session.inputs)
         self._place = {symbol: place for place, symbol in enumerate(listed)}
         leverage = {symbol: market.leverage for symbol, market in state.symbols.items()}
@@ -125,6 +138,11 @@ class Twin:
         """As the model of the venue has it."""
         return self._books.wallet
 
+    @property
+    def equity(self) -> Decimal:
+        """Wallet and unrealized profit at the venue's marks, as the model of the venue has them."""
+        return self._books.equity()
+
     # -- the desk --------------------------------------------------------------------------
 
     def _tell(self, event: Event) -> None:
@@ -145,6 +163,7 @@ class Twin:
                     due_ns = event.ts_ns + self._delays.entry_ns()
                     self.commands.append((event.ts_ns, command))
             self._push(due_ns, command)
+        self._heard(event)
 
     def _arrive(self, now_ns: int, item: Command | Event) -> None:
         if isinstance(item, CommandBase):

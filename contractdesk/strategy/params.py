@@ -18,8 +18,9 @@ class Param(Generic[T]):
     """One tunable value of a strategy: ``lookback = Param(20, ge=2, le=500, doc="bars")``.
 
     The type of ``default`` (bool, int, float, Decimal, str or an Enum) is the type of the
-    parameter; ``ge`` and ``le`` are inclusive; ``choices`` lists the permitted values. On an
-    instance the attribute is the value itself, read-only: values change by ``tune()``.
+    parameter; ``ge`` and ``le`` are inclusive; ``choices`` lists the permitted values; ``unit``
+    stands behind the value on the tuning panel. On an instance the attribute is the value itself,
+    read-only: values change by ``tune()``.
     """
 
     def __init__(
@@ -29,12 +30,13 @@ class Param(Generic[T]):
         ge: T | None = None,
         le: T | None = None,
         doc: str = "",
+        unit: str = "",
         choices: Iterable[T] | None = None,
     ) -> None:
         if not isinstance(default, PLAIN_TYPES):
             raise ConfigError(f"a Param is a bool, int, float, Decimal, str or Enum, not {default!r}")
         self.name = "a parameter"
-        self.ge, self.le, self.doc = ge, le, doc
+        self.ge, self.le, self.doc, self.unit = ge, le, doc, unit
         self.choices = self._default_choices(default) if choices is None else tuple(choices)
         self.default: T = default
         self.default = self.parse(default)

@@ -1,8 +1,36 @@
 // Pages of HTML from the kernel (all values escaped there); tabs need no kernel at all.
+
+// Widgets of their own behind tabs of this one; each is drawn when it is first chosen.
+function guestsOf(model, parent) {
+  const guests = new Map(model.get("guests").map((guest) => [guest.name, guest]));
+  const hosts = new Map();
+  const views = [];
+  const open = async ({ name, widget }) => {
+    const host = element("div", "cd-guest", parent);
+    hosts.set(name, host);
+    const child = await model.widget_manager.get_model(widget.slice("IPY_MODEL_".length));
+    const view = await model.widget_manager.create_view(child);
+    views.push(view);
+    host.appendChild(view.el);
+  };
+  return {
+    names: [...guests.keys()],
+    page: (name) => guests.get(name),
+    // Shows the guest of that name, and no other; true where there is one.
+    show: (name) => {
+      if (guests.has(name) && !hosts.has(name)) open(guests.get(name));
+      hosts.forEach((host, own) => (host.hidden = own !== name));
+      return guests.has(name);
+    },
+    stop: () => views.forEach((view) => view.remove()),
+  };
+}
+
 function render({ model, el }) {
   el.replaceChildren();
-  const names = model.get("shown");
   const root = element("div", "cd cd-panel cd-tables", el);
+  const guests = guestsOf(model, root);
+  const names = [...model.get("shown"), ...guests.names];
   root.dataset.pages = names.join(" ");
   const head = element("div", "cd-head", root);
   const tabs = element("div", "cd-tabs", head);
@@ -37,7 +65,7 @@ function render({ model, el }) {
 
   const draw = () => {
     names.forEach((name, i) => {
-      const page = model.get(name);
+      const page = guests.page(name) ?? model.get(name);
       setText(buttons[i], page.count ? `${page.title} ${page.count}` : page.title ?? name);
       buttons[i].classList.toggle("cd-tab-loud", Boolean(page.loud));
       if (names.length > 1) {
@@ -47,6 +75,8 @@ function render({ model, el }) {
     });
     setText(label, model.get("label"));
     label.dataset.label = model.get("label");
+    frame.hidden = guests.show(active);
+    if (frame.hidden) return;
     const html = model.get(active).html ?? "";
     if (shown.get("name") !== active || shown.get("html") !== html) {
       shown.set("name", active).set("html", html);
@@ -67,6 +97,7 @@ function render({ model, el }) {
   sized.observe(body);
   return () => {
     sized.disconnect();
+    guests.stop();
     pulse.stop();
   };
 }

@@ -38,10 +38,12 @@ class TrendFollow(Strategy):
     - The size is the cap's share. During warm-up it does nothing.
     """
 
-    fast = Param(12, ge=2, le=500, doc="bars of the fast mean")
-    slow = Param(26, ge=3, le=1000, doc="bars of the slow mean")
-    atr_period = Param(14, ge=1, le=500, doc="bars of the ATR that places the stop")
-    atr_multiple = Param(Decimal("2.5"), ge=Decimal("0.1"), le=Decimal(20), doc="stop distance in ATRs")
+    fast = Param(12, ge=2, le=500, unit="bars", doc="bars of the fast mean")
+    slow = Param(26, ge=3, le=1000, unit="bars", doc="bars of the slow mean")
+    atr_period = Param(14, ge=1, le=500, unit="bars", doc="bars of the ATR that places the stop")
+    atr_multiple = Param(
+        Decimal("2.5"), ge=Decimal("0.1"), le=Decimal(20), unit="ATR", doc="stop distance in ATRs"
+    )
     trail = Param(True, doc="the stop follows the market")  # noqa: FBT003  (the default is the parameter)
     entry = Param(EntryStyle.MARKET, doc="market, or passive (post-only at the touch)")
     longs = Param(True, doc="may go long")  # noqa: FBT003  (the default is the parameter)

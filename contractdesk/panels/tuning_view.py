@@ -1,0 +1,186 @@
+"""The tuning panel's traits, made of what runs and of the draft. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from contractdesk.desk.changes import RISK, Change
+from contractdesk.domain.views import DeskSnapshot
+from contractdesk.panels import formats
+from contractdesk.panels.draft import Difference
+from contractdesk.panels.grid import Cell, Column, Grid, Tone
+from contractdesk.panels.tunables import Kind, Tunable, of_desk, of_strategy
+from contractdesk.panels.tuning_face import DESK, Running, Tuner
+from contractdesk.risk.meanings import Effect, effect
+from contractdesk.risk.settings import RiskSettings
+from contractdesk.strategy.params import plain
+
+SHOWN_CHANGES: Final = 50
+_TONES: Final = {Effect.LOOSENS: Tone.WARN, Effect.TIGHTENS: Tone.BUY, Effect.CHANGES: Tone.MUTED}
+_OF_DESK: Final = tuple(of_desk())
+_TYPES: Final = {field.name: field.type for field in msgspec.structs.fields(RiskSettings)}
+
+
+class Picture(Struct, frozen=True):
+    """What can be tuned and what runs, both by key."""
+
+    strategies: tuple[Running, ...]
+    risk: RiskSettings
+    tunables: dict[str, Tunable]
+    runs: dict[str, Any]
+
+    @classmethod
+    def of(cls, tuner: Tuner) -> Picture:
+        strategies, risk = tuner.running(), tuner.risk()
+        tunables = [each for row in strategies for each in of_strategy(row)]
+        params = {row.strategy_id: row.params for row in strategies}
+        runs = {each.key: params[each.owner].get(each.name, each.default) for each in tunables}
+        runs |= {each.key: plain(getattr(risk, each.name)) for each in _OF_DESK}
+        return cls(strategies, risk, {each.key: each for each in (*tunables, *_OF_DESK)}, runs)
+
+
+def groups(picture: Picture) -> list[dict[str, Any]]:
+    """Every control; changes only with what runs, not with its values."""
+    shown = [
+        {
+            "title": row.strategy_id,
+            "note": _note(row),
+            "open": True,
+            "rows": [_control(each) for each in of_strategy(row)],
+        }
+        for row in picture.strategies
+    ]
+    for name, members in groupby(_OF_DESK, lambda each: each.group):
+        rows = [_control(each) for each in members]
+        shown.append({"title": f"Risk: {name.lower()}", "note": "", "open": not shown, "rows": rows})
+    return shown
+
+
+def _note(row: Running) -> str:
+    named = "" if row.class_name == row.strategy_id else f"{row.class_name}, "
+    return f"{named}{', '.join(row.symbols)}, {row.timeframe} bars"
+
+
+def _control(each: Tunable) -> dict[str, Any]:
+    scale = None if each.low is None or each.high is None else [float(each.low), float(each.high), each.curve]
+    return {
+        "key": each.key,
+        "name": each.name,
+        "title": each.title,
+        "kind": each.kind.value,
+        "unit": each.unit,
+        "doc": each.doc,
+        "range": each.permitted,
+        "whole": each.whole,
+        "scale": scale,
+        "choices": [str(choice) for choice in each.choices],
+    }
+
+
+def values(picture: Picture, differences: Iterable[Difference]) -> dict[str, Any]:
+    """What each control shows: the draft's value, or what runs."""
+    wanted = {each.key: each.wanted for each in differences}
+    return {key: _shown(each, wanted.get(key, picture.runs[key])) for key, each in picture.tunables.items()}
+
+
+def _shown(each: Tunable, value: Any) -> Any:
+    match each.kind:
+        case Kind.TOGGLE:
+            return bool(value)
+        case Kind.CHOICE:
+            return each.choices.index(value) if value in each.choices else -1
+        case _:
+            return each.text(value)
+
+
+def rows_of(
+    picture: Picture, differences: Sequence[Difference], snapshot: DeskSnapshot
+) -> list[dict[str, Any]]:
+    """The draft, line by line: from, to, and what that means; in the order of the controls."""
+    places = list(picture.tunables)
+    ordered = sorted(differences, key=lambda each: places.index(each.key))
+    return [_row(picture, each, snapshot) for each in ordered]
+
+
+def _row(picture: Picture, each: Difference, snapshot: DeskSnapshot) -> dict[str, Any]:
+    what = picture.tunables[each.key]
+    found = effect_of(picture, each)
+    means = "" if found is None else found.value
+    if found is not None and what.unit == "% of equity" and snapshot.equity > 0:
+        means += f": {_money(each.runs, snapshot)} \u2192 {_money(each.wanted, snapshot)} {snapshot.asset}"
+    return {
+        "key": each.key,
+        "owner": what.owner or "risk",
+        "title": what.title,
+        "was": what.said(each.runs),
+        "now": what.said(each.wanted),
+        "means": means,
+        "tone": "muted" if found is None else _TONES[found].value,
+        "moved": f"was {what.said(each.began)} when you began" if each.moved else "",
+    }
+
+
+def _money(share: Any, snapshot: DeskSnapshot) -> str:
+    return formats.fixed(Decimal(str(share)) * snapshot.equity, formats.cash_places(snapshot.asset))
+
+
+def effect_of(picture: Picture, each: Difference) -> Effect | None:
+    """None for a parameter of a strategy: only the person knows what it means."""
+    what = picture.tunables[each.key]
+    if what.owner != DESK:
+        return None
+    new = msgspec.convert(each.wanted, _TYPES[what.name])
+    return effect(what.name, getattr(picture.risk, what.name), new)
+
+
+def said(picture: Picture, each: Difference) -> str:
+    """``fast 8 bars``."""
+    what = picture.tunables[each.key]
+    return f"{what.title} {what.said(each.wanted)}"
+
+
+def by_owner(picture: Picture, differences: Iterable[Difference]) -> dict[str, dict[str, Any]]:
+    """The draft as the desk takes it, owner by owner."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in differences:
+        what = picture.tunables[each.key]
+        found.setdefault(what.owner, {})[what.name] = each.wanted
+    return found
+
+
+def audit_grid(changes: Sequence[Change], tunables: Mapping[str, Tunable]) -> Grid:
+    """The latest first."""
+    columns = (*(Column(title) for title in ("UTC", "Who", "What")), Column("From \u2192 to", wide=True))
+    rows = [_change(row, tunables) for row in list(changes)[: -SHOWN_CHANGES - 1 : -1]]
+    return Grid(
+        name="changes",
+        title="Changes",
+        columns=columns,
+        rows=tuple(rows),
+        total=len(changes),
+        empty="nothing was ever changed",
+    )
+
+
+def _change(row: Change, tunables: Mapping[str, Tunable]) -> tuple[Cell, ...]:
+    owner = DESK if row.what == RISK else row.what
+    what = tunables.get(f"{owner}/{row.name}")
+    was, now = (_alone(value) if what is None else what.text(value) for value in (row.was, row.now))
+    unit = what.unit if what is not None else ""
+    return (
+        Cell(f"{formats.utc_date(row.ts_ns)[5:]} {formats.utc_time(row.ts_ns)}", Tone.MUTED),
+        Cell(row.who),
+        Cell(f"{row.what} {row.name.replace('_', ' ') if what is None else what.title}"),
+        Cell(f"{was or 'empty'} \u2192 {now or 'empty'} {unit}".strip()),
+    )
+
+
+def _alone(value: Any) -> str:
+    """Of what cannot be tuned any more."""
+    return formats.NONE if value is None else str(value)
