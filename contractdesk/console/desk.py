@@ -320,7 +320,8 @@ class Desk:
         return self._session.observers.add(function, name)
 
     def console(self, **options: Any) -> Any:
-        """The whole screen: status and Halt, ladder, charts, tables."""
+        """The whole screen: status and Halt, ladder, charts, tables. ``trading=True`` permits the ladder's
+        Trade switch on LIVE, too; elsewhere it may be turned on anyway, and is off at first."""
         return self.panels.console(**options)
 
     @property

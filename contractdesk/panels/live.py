@@ -17,9 +17,9 @@ from contractdesk.panels.render import bundle_of
 _STATIC = Path(__file__).with_name("static")
 
 
-def script(name: str) -> str:
-    """The ES module of one panel: what all share, then its own ``render``."""
-    return _read("live.js") + _read(name)
+def script(*names: str) -> str:
+    """The ES module of one panel: what all share, then its own parts, the last with ``render``."""
+    return "".join(_read(name) for name in ("live.js", *names))
 
 
 def style(*names: str) -> str:
@@ -69,6 +69,8 @@ class LiveWidget(anywidget.AnyWidget):
         """A click, as the script reports it. Runs on the widgets' thread: must return at once."""
 
     def _on_message(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+        if not isinstance(content, Mapping):
+            return  # not from our scripts
         if "ack" in content:
             self.pulse.beat()
         else:
