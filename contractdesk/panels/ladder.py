@@ -9,7 +9,7 @@ from typing import Any, Final
 import traitlets
 
 from contractdesk.clock import NS_PER_MS, Clock, SystemClock
-from contractdesk.domain.instrument import ContractKind, Instrument
+from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import Order, OrderRole, OrderStatus, Side
 from contractdesk.domain.views import DeskSnapshot, PositionRow, SymbolSnapshot
 from contractdesk.panels import formats, gist
@@ -99,18 +99,12 @@ def _terms(instrument: Instrument, symbols: tuple[str, ...], label: str) -> dict
         "label": label,
         "quote": instrument.quote,
         "settle": instrument.settle,
-        "unit": _unit(instrument),
+        "unit": formats.unit(instrument),
         "tick": formats.mantissa_of(instrument.tick_size),
         "priceDecimals": formats.decimals_of(instrument.tick_size),
         "lot": formats.mantissa_of(instrument.lot_size),
         "sizeDecimals": formats.decimals_of(instrument.lot_size),
     }
-
-
-def _unit(instrument: Instrument) -> str:
-    """The base currency where one contract is one of it, else contracts."""
-    plain = instrument.kind is ContractKind.LINEAR and instrument.contract_size == 1
-    return instrument.base if plain else "contracts"
 
 
 def _quote(view: SymbolSnapshot) -> dict[str, Any]:

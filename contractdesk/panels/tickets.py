@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from contractdesk.domain.instrument import Instrument, Rounding
 from contractdesk.domain.intents import FixedStop, SizePreview, StopSpec
+from contractdesk.domain.market import unpack_levels
 from contractdesk.domain.orders import Order, OrderRole, Side
 from contractdesk.domain.views import DeskSnapshot, PositionRow, SymbolSnapshot
 from contractdesk.errors import UserError
@@ -26,6 +27,7 @@ from contractdesk.strategy.intents import atr_stop
 ATR_PERIOD: Final = 14
 MOST_ATRS: Final = Decimal(20)
 MOST_PERCENT: Final = Decimal(50)
+_LEVEL_BYTES: Final = 16  # the best level of a packed book
 _PLAIN: Final = re.compile(r"\d{1,12}(\.\d{1,12})?")  # no sign, no exponent, no NaN
 
 
@@ -269,10 +271,10 @@ def _amount(name: str, text: str, such_as: str) -> Decimal:
 
 
 def figures(ticket: Ticket, preview: SizePreview | None, snapshot: DeskSnapshot) -> Mapping[str, Any]:
-    """What the browser shows of a ticket; ``ready`` once Place may be pressed."""
+    """What the browser shows of a ticket."""
     view = snapshot.symbols.get(ticket.symbol)
     lines = list(ticket.notes)
-    if preview is not None and view is not None and preview.size:
+    if view is not None and preview is not None and preview.size:
         lines = [*_sized(preview, view.instrument), *lines]
     return {
         "title": ticket.title,
@@ -280,15 +282,37 @@ def figures(ticket: Ticket, preview: SizePreview | None, snapshot: DeskSnapshot)
         "word": ticket.word,
         "ticks": 0 if view is None else view.instrument.to_ticks(ticket.price),
         "lines": lines,
+        "warning": "" if view is None or isinstance(ticket, StopMove) else _taking(ticket, view),
         "refusal": f"refused by {preview.refusal}" if preview is not None and preview.refusal else "",
     }
 
 
+_BINDING: Final = {
+    "requested": "as asked",
+    "size_cap": "what the size cap leaves",
+    "margin": "what the margin allows",
+    "max_size": "the venue's most",
+}
+
+
 def _sized(preview: SizePreview, terms: Instrument) -> list[str]:
     places = formats.cash_places(terms.settle)
-    size = f"{formats.size(terms, preview.size)} for {formats.fixed(preview.notional, places)} {terms.settle}"
-    lines = [f"{size} ({preview.binding.replace('_', ' ')})"]
+    worth = f"{formats.fixed(preview.notional, places)} {terms.settle}"
+    bound = _BINDING.get(preview.binding, preview.binding)
+    lines = [f"{formats.size(terms, preview.size)} {formats.unit(terms)} for {worth}, {bound}"]
     if preview.stop_price is not None and preview.loss_at_stop is not None:
         loss = f"{formats.fixed(preview.loss_at_stop, places)} {terms.settle}"
         lines.append(f"loses {loss} at the stop, {formats.price(terms, preview.stop_price)}")
     return lines
+
+
+def _taking(ticket: Ticket, view: SymbolSnapshot) -> str:
+    """Says so where the market has come to the price: the order would not rest."""
+    levels = unpack_levels((view.asks if ticket.side is Side.BUY else view.bids)[:_LEVEL_BYTES])
+    if not levels:
+        return ""
+    best = view.instrument.from_ticks(levels[0][0])
+    if (ticket.price - best) * ticket.side.sign < 0:
+        return ""
+    name = "ask" if ticket.side is Side.BUY else "bid"
+    return f"it would not rest but take at once: the best {name} is {formats.price(view.instrument, best)}"

@@ -8,13 +8,14 @@ function buildLadder(el, model) {
   select.setAttribute("aria-label", "symbol");
   select.addEventListener("change", () => model.send({ symbol: select.value }));
   const note = element("span", "cd-note", head);
-  const trade = element("button", "cd-button cd-trade", head, "Trade");
-  trade.type = "button";
-  trade.setAttribute("role", "switch");
   const label = element("span", "cd-label", head);
   const work = element("div", "cd-ladder-work", root);
+  const line = element("div", "cd-ladder-units", work);
+  const columns = element("span", "cd-ladder-columns", line);
+  const trade = element("button", "cd-button cd-trade", line, "Trade");
+  trade.type = "button";
+  trade.setAttribute("role", "switch");
   const bar = buildBar(work);
-  const columns = element("div", "cd-ladder-columns", work);
   const book = element("div", "cd-ladder-book", work);
   const canvas = element("canvas", "cd-ladder-canvas", book);
   canvas.tabIndex = 0;
@@ -66,6 +67,11 @@ function describe(canvas, model, hand) {
   const terms = model.get("terms");
   canvas.setAttribute("aria-label", `order book of ${terms.symbol || "no symbol"}`);
   const ticks = hand.selected?.ticks ?? model.get("quote").lastTicks ?? 0;
+  const { rows } = hand.picture; // as drawn last
+  if (rows.length) {
+    canvas.setAttribute("aria-valuemin", String(rows[rows.length - 1].ticks));
+    canvas.setAttribute("aria-valuemax", String(rows[0].ticks));
+  }
   canvas.setAttribute("aria-valuenow", String(ticks));
   const own = model.get("marks").filter((mark) => mark.ticks === ticks && mark.tip).map((mark) => mark.tip);
   const price = terms.symbol ? fixed(ticks * terms.tick, terms.priceDecimals) : "";

@@ -53,25 +53,27 @@ function buildTicket(parent) {
   root.hidden = true;
   const title = element("div", "cd-ticket-title", root);
   const lines = element("div", "cd-ticket-lines", root);
+  const warning = element("div", "cd-ticket-refusal cd-warn", root);
   const refusal = element("div", "cd-ticket-refusal cd-alarm", root);
   const row = element("div", "cd-ticket-row", root);
   const place = element("button", "cd-button cd-ticket-place", row);
   const drop = element("button", "cd-button cd-ticket-drop", row, "Cancel");
   place.type = drop.type = "button";
   element("span", "cd-muted", row, "Enter / Esc");
-  return { root, title, lines, refusal, place, drop };
+  return { root, title, lines, warning, refusal, place, drop };
 }
 
 function drawTicket(parts, hand) {
   const { ticket } = hand;
+  // It covers the side that is not traded, so that the price stays in view; once there it stays there.
+  if (ticket && parts.root.hidden) parts.root.dataset.at = hand.upper(ticket.ticks) ? "bottom" : "top";
   parts.root.hidden = !ticket;
   if (!ticket) return;
   parts.root.dataset.side = ticket.side;
-  // It covers the side that is not traded, so that the price stays in view.
-  parts.root.dataset.at = hand.upper(ticket.ticks) ? "bottom" : "top";
   setText(parts.title, ticket.title);
   while (parts.lines.children.length > ticket.lines.length) parts.lines.lastChild.remove();
   ticket.lines.forEach((line, i) => setText(parts.lines.children[i] ?? element("div", "", parts.lines), line));
+  setText(parts.warning, ticket.warning);
   setText(parts.refusal, ticket.refusal);
   setText(parts.place, ticket.ready ? ticket.word : "asking the gate …");
   parts.place.disabled = !hand.placeable();
