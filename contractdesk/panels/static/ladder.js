@@ -48,6 +48,8 @@ function drawHead(parts, model) {
   setText(parts.columns, terms.symbol ? `price ${terms.quote} · size and sum in ${terms.unit}` : "");
 }
 
+const HINT = "Click a price, drag an own order or the stop, × cancels; nothing is sent before Place. ? shows the keys.";
+
 function drawHand(parts, model, hand) {
   const { on, objection, said } = model.get("hand");
   parts.root.dataset.trade = on ? "on" : "off";
@@ -57,7 +59,7 @@ function drawHand(parts, model, hand) {
   parts.bar.root.hidden = !on;
   setText(parts.bar.unit, model.get("terms").settle || "");
   drawTicket(parts.ticket, hand);
-  setText(parts.said, said?.text ?? "");
+  setText(parts.said, said?.text || (on ? HINT : ""));
   parts.said.className = `cd-ladder-said cd-${said?.tone ?? "muted"}`;
   describe(parts.canvas, model, hand);
 }
