@@ -13,7 +13,7 @@ from tests.e2e.lab import Lab, open_notebook, run_cell, set_theme
 from tests.e2e.trader import BOOK_X, CLOSE_CELL, CROSS_X, HOLD_CELL, TAG_X, Trader, eventually
 from tests.e2e.watch import await_frames, overflowing
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 LIVE = """
 from tests.panels.trading import TradingDesk
