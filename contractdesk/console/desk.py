@@ -14,6 +14,7 @@ from contractdesk.console import views
 from contractdesk.console.book import BookView
 from contractdesk.console.calls import announced, awaitable, blocking, run
 from contractdesk.console.inquiries import Inquiries
+from contractdesk.console.order_verbs import OrderVerbs
 from contractdesk.console.receipts import Receipt, say
 from contractdesk.console.result import result_of
 from contractdesk.console.result import write as write_result
@@ -43,12 +44,14 @@ class AioDesk:
         self,
         session: Session,
         verbs: Verbs,
+        orders: OrderVerbs,
         stops: StopVerbs,
         strategies: StrategyVerbs,
         inquiries: Inquiries,
     ) -> None:
         self._session = session
         self._verbs = verbs
+        self._orders = orders
         self._stops = stops
         self._strategies = strategies
         self._inquiries = inquiries
@@ -62,7 +65,9 @@ class AioDesk:
     move_stop = awaitable("_stops", StopVerbs.move_stop)
     trail_stop = awaitable("_stops", StopVerbs.trail_stop)
     adopt = awaitable("_stops", StopVerbs.adopt)
-    cancel = awaitable("_verbs", Verbs.cancel)
+    cancel = awaitable("_orders", OrderVerbs.cancel)
+    cancel_all = awaitable("_orders", OrderVerbs.cancel_all)
+    move_entry = awaitable("_orders", OrderVerbs.move_entry)
     set_leverage = awaitable("_verbs", Verbs.set_leverage)
     set_margin_mode = awaitable("_verbs", Verbs.set_margin_mode)
     set_position_mode = awaitable("_verbs", Verbs.set_position_mode)
@@ -86,13 +91,14 @@ class Desk(Windows):
     def __init__(self, session: Session, tz: str = "UTC") -> None:
         self._session = session
         self._verbs = Verbs(session)
+        self._orders = OrderVerbs(session)
         self._stops = StopVerbs(session)
         self._strategies = StrategyVerbs(session)
         self._inquiries = Inquiries(session)
         super().__init__()
         self._tz = tz
         self.tuning = Tuning(session, self._verbs, self._strategies)  # what the tuning panel works with
-        self.aio = AioDesk(session, self._verbs, self._stops, self._strategies, self._inquiries)
+        self.aio = AioDesk(session, self._verbs, self._orders, self._stops, self._strategies, self._inquiries)
 
     # -- verbs -----------------------------------------------------------------------------
 
@@ -105,7 +111,9 @@ class Desk(Windows):
     move_stop = blocking("_stops", StopVerbs.move_stop)
     trail_stop = blocking("_stops", StopVerbs.trail_stop)
     adopt = blocking("_stops", StopVerbs.adopt)
-    cancel = blocking("_verbs", Verbs.cancel)
+    cancel = blocking("_orders", OrderVerbs.cancel)
+    cancel_all = blocking("_orders", OrderVerbs.cancel_all)
+    move_entry = blocking("_orders", OrderVerbs.move_entry)
     set_leverage = blocking("_verbs", Verbs.set_leverage)
     set_margin_mode = blocking("_verbs", Verbs.set_margin_mode)
     set_position_mode = blocking("_verbs", Verbs.set_position_mode)

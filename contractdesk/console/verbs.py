@@ -7,22 +7,20 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from contractdesk.console.changes import changed_orders, left_alone, order_line, positions_now, stops_now
+from contractdesk.console.changes import changed_orders, left_alone, positions_now, stops_now
 from contractdesk.console.receipts import Receipt
 from contractdesk.console.verb_base import CONFIRM_S, VerbBase
-from contractdesk.console.watching import READY_S
 from contractdesk.desk.session import PERSON
 from contractdesk.domain.account import MarginMode, PositionMode
 from contractdesk.domain.events import (
     BreakerReset,
-    CancelAsked,
     FlattenAsked,
     HaltAsked,
     ResumeAsked,
     RiskTuned,
 )
-from contractdesk.domain.intents import Intent, IntentKind, StopSpec
-from contractdesk.domain.orders import Order, OrderRole, OrderStatus
+from contractdesk.domain.intents import StopSpec
+from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import DeskSnapshot, TradingState
 from contractdesk.errors import UserError, VenueError
 from contractdesk.risk.settings import told, tuned
@@ -141,25 +139,6 @@ class Verbs(VerbBase):
         self._need_position(target)
         return await self._wish("close_position", intents.exit_position(target, size=size, limit=limit))
 
-    async def cancel(self, order_id: str) -> Receipt:
-        """Cancel one of our open orders by our client id or the venue's; protective stops are kept."""
-        before = self._picture()
-        order = self._find_order(order_id, before)
-        if order.request.role is OrderRole.STOP:
-            raise UserError(
-                "a position is never without its stop: move it with move_stop(), or close_position()"
-            )
-        await self._host.ask(CancelAsked(ts_ns=self._now(), who=PERSON, client_id=order.request.client_id))
-        client_id = order.request.client_id
-
-        def gone() -> Order | None:
-            now = self._order(client_id)
-            return now if now is not None and not now.status.open else None
-
-        ended = await self._host.until(gone, CONFIRM_S)
-        said = order_line(ended) if ended else "the venue has not confirmed it yet"
-        return self._receipt("cancel", before, said, done=ended is not None)
-
     # -- account ---------------------------------------------------------------------------
 
     async def set_leverage(self, symbol: str, leverage: Number) -> Receipt:
@@ -181,50 +160,6 @@ class Verbs(VerbBase):
         return self._receipt("set_position_mode", before, mode, done=True)
 
     # -- shared ----------------------------------------------------------------------------
-
-    async def _wish(self, verb: str, wish: Intent) -> Receipt:
-        before = self._picture()
-        if wish.kind is IntentKind.ENTER and not await self._watching.prepare(wish.symbol, wish.stop):
-            why = self._session.state.symbols[wish.symbol].not_ready_reason or "no mark or no book yet"
-            said = f"not sent: {wish.symbol} is not ready within {READY_S:.0f} s: {why}"
-            return self._receipt(verb, before, said, done=False)
-        intent_id = await self._ask(wish)
-        answer: Order | str | None = await self._host.until(lambda: self._answered(intent_id), CONFIRM_S)
-        if isinstance(answer, str):
-            return self._receipt(verb, before, f"refused: {answer}", done=False, intent_id=intent_id)
-        if answer is None:
-            said = "no answer from the venue yet; the engine goes on asking"
-            return self._receipt(verb, before, said, done=False)
-        client_id = answer.request.client_id
-        if wish.limit is None and answer.status.open:
-            await self._host.until(lambda: self._over(client_id), CONFIRM_S)
-        if wish.kind is IntentKind.ENTER:
-            await self._host.until(lambda: self._guarded(wish.symbol), CONFIRM_S)
-        elif wish.limit is None:
-            await self._host.until(lambda: self._one_stop(wish.symbol), CONFIRM_S)
-        order = self._order(client_id) or answer
-        sound = order.status not in (OrderStatus.REJECTED, OrderStatus.UNKNOWN)
-        return self._receipt(verb, before, order_line(order), done=sound, order=order)
-
-    def _answered(self, intent_id: int) -> Order | str | None:
-        """The order of an intent once the venue has answered, or the reason of its refusal."""
-        decision = self._session.state.decisions.get(intent_id)
-        if decision is None:
-            return None
-        if not decision.client_id:
-            return decision.refusal or "; ".join(finding.found for finding in decision.findings)
-        order = self._order(decision.client_id)
-        return order if order is not None and order.status is not OrderStatus.IN_FLIGHT else None
-
-    def _over(self, client_id: str) -> bool | None:
-        order = self._order(client_id)
-        return True if order is None or not order.status.open else None
-
-    def _find_order(self, order_id: str, picture: DeskSnapshot) -> Order:
-        for order in picture.orders:
-            if order_id in (order.request.client_id, order.venue_id):
-                return order
-        raise UserError(f"no order {order_id!r} on this desk; desk.orders lists their ids")
 
     def _calm(self) -> bool:
         """No entry is working, and every contract is under its stop."""

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Protocol
 
 from contractdesk.clock import NS_PER_S
+from contractdesk.domain.intents import SizePreview, StopSpec
 from contractdesk.domain.views import DeskSnapshot
 
 SILENT_NS = 4 * NS_PER_S  # a browser that has not acknowledged for so long is taken to be away
 
 
+class Outcome(Protocol):
+    """What a verb did, in one sentence; ``done`` is False where not all of it came true in time."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
 class DeskFace(Protocol):
-    """The part of a desk that panels may touch: one picture to read, three verbs to call.
+    """The part of a desk that panels may touch: one picture to read, and verbs to call.
 
     The verbs may block and may raise ``ContractdeskError``; panels call them off the widgets' thread.
     What they return is shown only where it is false: not all came true in time.
@@ -43,6 +55,38 @@ class DeskFace(Protocol):
     def resume(self) -> object: ...
 
     def flatten(self) -> object: ...
+
+    def cancel_all(self) -> Outcome: ...
+
+    def cancel(self, order_id: str) -> Outcome: ...
+
+    def move_entry(self, order_id: str, price: Decimal) -> Outcome: ...
+
+    def move_stop(self, symbol: str, price: Decimal) -> Outcome: ...
+
+    def close_position(
+        self, symbol: str, *, size: Decimal | None = None, limit: Decimal | None = None
+    ) -> Outcome: ...
+
+    def buy(
+        self, symbol: str, *, stop: StopSpec, notional: Decimal | None = None, limit: Decimal | None = None
+    ) -> Outcome: ...
+
+    def sell(
+        self, symbol: str, *, stop: StopSpec, notional: Decimal | None = None, limit: Decimal | None = None
+    ) -> Outcome: ...
+
+    def size(
+        self,
+        symbol: str,
+        *,
+        side: str,
+        stop: StopSpec,
+        notional: Decimal | None = None,
+        limit: Decimal | None = None,
+    ) -> SizePreview:
+        """What ``buy`` or ``sell`` would be, and what the gate would say; sends nothing."""
+        ...
 
 
 class Pulse:

@@ -41,11 +41,15 @@ class Panels:
         helpers = ("flush", "names")
         return tuple(name for name in vars(cls) if not name.startswith("_") and name not in helpers)
 
-    def console(self, symbol: str | None = None) -> Console:
-        """The whole screen; ``symbol`` turns its ladder and charts to another one."""
+    def console(self, symbol: str | None = None, *, trading: bool | None = None) -> Console:
+        """The whole screen; ``symbol`` turns its ladder and charts to another one.
+
+        Its ladder can place, move and cancel orders once its Trade switch is on. On LIVE the switch stays
+        off unless ``trading=True`` permits it here; ``trading=False`` takes it away anywhere.
+        """
         from contractdesk.panels.layout import console
 
-        return console(self._desk, symbol)
+        return console(self._desk, symbol, trading=trading)
 
     def status(self) -> Status:
         """State, equity, margin, protection, feed and lag, with Halt, Resume and Flatten."""
@@ -53,11 +57,14 @@ class Panels:
 
         return _open(Status(self._desk))
 
-    def ladder(self, symbol: str | None = None) -> Ladder:
-        """The order book with own orders and stops; of the first held symbol unless one is named."""
+    def ladder(self, symbol: str | None = None, *, trading: bool | None = None) -> Ladder:
+        """The order book with own orders and stops; of the first held symbol unless one is named.
+
+        ``trading`` as of ``console``.
+        """
         from contractdesk.panels.ladder import Ladder
 
-        return _open(Ladder(self._desk, Focus(symbol)))
+        return _open(Ladder(self._desk, Focus(symbol)).permit(trading))
 
     def depth(self, symbol: str | None = None) -> DepthChart:
         from contractdesk.panels.depth import DepthChart

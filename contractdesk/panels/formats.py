@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.instrument import ContractKind, Instrument
 
 NONE = "\u2013"  # an en dash
 MINUS = "\u2212"  # as wide as a plus sign
@@ -51,6 +51,12 @@ def size(instrument: Instrument, contracts: Decimal | None) -> str:
 
 def signed_size(instrument: Instrument, contracts: Decimal) -> str:
     return signed(contracts, decimals_of(instrument.lot_size))
+
+
+def unit(instrument: Instrument) -> str:
+    """What a size counts: the base currency where one contract is one of it, else contracts."""
+    plain = instrument.kind is ContractKind.LINEAR and instrument.contract_size == 1
+    return instrument.base if plain else "contracts"
 
 
 def cash_places(asset: str) -> int:

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import traitlets
 
-from contractdesk.clock import NS_PER_MS
-from contractdesk.domain.instrument import ContractKind, Instrument
-from contractdesk.domain.orders import Order, OrderRole
+from contractdesk.clock import NS_PER_MS, Clock, SystemClock
+from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.orders import Order, OrderRole, OrderStatus, Side
 from contractdesk.domain.views import DeskSnapshot, PositionRow, SymbolSnapshot
 from contractdesk.panels import formats, gist
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.focus import Focus
+from contractdesk.panels.hand import Hand
 from contractdesk.panels.live import LiveWidget, script, style
 
 LEVELS_A_SIDE: Final = 20
@@ -27,9 +28,10 @@ class Ladder(LiveWidget):
 
     ``bids``/``asks`` are (ticks, lots) as little-endian int64, best first; ``terms`` says how the
     browser writes them; ``marks`` are prices in ticks (fractions allowed, for averages and marks).
+    ``hand`` is the trading side of it: off at first, and on LIVE until a cell permits it.
     """
 
-    _esm = script("ladder.js")
+    _esm = script("ladder_view.js", "ladder_hand.js", "ladder_ticket.js", "ladder.js")
     _css = style("ladder.css")
 
     bids = traitlets.Bytes(b"").tag(sync=True)
@@ -38,6 +40,7 @@ class Ladder(LiveWidget):
     marks: Any = traitlets.List().tag(sync=True)
     foot: Any = traitlets.List().tag(sync=True)
     quote = traitlets.Dict().tag(sync=True)
+    hand = traitlets.Dict().tag(sync=True)
 
     period_ns = 100 * NS_PER_MS
 
@@ -47,15 +50,27 @@ class Ladder(LiveWidget):
         focus: Focus | None = None,
         *,
         pulse: Pulse | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._focus = focus or Focus()
+        self._hand = Hand(desk, clock or SystemClock())
         super().__init__(desk, pulse=pulse)
+
+    def permit(self, trading: bool | None) -> Ladder:  # noqa: FBT001  (one flag, that of the caller)
+        """Let its Trade switch be turned on (True: also on LIVE) or not (False); None leaves it as it is."""
+        self._hand.permit(trading)
+        return self
+
+    def refresh(self, snapshot: DeskSnapshot) -> int:
+        self._hand.pictured(self.seq + 1)
+        return super().refresh(snapshot)
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         symbol = self._focus.on(snapshot)
         view = snapshot.symbols.get(symbol)
         if view is None:
-            return {"bids": b"", "asks": b"", "terms": {"symbol": "", "label": self.desk.label}}
+            terms = {"symbol": "", "label": self.desk.label}
+            return {"bids": b"", "asks": b"", "terms": terms, "hand": self._hand.values(snapshot, symbol)}
         position = next((row for row in snapshot.positions if row.symbol == symbol), None)
         limit = LEVELS_A_SIDE * _LEVEL_BYTES
         return {
@@ -65,12 +80,15 @@ class Ladder(LiveWidget):
             "marks": list(_marks(snapshot, view, position))[:MAX_MARKS],
             "foot": _foot(snapshot, view.instrument, position),
             "quote": _quote(view),
+            "hand": self._hand.values(snapshot, symbol),
         }
 
     def clicked(self, content: Mapping[str, Any]) -> None:
         symbol = content.get("symbol")
         if isinstance(symbol, str):
             self._focus.choose(symbol)
+        else:
+            self._hand.heard(content, self._focus.on(self.desk.snapshot))
 
 
 def _terms(instrument: Instrument, symbols: tuple[str, ...], label: str) -> dict[str, Any]:
@@ -80,18 +98,13 @@ def _terms(instrument: Instrument, symbols: tuple[str, ...], label: str) -> dict
         "symbols": list(symbols),
         "label": label,
         "quote": instrument.quote,
-        "unit": _unit(instrument),
+        "settle": instrument.settle,
+        "unit": formats.unit(instrument),
         "tick": formats.mantissa_of(instrument.tick_size),
         "priceDecimals": formats.decimals_of(instrument.tick_size),
         "lot": formats.mantissa_of(instrument.lot_size),
         "sizeDecimals": formats.decimals_of(instrument.lot_size),
     }
-
-
-def _unit(instrument: Instrument) -> str:
-    """The base currency where one contract is one of it, else contracts."""
-    plain = instrument.kind is ContractKind.LINEAR and instrument.contract_size == 1
-    return instrument.base if plain else "contracts"
 
 
 def _quote(view: SymbolSnapshot) -> dict[str, Any]:
@@ -127,6 +140,14 @@ def _marks(
 
 
 _ORDER_TEXT: Final = {OrderRole.STOP: "STOP", OrderRole.TAKE_PROFIT: "TP"}
+_ROLE_WORDS: Final = {
+    OrderRole.ENTRY: "entry",
+    OrderRole.EXIT: "exit, reduce-only",
+    OrderRole.STOP: "stop",
+    OrderRole.TAKE_PROFIT: "take-profit",
+    OrderRole.FLATTEN: "closing order",
+}
+_LETTER: Final = {Side.BUY: "B", Side.SELL: "S"}
 
 
 def _order_mark(order: Order, instrument: Instrument) -> dict[str, Any] | None:
@@ -134,11 +155,21 @@ def _order_mark(order: Order, instrument: Instrument) -> dict[str, Any] | None:
     price = request.trigger_price if request.type.conditional else request.price
     if price is None:
         return None
+    size = formats.size(instrument, order.remaining)
+    letter = "X" if request.role is OrderRole.EXIT else _LETTER[request.side]
+    by = f", {request.strategy_id}" if request.strategy_id else ""
     return {
         "kind": "stop" if request.role is OrderRole.STOP else "order",
-        "text": _ORDER_TEXT.get(request.role) or formats.size(instrument, order.remaining),
+        "text": _ORDER_TEXT.get(request.role) or f"{letter} {size}",
         "side": request.side.value,
         "ticks": _ticks(instrument, price),
+        "id": request.client_id,
+        "role": request.role.name.lower(),
+        "tip": f"{_ROLE_WORDS[request.role]}: {request.side.value} {size}"
+        f" at {formats.price(instrument, price)}{by}",
+        "drag": request.role is OrderRole.STOP
+        or (request.role is OrderRole.ENTRY and not request.strategy_id),
+        "asked": order.status in (OrderStatus.IN_FLIGHT, OrderStatus.UNKNOWN),  # the venue has not answered
     }
 
 

@@ -33,7 +33,7 @@ class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __init__(self, desk: DeskFace) -> None:
         self.desk = desk
         self.focus = focus = Focus()
-        self.status = Status(desk)
+        self.status = Status(desk, focus)
         pulse = self.status.pulse
         self.ladder = Ladder(desk, focus, pulse=pulse)
         self.price = PriceChart(desk, focus, pulse=pulse)
@@ -90,8 +90,11 @@ def _column(*children: Any, flex: str) -> ipywidgets.VBox:
 _CONSOLES: list[Console] = []  # one a desk, as long as it is open
 
 
-def console(desk: DeskFace, symbol: str | None = None) -> Console:
-    """The desk's screen; running the cell again shows the same one, it does not pile up."""
+def console(desk: DeskFace, symbol: str | None = None, *, trading: bool | None = None) -> Console:
+    """The desk's screen; running the cell again shows the same one, it does not pile up.
+
+    ``trading`` permits the ladder's Trade switch (True: also on LIVE) or takes it away (False).
+    """
     _CONSOLES[:] = [known for known in _CONSOLES if known.alive]
     screen = next((known for known in _CONSOLES if known.desk is desk), None)
     if screen is None:
@@ -99,4 +102,5 @@ def console(desk: DeskFace, symbol: str | None = None) -> Console:
         _CONSOLES.append(screen)
     if symbol is not None:
         screen.focus.choose(symbol)
+    screen.ladder.permit(trading)
     return screen

@@ -69,6 +69,8 @@ class LiveWidget(anywidget.AnyWidget):
         """A click, as the script reports it. Runs on the widgets' thread: must return at once."""
 
     def _on_message(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+        if not isinstance(content, Mapping):
+            return  # not from our scripts
         if "ack" in content:
             self.pulse.beat()
         else:

@@ -2,83 +2,99 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Any, Final
 
 import traitlets
 
-from contractdesk.clock import NS_PER_MS, Clock, SystemClock
+from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats, gist
 from contractdesk.panels.base import SILENT_NS, DeskFace, Pulse
+from contractdesk.panels.calling import Calls
+from contractdesk.panels.focus import Focus
+from contractdesk.panels.hotkeys import Verb, sheet
 from contractdesk.panels.live import LiveWidget, script, style
 
-
-class Verb(Enum):
-    """What a button asks of the desk."""
-
-    HALT = "halt"
-    RESUME = "resume"
-    FLATTEN = "flatten"
+SAID_NS: Final = 15 * NS_PER_S
 
 
 class Caller:
     """Calls the desk's verbs off the widgets' thread, each at most once at a time."""
 
-    def __init__(self, desk: DeskFace) -> None:
-        self._calls: Final[Mapping[Verb, Callable[[], object]]] = {
-            Verb.HALT: desk.halt,
-            Verb.RESUME: desk.resume,
-            Verb.FLATTEN: desk.flatten,
-        }
-        self._running: set[Verb] = set()
-        self._lock = threading.Lock()
+    def __init__(self, desk: DeskFace, clock: Clock | None = None) -> None:
+        self._desk = desk
+        self._clock = clock or SystemClock()
+        self._calls = Calls()
         self.outcome = ""  # of the last call, where it failed or did not come true in time; else ""
+        self._said = ("", 0)
 
-    def call(self, verb: Verb) -> None:
+    def call(self, verb: Verb, symbol: str = "") -> None:
         """Start the verb in a thread of its own; nothing happens while the same one still runs."""
-        with self._lock:
-            if verb in self._running:
-                return
-            self._running.add(verb)
-        threading.Thread(
-            target=self._run, args=(verb,), name=f"contractdesk-{verb.value}", daemon=True
-        ).start()
+        self._calls.start(verb.value, lambda: self._run(verb, self._work(verb, symbol)))
 
-    def _run(self, verb: Verb) -> None:
+    def said(self) -> str:
+        """What the last call has done, for a while."""
+        words, at_ns = self._said
+        return words if self._clock.monotonic_ns() - at_ns < SAID_NS else ""
+
+    def _work(self, verb: Verb, symbol: str) -> Callable[[], object]:
+        match verb:
+            case Verb.HALT:
+                return self._desk.halt
+            case Verb.RESUME:
+                return self._desk.resume
+            case Verb.FLATTEN:
+                return self._desk.flatten
+            case Verb.CANCEL_ALL:
+                return self._desk.cancel_all
+            case Verb.CLOSE:
+                return lambda: self._desk.close_position(symbol)
+
+    def _run(self, verb: Verb, work: Callable[[], object]) -> None:
         try:
-            receipt = self._calls[verb]()
-            self.outcome = "" if receipt is None or receipt else f"{receipt}".partition("\n")[0]
+            receipt = work()
         except Exception as error:
             self.outcome = f"{verb.value} failed: {error}"
-        finally:
-            with self._lock:
-                self._running.discard(verb)
+            return
+        first = f"{receipt}".partition("\n")[0]
+        good = receipt is None or bool(receipt)
+        self.outcome = "" if good else first
+        self._said = (first if good and receipt is not None else "", self._clock.monotonic_ns())
 
 
 class Status(LiveWidget):
-    """One line of values with Halt, Resume and Flatten (which asks twice)."""
+    """One line of values; Halt, Flatten (which asks twice), Cancel all and Resume, by button and by key."""
 
-    _esm = script("status.js")
-    _css = style("status.css")
+    _esm = script("keys.js", "status.js")
+    _css = style("status.css", "keys.css")
 
     label = traitlets.Unicode("").tag(sync=True)
     name = traitlets.Unicode("").tag(sync=True)
     state = traitlets.Unicode("").tag(sync=True)
     reason = traitlets.Unicode("").tag(sync=True)
     outcome = traitlets.Unicode("").tag(sync=True)
+    said = traitlets.Unicode("").tag(sync=True)
+    symbol = traitlets.Unicode("").tag(sync=True)
+    sheet = traitlets.Dict().tag(sync=True)
     clock = traitlets.Unicode("").tag(sync=True)
     items: Any = traitlets.List().tag(sync=True)
 
     period_ns = 200 * NS_PER_MS
 
-    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None, clock: Clock | None = None) -> None:
-        self._caller = Caller(desk)
+    def __init__(
+        self,
+        desk: DeskFace,
+        focus: Focus | None = None,
+        *,
+        pulse: Pulse | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._clock = clock or SystemClock()
+        self._caller = Caller(desk, self._clock)
+        self._focus = focus or Focus()
         self._last: tuple[DeskSnapshot | None, int] = (None, 0)  # the newest, and when it was first seen
-        super().__init__(desk, pulse=pulse)
+        super().__init__(desk, pulse=pulse, sheet=sheet())
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         zone = formats.zone_of(self.desk.display_tz)
@@ -89,6 +105,8 @@ class Status(LiveWidget):
             "reason": snapshot.state_reason,
             "outcome": self._caller.outcome or self._trouble(snapshot),
             "clock": f"{formats.clock(snapshot.ts_ns, zone)} {formats.suffix(snapshot.ts_ns, zone)}",
+            "said": self._caller.said(),
+            "symbol": self._focus.on(snapshot),
             "items": [
                 {"key": item.key, "name": item.name, "text": item.text, "tone": item.tone.value}
                 for item in gist.items(snapshot)
@@ -112,4 +130,12 @@ class Status(LiveWidget):
             verb = Verb(content.get("verb"))
         except ValueError:
             return  # not a button of ours
-        self._caller.call(verb)
+        symbol = content.get("symbol", "")
+        if verb is Verb.CLOSE and not self._holds(symbol):
+            self._caller.outcome = f"close: no position of this desk in {str(symbol)[:40]}"
+            return
+        self._caller.call(verb, symbol)
+
+    def _holds(self, symbol: object) -> bool:
+        rows = self.desk.snapshot.positions
+        return any(row.symbol == symbol and row.size and gist.ours(row) for row in rows)

@@ -1,6 +1,5 @@
 // The status bar. Halt is confirmed by the desk's own state, never by the click.
 const CONFIRM_MS = 5000;
-const SURE_MS = 3000;
 
 function buildStatus(el) {
   el.replaceChildren();
@@ -18,15 +17,21 @@ function buildStatus(el) {
   const buttons = element("div", "cd-status-buttons", root);
   const word = element("div", "cd-status-word", root);
   word.setAttribute("role", "alert");
-  const button = (verb, text) => {
+  const button = (verb, text, said) => {
     const node = element("button", `cd-button cd-button-${verb}`, buttons, text);
     node.type = "button";
     node.dataset.verb = verb;
+    node.title = said;
+    node.setAttribute("aria-label", said);
     return node;
   };
   return {
     root, label, name, state, reason, items, clock, word,
-    resume: button("resume", "Resume"), flatten: button("flatten", "Flatten"), halt: button("halt", "HALT"),
+    help: button("help", "?", "Keys of the console (?)"),
+    resume: button("resume", "Resume", "Resume: let strategies trade again"),
+    cancel: button("cancel", "Cancel all", "Cancel all orders that rest; stops stay (Shift+X)"),
+    flatten: button("flatten", "Flatten", "Flatten: cancel entries and close every position (Shift+F)"),
+    halt: button("halt", "HALT", "Halt: strategies send nothing, entries go, stops stay (Shift+H)"),
   };
 }
 
@@ -48,30 +53,66 @@ function drawItems(parent, items) {
 
 function render({ model, el }) {
   const parts = buildStatus(el);
-  const wait = { since: 0, sure: 0, timer: 0 };
+  const wait = { since: 0, sure: null, timer: 0 };
   let silence = 0;
 
-  const send = (verb) => model.send({ verb });
-  parts.halt.addEventListener("click", () => {
+  const send = (verb, more = {}) => model.send({ verb, ...more });
+  const halt = () => {
     send("halt");
+    wait.sure = null;
     wait.since = performance.now();
     wait.timer = setTimeout(() => pulse.wake(), CONFIRM_MS + 50);
     pulse.wake();
-  });
-  parts.resume.addEventListener("click", () => send("resume"));
-  parts.flatten.addEventListener("click", () => {
-    const now = performance.now();
-    if (now - wait.sure < SURE_MS) {
-      wait.sure = 0;
-      send("flatten");
+  };
+  const sure = () => {
+    if (wait.sure && performance.now() - wait.sure.at > SURE_MS) wait.sure = null;
+    return wait.sure;
+  };
+  // The first press asks, the second one acts, on what the first one was about.
+  const askTwice = (verb) => {
+    const asked = sure();
+    wait.sure = null;
+    if (asked?.verb === verb) {
+      send(verb, verb === "close" ? { symbol: asked.symbol } : {});
     } else {
-      wait.sure = now;
+      wait.sure = { verb, at: performance.now(), symbol: model.get("symbol") };
       setTimeout(() => pulse.wake(), SURE_MS + 50);
     }
     pulse.wake();
-  });
+  };
+  const ask = (verb) => {
+    if (verb === "halt") halt();
+    else if (sheet().hotkeys.find((hotkey) => hotkey.verb === verb)?.sure) askTwice(verb);
+    else send(verb);
+  };
+  const sheet = () => model.get("sheet");
+  const help = helpSheet(el, sheet);
+  const enter = () => {
+    const asked = sure();
+    if (asked) askTwice(asked.verb);
+    return Boolean(asked);
+  };
+  const escape = () => {
+    if (help.close()) return true;
+    const asked = Boolean(sure());
+    wait.sure = null;
+    pulse.wake();
+    return asked;
+  };
+  const unhook = hotkeys({ el, sheet, ask, enter, escape, help: help.toggle });
+  parts.help.addEventListener("click", help.toggle);
+  parts.halt.addEventListener("click", halt);
+  parts.resume.addEventListener("click", () => send("resume"));
+  parts.cancel.addEventListener("click", () => send("cancel_all"));
+  parts.flatten.addEventListener("click", () => askTwice("flatten"));
 
   const word = () => {
+    const asked = sure();
+    if (asked) {
+      const what = asked.verb === "close" ? `Close ${asked.symbol || "the position"}` : "Flatten everything";
+      const chord = sheet().hotkeys.find((hotkey) => hotkey.verb === asked.verb)?.chord;
+      return [`${what}? Press ${chord} again, or Enter; Escape leaves it`, "warn"];
+    }
     if (wait.since && model.get("state") === "HALTED") wait.since = 0;
     if (wait.since) {
       const late = performance.now() - wait.since > CONFIRM_MS;
@@ -79,7 +120,7 @@ function render({ model, el }) {
     }
     if (silence) return [`stale: the kernel has been silent for ${(silence / 1000).toFixed(0)} s`, "alarm"];
     if (model.get("outcome")) return [model.get("outcome"), "alarm"];
-    return ["", "muted"];
+    return [model.get("said"), "muted"];
   };
   const draw = () => {
     const state = model.get("state");
@@ -96,7 +137,7 @@ function render({ model, el }) {
     setText(parts.word, text);
     parts.word.className = `cd-status-word cd-${tone}`;
     parts.resume.disabled = state === "ACTIVE";
-    setText(parts.flatten, performance.now() - wait.sure < SURE_MS && wait.sure ? "Sure?" : "Flatten");
+    setText(parts.flatten, sure()?.verb === "flatten" ? "Sure?" : "Flatten");
     parts.root.dataset.frames = String(Number(parts.root.dataset.frames || 0) + 1);
   };
   const pulse = live({
@@ -109,6 +150,7 @@ function render({ model, el }) {
   });
   return () => {
     clearTimeout(wait.timer);
+    unhook();
     pulse.stop();
   };
 }
