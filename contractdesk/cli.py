@@ -21,7 +21,7 @@ commands = typer.Typer(
 )
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 Readers = dict[str, Callable[[str], Any]]  # of a value, by option
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "console.ipynb"
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01-console.ipynb"
 
 
 @commands.command(context_settings=_PASSED_ON)

@@ -54,6 +54,7 @@ def demonstrate(
                 "opening_s": OPENING_S,
                 "seed": seed,
                 "fills": 6,
+                "patience": True,
                 "through_funding": recorded,
                 "longest_minutes": minutes + STARTING_MINUTES,
                 "result_path": str(report),
