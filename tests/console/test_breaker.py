@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -194,3 +195,6 @@ def test_a_headless_run_in_which_it_tripped_exits_with_3(home: Path, tmp_path: P
     )
     assert told.returncode == Ending.BREAKER, told
     assert "breaker" in told.stdout + told.stderr
+    (desk,) = json.loads((tmp_path / "n.out.result.json").read_bytes())["desks"]
+    assert (desk["breaker"]["trips"], desk["breaker"]["latched"], desk["protected"]) == (1, True, True)
+    assert desk["breaker"]["reason"].startswith("tripped: -")

@@ -193,7 +193,7 @@ def test_an_interrupt_halts_first_and_leaves_everything_protected(home: Path, tm
     left_protected(name)
     told = json.loads((tmp_path / "r.json").read_bytes())
     (desk,) = told["desks"]
-    assert (told["exit_code"], told["failure"]) == (run.returncode, "interrupted in cell 4")
+    assert (told["exit_code"], told["failure"]) == (run.returncode, "interrupted in cell 5")
     assert (desk["state"], desk["state_reason"]) == ("HALTED", "the run was interrupted")
     assert (desk["protected"], desk["ended"]) == (True, True)
     (status,) = [w for w in widgets(tmp_path / "n.out.ipynb") if "clock" in w]
