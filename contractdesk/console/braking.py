@@ -24,7 +24,7 @@ from papermill.log import logger
 from contractdesk.console.control import Action, Request
 from contractdesk.console.remote import CONFIRM_S, send
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LET_GO_S = 15.0  # for an interrupted cell to end; then the kernel is shut down over it
 STARTUP_S = 60.0
 SHUTDOWN_S = 20.0  # for a kernel to end in order: its desks cancel entries, and say how they ended
@@ -44,7 +44,8 @@ class Brake:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # elsewhere signals are not ours to take
-            self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+            heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+            self._before = {number: signal.signal(number, self._on_signal) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -37,7 +37,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         """The gravest of all that happened."""
         ends = [result.ending for result in self.results]
         if self.stopped is not None:
-            ends.append(Ending.TERMINATED if self.stopped is signal.SIGTERM else Ending.INTERRUPTED)
+            ends.append(Ending.INTERRUPTED if self.stopped is signal.SIGINT else Ending.TERMINATED)
         return gravest([*ends, Ending.NOTEBOOK_FAILED if self.failure else Ending.WELL])
 
     @property
@@ -135,6 +135,8 @@ def _run(
             return f"{where}: {error.ename}: {error.evalue}", None
         except DeadKernelError:
             return "the kernel died", brake.pulled
+        except (RuntimeError, OSError) as error:  # it did not start; the disk is full
+            return f"the run ended: {error}", brake.pulled
         except KeyboardInterrupt:
             return "interrupted", brake.pulled or signal.SIGINT
     return "", brake.pulled

@@ -36,7 +36,7 @@ class Ending(IntEnum):
     HALTED = 5  # the desk was halted when it ended: by a fault or a person
     LOST = 6  # the kernel died before the desk had said how it ended
     INTERRUPTED = 130  # Ctrl-C: the desks were halted, everything is under its stop
-    TERMINATED = 143  # the same by SIGTERM
+    TERMINATED = 143  # the same by SIGTERM, or a terminal that was closed
 
 
 GRAVITY: Final = (
