@@ -38,7 +38,8 @@ def main() -> int:
 def keep(path: Path, state: str) -> None:
     """Execute the lesson, and write it back with the outputs of this run."""
     book = nbformat.read(path, as_version=4)
-    NotebookClient(book, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    folder = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(book, timeout=300, resources=folder, coalesce_streams=True).execute()
     book.metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
