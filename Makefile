@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 
-.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep screenshot browser clean
+.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep lessons pictures screenshot browser clean
 
 .venv/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -52,6 +52,13 @@ bench-replay: .venv/.installed-test
 
 bench-sweep: .venv/.installed-test
 	$(BIN)/python benchmarks/sweep.py
+
+# What a reader of the repository sees of the lessons: their outputs.
+lessons: .venv/.installed-test
+	$(BIN)/python -m tests.notebooks.keep
+
+pictures: .venv/.installed-test
+	$(BIN)/python -m tests.e2e.lessons
 
 screenshot: .venv/.installed-test
 	$(BIN)/python -m tests.e2e.screenshot docs/console.png

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +20,8 @@ commands = typer.Typer(
     help="A Jupyter-resident console for crypto contract trading.",
 )
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "console.ipynb"
+Readers = dict[str, Callable[[str], Any]]  # of a value, by option
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01-console.ipynb"
 
 
 @commands.command(context_settings=_PASSED_ON)
@@ -32,17 +35,32 @@ def exchange(context: typer.Context) -> None:
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(
     context: typer.Context,
-    notebook: Annotated[Path, typer.Argument(help="Followed by any number of: -p NAME VALUE")],
-    output: Annotated[Path | None, typer.Option("-o", help="The executed notebook.")] = None,
+    notebook: Annotated[
+        Path,
+        typer.Argument(help="Followed by any number of -p NAME VALUE, or -r NAME TEXT for text as it is."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The executed notebook; NOTEBOOK.out.ipynb.")
+    ] = None,
+    result: Annotated[
+        Path | None, typer.Option(help="How it ended, as JSON; beside the output unless named.")
+    ] = None,
 ) -> None:
-    """Run a notebook headless. Exit code 0: well; 1: a cell failed; 3: halted; 4: ended unprotected."""
+    """Run a notebook headless, with a progress bar; its desks' ends go into a result file.
+
+    Exit code 0: well; 1: a cell failed; 2: it cannot be run; 3: the breaker tripped; 4: a position was left
+    without its stop; 5: a desk ended halted; 6: the kernel died; 130 and 143: interrupted, with every desk
+    halted and under its stops.
+    """
     from contractdesk.console.headless import execute
 
     existing(notebook)
     target = output or notebook.with_name(f"{notebook.stem}.out.ipynb")
-    outcome = execute(notebook, target, parameters(context.args))
+    report = result or target.with_suffix(".result.json")
+    outcome = execute(notebook, target, typed_parameters(context.args), report=report)
     for line in outcome.lines:
         typer.echo(line)
+    typer.echo(f"result: {report}")
     raise typer.Exit(int(outcome.ending))
 
 
@@ -242,14 +260,40 @@ def existing(notebook: Path) -> Path:
 
 def parameters(words: list[str]) -> dict[str, Any]:
     """``-p NAME VALUE`` pairs; a value is JSON where it reads as such, text otherwise."""
+    return _pairs(words, {"-p": plain, "--parameters": plain}, "a parameter is given as -p NAME VALUE")
+
+
+def typed_parameters(words: list[str]) -> dict[str, Any]:
+    """A notebook's parameters, typed as papermill types them; ``-r NAME TEXT`` is never anything but text."""
+    typed: Readers = {
+        "-p": papermill_typed,
+        "--parameters": papermill_typed,
+        "-r": str,
+        "--parameters_raw": str,
+    }
+    return _pairs(words, typed, "a notebook's parameter is given as -p NAME VALUE, after the notebook")
+
+
+def _pairs(words: list[str], readers: Readers, how: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     rest = list(words)
     while rest:
-        if rest[0] != "-p" or len(rest) < 3:
-            raise ConfigError(f"{' '.join(rest)}: a notebook's parameter is given as -p NAME VALUE")
-        found[rest[1]] = plain(rest[2])
+        if rest[0] not in readers or len(rest) < 3:
+            raise ConfigError(f"{' '.join(rest)}: {how}")
+        found[rest[1]] = readers[rest[0]](rest[2])
         rest = rest[3:]
     return found
+
+
+def papermill_typed(text: str) -> Any:
+    """``True``, ``False``, ``None``, an int, a float; text otherwise: what papermill's own -p makes of it."""
+    words = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def setting(word: str) -> tuple[str, Any]:

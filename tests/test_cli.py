@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from papermill.cli import _resolve_type
 
-from contractdesk.cli import parameters
+from contractdesk.cli import parameters, typed_parameters
 from contractdesk.console import result
 from contractdesk.console.doctor import diagnose
 from contractdesk.console.headless import Outcome, execute
-from contractdesk.console.result import Ending, Result
+from contractdesk.console.result import GRAVITY, Ending, Result, Tripping
 from contractdesk.errors import ConfigError
 
 
@@ -25,9 +27,9 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
 
 def ended(**changes: object) -> Result:
     plain = {
-        "desk": "d", "label": "PAPER", "state": "ACTIVE", "state_reason": "", "equity": Decimal(1),
-        "wallet_balance": Decimal(1), "unrealized_pnl": Decimal(0), "realized_pnl": Decimal(0),
-        "fees": Decimal(0), "funding": Decimal(0), "fills": 0, "positions": {}, "unprotected": {}, "stops": 0,
+        "desk": "d", "label": "PAPER", "ended": True, "state": "ACTIVE", "state_reason": "", "asset": "USDT",
+        "equity": Decimal(1), "wallet_balance": Decimal(1), "unrealized_pnl": Decimal(0),
+        "realized_pnl": Decimal(0), "fees": Decimal(0), "funding": Decimal(0), "fills": 0, "protected": True,
     }  # fmt: skip
     return Result(**(plain | changes))  # type: ignore[arg-type]
 
@@ -40,32 +42,72 @@ def notebook(path: Path, *cells: str) -> Path:
     return path
 
 
-def test_parameters_are_json_where_they_read_as_such() -> None:
+def test_a_replays_parameters_are_json_where_they_read_as_such() -> None:
     words = ["-p", "minutes", "30", "-p", "symbol", "BTC/USDT:USDT", "-p", "on", "true"]
     assert parameters(words) == {"minutes": 30, "symbol": "BTC/USDT:USDT", "on": True}
     with pytest.raises(ConfigError, match="NAME VALUE"):
         parameters(["-p", "minutes"])
 
 
-def test_the_exit_code_is_the_worst_that_happened() -> None:
-    def ending(*results: Result, failure: str = "") -> Ending:
-        return Outcome(notebook=Path("x"), failure=failure, results=results).ending
+def test_a_notebooks_parameters_are_typed_as_papermill_types_them() -> None:
+    """The witness is papermill's own reader of the same words."""
+    texts = [
+        "30",
+        "-5",
+        "2.5",
+        "1e3",
+        "True",
+        "False",
+        "None",
+        "true",
+        "BTC/USDT:USDT",
+        "007",
+        "[1]",
+        "inf",
+        "",
+    ]
+    words = [word for n, text in enumerate(texts) for word in ("-p", f"n{n}", text)]
+    found = typed_parameters(words)
+    expected = {f"n{n}": _resolve_type(text) for n, text in enumerate(texts)}
+    assert {name: (type(value), value) for name, value in found.items()} == {
+        name: (type(value), value) for name, value in expected.items()
+    }
+    assert typed_parameters(["-r", "account", "007"]) == {"account": "007"}
+    with pytest.raises(ConfigError, match="-p NAME VALUE"):
+        typed_parameters(["-p", "minutes"])
 
+
+def test_the_exit_code_is_the_gravest_that_happened() -> None:
+    def ending(*results: Result, failure: str = "", stopped: signal.Signals | None = None) -> Ending:
+        return Outcome(notebook=Path("x"), failure=failure, results=results, stopped=stopped).ending
+
+    halted, naked = ended(state="HALTED"), ended(protected=False, state="HALTED")
     assert ending(ended()) is Ending.WELL
     assert ending(ended(), failure="cell 3") is Ending.NOTEBOOK_FAILED
-    assert ending(ended(state="HALTED"), failure="cell 3") is Ending.HALTED
-    naked = ended(unprotected={"BTC": Decimal(1)}, state="HALTED")
-    assert ending(ended(), naked) is Ending.UNPROTECTED
+    assert ending(halted, failure="cell 3") is Ending.HALTED
+    assert ending(halted, failure="cell 3", stopped=signal.SIGINT) is Ending.INTERRUPTED
+    assert ending(halted, stopped=signal.SIGTERM) is Ending.TERMINATED
+    assert ending(ended(breaker=Tripping(trips=1)), stopped=signal.SIGINT) is Ending.BREAKER
+    assert ending(ended(state="HALTED", breaker=Tripping(latched=True))) is Ending.BREAKER
+    assert ending(ended(ended=False), ended(breaker=Tripping(trips=1))) is Ending.LOST
+    assert ending(ended(), naked, ended(ended=False), stopped=signal.SIGINT) is Ending.UNPROTECTED
+    assert [int(code) for code in Ending] == [0, 1, 3, 4, 5, 6, 130, 143]
+    assert set(GRAVITY) == set(Ending)
 
 
-def test_each_desk_keeps_one_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_desk_keeps_one_result_and_the_trips_of_every_time_it_was_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "result.json"
     result.write(ended())  # nobody asked for it
     monkeypatch.setenv(result.VARIABLE, str(path))
-    for fills in (1, 2):
-        result.write(ended(fills=fills))
+    result.write(ended(ended=False))
     result.write(ended(desk="other"))
-    assert [(row.desk, row.fills) for row in result.read(path)] == [("d", 2), ("other", 0)]
+    result.write(ended(fills=1, breaker=Tripping(trips=1)))
+    result.write(ended(ended=False, fills=1))
+    result.write(ended(fills=2, breaker=Tripping(trips=1)))
+    rows = [(row.desk, row.fills, row.breaker.trips, row.ended) for row in result.read(path)]
+    assert rows == [("d", 2, 2, True), ("other", 0, 0, True)]
 
 
 def test_a_notebook_runs_with_its_parameters_and_a_failing_cell_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from contractdesk.clock import SystemClock
 from contractdesk.console.audit import STOP_WITHIN_S, Audit
 from contractdesk.console.headless import execute
-from contractdesk.console.result import Ending, Result
+from contractdesk.console.result import Ending, Result, gravest
 from contractdesk.console.tables import shown
 from contractdesk.desk import embedded
 from contractdesk.desk.paths import DeskPaths
@@ -54,6 +54,7 @@ def demonstrate(
                 "opening_s": OPENING_S,
                 "seed": seed,
                 "fills": 6,
+                "patience": True,
                 "through_funding": recorded,
                 "longest_minutes": minutes + STARTING_MINUTES,
                 "result_path": str(report),
@@ -68,7 +69,7 @@ def demonstrate(
         missing += broken(audit, recorded=recorded)
     lines = [*(_told(audit, outcome.results) if audit else ()), f"notebook     {output}"]
     lines += [f"FAILED       {sentence}" for sentence in missing]
-    ending = max(outcome.ending, Ending.NOTEBOOK_FAILED) if missing else outcome.ending
+    ending = gravest([outcome.ending, Ending.NOTEBOOK_FAILED]) if missing else outcome.ending
     return Demonstration(ending=ending, lines=tuple(lines))
 
 

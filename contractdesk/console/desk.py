@@ -178,7 +178,7 @@ class Desk(Windows):
             return Receipt(verb="close", done=False, summary="still open", shown=True)
         receipt = self._verbs.closing_receipt(before, done=done)
         self._flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
-        self._note_result()
+        self.note_result(ended=True)
         self._session.release()
         return announced(receipt)
 
@@ -352,23 +352,13 @@ class Desk(Windows):
         """End within 1.5 s, silently: entries cancelled, stops kept. The interpreter's end calls it."""
         if self.is_open:
             self._session.exit()
-            self._note_result()
+            self.note_result(ended=True)
 
-    def _note_result(self) -> None:
-        pnl = self.pnl
+    def note_result(self, *, ended: bool) -> None:
+        """Say how it stands in the result file of a headless run; nothing happens in any other."""
         warmups = tuple(line for lines in self._strategies.warmups.values() for line in lines)
-        write_result(
-            result_of(
-                self.name,
-                self.label,
-                self.snapshot,
-                pnl.realized,
-                pnl.fees,
-                pnl.funding,
-                len(self.fills),
-                warmups,
-            )
-        )
+        trips = self._session.host.records.trips
+        write_result(result_of(self, ended=ended, trips=trips, warmups=warmups))
 
     def __enter__(self) -> Self:
         return self

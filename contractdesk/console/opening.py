@@ -64,6 +64,7 @@ def open_desk(
         desk = Desk(session, settings.display_tz)
         _open[key] = desk
     listen(open_desks)
+    desk.note_result(ended=False)
     say(f"{desk.name} is open: {desk.label}, {profile.venue.value}, log {desk.log_path}")
     _say_what_was_left(desk)
     return desk

@@ -4,6 +4,7 @@ every funding fact. Bounded."""
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from msgspec import Struct
@@ -12,7 +13,8 @@ from contractdesk.domain.events import Event, FundingPaid, FundingSettled
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.position import Position
-from contractdesk.domain.views import DeskSnapshot
+from contractdesk.domain.views import DeskSnapshot, Notice
+from contractdesk.engine.breaking import TRIPPED
 from contractdesk.engine.state import Desk
 
 KEPT = 50_000
@@ -41,6 +43,8 @@ class Records:
         self.rates: deque[FundingSettled] = deque(maxlen=KEPT)
         self.fills: deque[Fill] = deque(maxlen=KEPT)
         self.bookings: deque[Booking] = deque(maxlen=KEPT)
+        self.trips = 0  # of the breaker, since it was opened
+        self._tripped_ns = 0  # the last one that is counted, or is of an earlier session
         self._positions: dict[str, Position] = {}
         self._owners: dict[str, str] = {}
         self._seen_fills: set[tuple[str, str]] = set()
@@ -49,6 +53,7 @@ class Records:
 
     def begin(self, state: Desk) -> None:
         """Take a recovered desk's positions as they are: what made them is of an earlier session."""
+        self._tripped_ns = max(_trips(state.notices), default=0)
         self._seen_fills.update((fill.symbol, fill.identity) for fill in state.fills)
         for symbol, market in state.symbols.items():
             self._positions[symbol] = market.position
@@ -75,7 +80,10 @@ class Records:
                 pass
 
     def collect(self, snapshot: DeskSnapshot) -> None:
-        """Take over the fills that the engine has booked since the last snapshot."""
+        """Take over the fills that the engine has booked since the last snapshot, and count trips."""
+        fresh_trips = [ts_ns for ts_ns in _trips(snapshot.notices) if ts_ns > self._tripped_ns]
+        self.trips += len(fresh_trips)
+        self._tripped_ns = max([self._tripped_ns, *fresh_trips])
         fresh = [fill for fill in snapshot.fills if (fill.symbol, fill.identity) not in self._seen_fills]
         for fill in sorted(fresh, key=lambda fill: fill.ts_ns):
             listed = snapshot.symbols.get(fill.symbol)
@@ -98,3 +106,7 @@ class Records:
                 fee=fill.fee,
             )
         )
+
+
+def _trips(notices: Iterable[Notice]) -> Iterator[int]:
+    return (notice.ts_ns for notice in notices if notice.code == TRIPPED)

@@ -24,6 +24,8 @@ from contractdesk.engine.state import DAY_NS, NS_PER_S, DayOpen, Market
 from contractdesk.risk.breaker import RESET, drawdown_words
 from contractdesk.risk.settings import OnTrip
 
+TRIPPED = "breaker_tripped"  # code of the notice
+
 
 class Breaking:
     def __init__(self, core: Core, orders: OrderTracker, flattening: Flattening) -> None:
@@ -88,7 +90,7 @@ class Breaking:
                 self._flattening.begin(market, "the breaker has tripped")
         then = "positions are closed" if flatten else "stops are kept"
         text = f"the breaker has tripped: {breaker.reason}; entries are cancelled, {then}; {RESET}"
-        self._core.notify(Severity.ALARM, "breaker_tripped", text)
+        self._core.notify(Severity.ALARM, TRIPPED, text)
 
 
 def _state_reason(reason: str) -> str:

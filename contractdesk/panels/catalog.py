@@ -152,11 +152,10 @@ class Panels:
         return self._pages(TABLES)
 
     def flush(self) -> None:
-        """Bring every open panel to the present: the last word of a headless notebook.
+        """Bring every open panel, and the words under it, to the present; from the cell's own thread."""
+        from contractdesk.panels.stills import renew
 
-        Call it from the cell's own thread, so that papermill takes the widgets' state for the cell's.
-        """
-        THE_PUMP.flush()
+        renew()
 
     def _pages(self, pages: Sequence[Page]) -> Tables:
         from contractdesk.panels.tables import Tables

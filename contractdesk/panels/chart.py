@@ -19,6 +19,7 @@ from contractdesk.panels import formats
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.header import Header
 from contractdesk.panels.render import bundle_of
+from contractdesk.panels.stills import show
 
 BLUE: Final = "#3d8bd9"
 ORANGE: Final = "#e0852b"
@@ -86,6 +87,9 @@ class Chart:
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return bundle_of(self.desk, self.widget._repr_mimebundle_(**options))
+
+    def _ipython_display_(self) -> None:
+        show(self)
 
 
 def move(mark: Any, **arrays: Any) -> int:

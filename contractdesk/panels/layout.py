@@ -15,6 +15,7 @@ from contractdesk.panels.price import PriceChart
 from contractdesk.panels.pump import THE_PUMP
 from contractdesk.panels.render import bundle_of
 from contractdesk.panels.status import Status
+from contractdesk.panels.stills import show
 from contractdesk.panels.tables import TABLES, Page, Tables
 from contractdesk.panels.tuning import Tuning
 from contractdesk.panels.tuning_face import TuningFace
@@ -74,6 +75,9 @@ class Console(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return bundle_of(self.desk, super()._repr_mimebundle_(**options))
+
+    def _ipython_display_(self) -> None:
+        show(self)
 
 
 def _row(*children: Any) -> ipywidgets.Box:

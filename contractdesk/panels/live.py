@@ -13,6 +13,7 @@ from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.comm_compat import let_through
 from contractdesk.panels.render import bundle_of
+from contractdesk.panels.stills import show
 
 _STATIC = Path(__file__).with_name("static")
 
@@ -78,3 +79,6 @@ class LiveWidget(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return bundle_of(self.desk, super()._repr_mimebundle_())
+
+    def _ipython_display_(self) -> None:
+        show(self)

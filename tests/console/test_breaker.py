@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -117,7 +118,7 @@ def test_it_survives_the_desk_and_ends_with_a_reason_only(
     monkeypatch.setenv(VARIABLE, str(result))
     assert fallen.close().done
     (told,) = read(result)
-    assert told.ending is Ending.HALTED
+    assert told.ending is Ending.BREAKER
     again = open_desk("embedded", name="fallen", seed=11, idle_limit_s=120)
     again.wait_for(lambda s: s.private_stream_ready, 10)
     assert again.snapshot.state is TradingState.HALTED
@@ -192,5 +193,8 @@ def test_a_headless_run_in_which_it_tripped_exits_with_3(home: Path, tmp_path: P
         text=True,
         timeout=120,
     )
-    assert told.returncode == Ending.HALTED, told
+    assert told.returncode == Ending.BREAKER, told
     assert "breaker" in told.stdout + told.stderr
+    (desk,) = json.loads((tmp_path / "n.out.result.json").read_bytes())["desks"]
+    assert (desk["breaker"]["trips"], desk["breaker"]["latched"], desk["protected"]) == (1, True, True)
+    assert desk["breaker"]["reason"].startswith("tripped: -")
