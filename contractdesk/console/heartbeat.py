@@ -1,4 +1,4 @@
-"""How the desks of this kernel stand, told once a second on iopub, whatever its cells are doing.
+"""How the desks of this kernel stand, told on iopub once a second and when that changes, in any cell's shadow.
 
 A ``contractdesk_state`` has no parent, so that no cell and no headless run takes it for its own output;
 the JupyterLab extension listens. Every one names all desks that are open: one that is missing is closed,
@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from contractdesk.clock import NS_PER_MS, Clock, SystemClock
+from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.desk.supervisor import attempt
-from contractdesk.domain.views import DeskSnapshot
+from contractdesk.domain.views import DeskSnapshot, TradingState
 
 if TYPE_CHECKING:
     from contractdesk.console.desk import Desk
 
 STATE = "contractdesk_state"  # message type on iopub
 PERIOD_S = 1.0
+LOOK_S = 0.1  # a desk that was halted, or closed, is told so soon
 _OWN = "own"  # origin of a position that is ours to protect
 _LOG = logging.getLogger("contractdesk.console")
 _LOG.addHandler(logging.NullHandler())  # a notebook's cells are no place for it
@@ -95,14 +96,14 @@ class Heartbeat:
         desks: Callable[[], Iterable[Desk]],
         send: Callable[[dict[str, Any]], object],
         clock: Clock | None = None,
-        period_s: float = PERIOD_S,
     ) -> None:
         self._desks = desks
         self._send = send
         self._clock = clock or SystemClock()
-        self._period_s = period_s
         self._sequence = 0
         self._pictures: dict[Desk, tuple[DeskSnapshot, int]] = {}  # the newest, and when it was first seen
+        self._told: list[tuple[Desk, TradingState, str]] | None = None
+        self._told_ns = 0
         self._soon = threading.Event()
         self._lock = threading.Lock()  # guards the thread's beginning and end
         self._thread: threading.Thread | None = None
@@ -119,17 +120,21 @@ class Heartbeat:
                 self._thread = threading.Thread(target=self._run, name="contractdesk-heartbeat", daemon=True)
                 self._thread.start()
 
-    def beat(self) -> Beat:
-        """What is told now."""
+    def step(self) -> bool:
+        """Look at the desks, and tell what is due; False where none is open, and all have been told so."""
         now_ns = self._clock.monotonic_ns()
+        desks = list(self._desks())
+        self._pictures = {desk: self._seen(desk, now_ns) for desk in desks}
+        standing = [(d, s.state, s.state_reason) for d, (s, _) in self._pictures.items()]
+        if standing != self._told or now_ns - self._told_ns >= PERIOD_S * NS_PER_S:
+            self._send(msgspec.to_builtins(self._beat(desks, now_ns)))
+            self._told, self._told_ns = standing, now_ns
+        return bool(desks)
+
+    def _beat(self, desks: list[Desk], now_ns: int) -> Beat:
         self._sequence += 1
-        open_now = list(self._desks())
-        self._pictures = {desk: self._seen(desk, now_ns) for desk in open_now}
-        return Beat(
-            sequence=self._sequence,
-            period_s=self._period_s,
-            desks=tuple(self._state(desk, now_ns) for desk in open_now),
-        )
+        states = tuple(self._state(desk, now_ns) for desk in desks)
+        return Beat(sequence=self._sequence, period_s=PERIOD_S, desks=states)
 
     def _seen(self, desk: Desk, now_ns: int) -> tuple[DeskSnapshot, int]:
         before, snapshot = self._pictures.get(desk), desk.snapshot
@@ -140,21 +145,15 @@ class Heartbeat:
         silent_ms = (now_ns - since_ns) / NS_PER_MS
         return state_of(desk.name, desk.label, desk.profile.venue.value, snapshot, silent_ms)
 
-    def _tell(self) -> bool:
-        """Send once; False where no desk was open any more."""
-        beat = self.beat()
-        self._send(msgspec.to_builtins(beat))
-        return bool(beat.desks)
-
     def _run(self) -> None:
         while True:
             self._soon.clear()
-            more, error = attempt(self._tell)
+            more, error = attempt(self.step)
             if error is not None:  # the next one may pass; a kernel that ends takes this thread with it
                 _LOG.warning("the desks' state could not be told: %r", error, exc_info=error)
             elif not more and self._ended():
                 return
-            self._soon.wait(self._period_s)
+            self._soon.wait(LOOK_S if error is None else PERIOD_S)
 
     def _ended(self) -> bool:
         """True where none was opened meanwhile: the next ``begin`` starts another thread."""
