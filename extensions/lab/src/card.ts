@@ -41,7 +41,13 @@ export class Card {
       'cdl-card',
       element('div', 'cdl-line', this.state, this.name, this.label),
       element('div', 'cdl-line cdl-money', this.equity, this.pnl),
-      element('div', 'cdl-facts', this.protection, this.margin, this.feed),
+      element(
+        'div',
+        'cdl-facts',
+        named('Protection', this.protection),
+        named('Margin', this.margin),
+        named('Feed', this.feed)
+      ),
       this.reason,
       element('div', 'cdl-line cdl-from', this.home, this.age),
       this.kill,
@@ -83,13 +89,13 @@ export class Card {
     const margin = desk.marginRatio;
     fact(
       this.margin,
-      `margin ${percent(margin)}`,
+      percent(margin),
       margin === null ? '' : margin > MARGIN_ALARM ? 'alarm' : margin > MARGIN_WARN ? 'warn' : ''
     );
     const age = desk.privateStreamReady ? desk.feedAgeMs : Infinity;
     fact(
       this.feed,
-      `feed ${feed(desk)}`,
+      feed(desk),
       age === null ? '' : age > FEED_ALARM_MS ? 'alarm' : age > FEED_WARN_MS ? 'warn' : ''
     );
   }
@@ -112,15 +118,19 @@ export class Card {
   private readonly label = element('span', 'cdl-label');
   private readonly equity = element('span', 'cdl-equity');
   private readonly pnl = element('span', 'cdl-pnl');
-  private readonly protection = element('span', 'cdl-fact');
-  private readonly margin = element('span', 'cdl-fact');
-  private readonly feed = element('span', 'cdl-fact');
+  private readonly protection = element('span', 'cdl-fact-value');
+  private readonly margin = element('span', 'cdl-fact-value');
+  private readonly feed = element('span', 'cdl-fact-value');
   private readonly reason = element('div', 'cdl-reason');
   private readonly age = element('span', 'cdl-age');
   private readonly home: HTMLButtonElement;
   private readonly halt: HTMLButtonElement;
   private readonly flatten: HTMLButtonElement;
   private readonly kill: HTMLElement;
+}
+
+function named(name: string, value: HTMLElement): HTMLElement {
+  return element('div', 'cdl-fact', element('span', 'cdl-fact-name', name), value);
 }
 
 function fact(node: HTMLElement, text: string, tone: string): void {

@@ -61,6 +61,7 @@ function activate(
     item,
     align: 'left',
     rank: 90,
+    priority: 1, // also where there is little room
     isActive: () => item.active,
     activeStateChanged: item.activeChanged
   });

@@ -6,6 +6,7 @@ import { type Action, type Desk, type Outcome } from './protocol.js';
 const NONE = '\u2013';
 const MINUS = '\u2212'; // as wide as a plus sign
 const CENTS = new Set(['USDT', 'USDC', 'USD', 'BUSD', 'FDUSD']);
+const USUAL_MS = 1_500; // it is heard of once a second
 export const STAY = 'Stops stay at the venue, and so do entries that rest.';
 
 /** `12,345.60`, with the digits that the asset is shown with. */
@@ -60,9 +61,12 @@ export function feed(desk: Desk): string {
   return desk.privateStreamReady ? duration(desk.feedAgeMs) : 'private stream down';
 }
 
-/** When it was last heard of. */
+/** When it was last heard of: an age only where it is worth a look. */
 export function heard(row: Row): string {
-  return row.stale ? `no sign of life for ${duration(row.ageMs)}` : `${duration(row.ageMs)} ago`;
+  if (row.stale) {
+    return `no sign of life for ${duration(row.ageMs)}`;
+  }
+  return row.ageMs < USUAL_MS ? 'live' : `${duration(row.ageMs)} ago`;
 }
 
 /** The status bar's line; '' where there is no desk. */
@@ -72,10 +76,12 @@ export function summary(rows: Row[]): string {
     return '';
   }
   const count = rows.length === 1 ? '1 desk' : `${rows.length} desks`;
+  const such = rows.filter(row => row.standing === standing).length;
+  const state = such === rows.length ? standing : `${such} ${standing}`;
   const sums = totals(rows).map(
     ({ asset, equity, unrealizedPnl }) => `${money(equity, asset)} ${asset} (${signed(unrealizedPnl, asset)})`
   );
-  return [count, standing, ...sums].join(' \u00b7 ');
+  return [count, state, ...sums].join(' \u00b7 ');
 }
 
 /** What to tell a person of an alert; `where` is the notebook. */

@@ -96,6 +96,8 @@ test('a desk whose kernel speaks but which makes no pictures is stale, too', () 
   assert.equal(row.standing, 'STALE');
   assert.equal(heard(row), 'no sign of life for 3.8 s');
   assert.deepEqual(kinds(live(board, 6_000, 7_000)), ['back']);
+  assert.equal(heard(board.rows(7_400)[0]), 'live');
+  assert.equal(heard(board.rows(9_400)[0]), '2.4 s ago');
 });
 
 test('after the browser has slept nobody is alarmed before the desk had time to speak', () => {
@@ -169,6 +171,8 @@ test('amounts read as on the panels', () => {
   assert.deepEqual([82, 2_400, 125_000, 8e6, -1].map(duration), ['82 ms', '2.4 s', '2 min', '2 h', '–']);
   assert.equal(summary(rows(desk(), desk({ name: 'b' }))), '2 desks · ACTIVE · 20,024.66 USDT (−3.00)');
   assert.equal(summary(rows(desk({ state: 'HALTED' }))), '1 desk · HALTED · 10,012.33 USDT (−1.50)');
+  const mixed = rows(desk({ state: 'HALTED' }), desk({ name: 'b' }));
+  assert.equal(summary(mixed), '2 desks · 1 HALTED · 20,024.66 USDT (−3.00)');
   assert.equal(summary([]), '');
 });
 
