@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
+LAB := hatch_build.py $(wildcard extensions/lab/package*.json extensions/lab/src/* extensions/lab/style/* extensions/lab/schema/*) contractdesk/panels/static/theme.css
 
 .PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep lessons pictures screenshot browser clean
 
-.venv/.installed: pyproject.toml
+.venv/.installed: pyproject.toml $(LAB)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
@@ -69,3 +70,4 @@ browser:
 
 clean:
 	rm -rf .venv .venv-sdk .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf extensions/lab/node_modules extensions/lab/lib extensions/lab/labextension extensions/lab/.srchash

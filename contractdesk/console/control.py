@@ -1,7 +1,7 @@
 """Halting from outside: a kernel answers on its control channel, whatever its cells are doing.
 
 A request names an action and perhaps a desk; it is begun at once on the desk's own thread, and answered
-when it is confirmed. Nothing here opens or resumes anything.
+when it is confirmed. Nothing here opens or resumes anything. How the desks stand is told beside it, on iopub.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from contractdesk.console.calls import start
+from contractdesk.console.heartbeat import STATE, Heartbeat
 from contractdesk.console.receipts import Receipt
 from contractdesk.console.verbs import Verbs
 from contractdesk.errors import ContractdeskError, UserError
@@ -32,6 +33,7 @@ class Action(Enum):
 
     HALT = "halt"
     FLATTEN = "flatten"  # and it is halted first
+    LIST = "list"  # only says how they stand
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -66,13 +68,17 @@ def connection_file() -> str:
 
 
 def listen(desks: Callable[[], Iterable[Desk]]) -> None:
-    """Answer on the control channel of this process's kernel, if it is one; to be called any number of times.
+    """Answer on the control channel of this process's kernel, and tell on its iopub, if it is one.
 
-    ``desks`` gives those that are open at the time of a request.
+    To be called whenever a desk was opened. ``desks`` gives those that are open at the time.
     """
     kernel = _kernel()
-    if kernel is not None:
-        kernel.control_handlers[REQUEST] = _Handler(kernel, desks)
+    if kernel is None:
+        return
+    handler = kernel.control_handlers.get(REQUEST)
+    if not isinstance(handler, _Handler):
+        handler = kernel.control_handlers[REQUEST] = _Handler(kernel, desks)
+    handler.heartbeat.begin()
 
 
 class _Handler:
@@ -81,6 +87,11 @@ class _Handler:
     def __init__(self, kernel: Any, desks: Callable[[], Iterable[Desk]]) -> None:
         self._kernel = kernel
         self._desks = desks
+        self.heartbeat = Heartbeat(desks, self._tell)
+
+    def _tell(self, content: dict[str, Any]) -> None:
+        """Without a parent: it belongs to no cell."""
+        self._kernel.session.send(self._kernel.iopub_socket, STATE, content, ident=STATE.encode())
 
     def __call__(self, stream: Any, identity: Any, parent: dict[str, Any]) -> None:
         def answer(reply: Reply) -> None:
@@ -101,6 +112,9 @@ def serve(request: Request, desks: list[Desk], answer: Callable[[Reply], object]
     From any thread. UserError where no such desk is open.
     """
     meant = [desk for desk in desks if request.desk in ("", desk.name)]
+    if request.action is Action.LIST:
+        answer(Reply(outcomes=tuple(_standing(desk) for desk in meant)))
+        return
     if not meant:
         there = ", ".join(desk.name for desk in desks) or "none is"
         raise UserError(f"no desk {request.desk!r} is open in this kernel; open: {there}")
@@ -122,6 +136,11 @@ def serve(request: Request, desks: list[Desk], answer: Callable[[Reply], object]
 async def _act(verbs: Verbs, request: Request) -> Receipt:
     halted = await verbs.halt(request.reason or f"{request.action.value} asked from outside the notebook")
     return halted if request.action is Action.HALT else await verbs.flatten()
+
+
+def _standing(desk: Desk) -> Outcome:
+    state = desk.snapshot.state.value
+    return Outcome(desk=desk.name, label=desk.label, state=state, done=True, text=desk.snapshot.state_reason)
 
 
 def _outcome(desk: Desk, done: Future[Receipt]) -> Outcome:

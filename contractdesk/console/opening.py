@@ -72,7 +72,7 @@ def open_desk(
 
 def open_desks() -> list[Desk]:
     """The desks that are open in this process."""
-    return [desk for desk in _open.values() if desk.is_open]
+    return [desk for desk in list(_open.values()) if desk.is_open]  # a copy: other threads ask, too
 
 
 def _say_what_was_left(desk: Desk) -> None:

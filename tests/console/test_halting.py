@@ -18,6 +18,7 @@ from jupyter_client.manager import KernelManager
 
 from contractdesk.console import remote
 from contractdesk.console.control import REPLY, REQUEST, Action
+from contractdesk.console.heartbeat import STATE
 from contractdesk.console.opening import open_desk
 from contractdesk.desk import embedded
 from contractdesk.desk.lock import owners
@@ -88,6 +89,14 @@ class Kernel:
             pass
         answer: dict[str, Any] = got["content"]
         return answer
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        """What is told of the desks on iopub, in the order of its coming."""
+        while True:
+            said = self.client.get_iopub_msg(timeout=CELL_WITHIN_S)
+            if said["msg_type"] == STATE:
+                assert not said["parent_header"]  # it is no cell's output
+                yield said["content"]
 
     def end(self) -> None:
         self.manager.shutdown_kernel(now=True)
@@ -171,6 +180,24 @@ def test_a_wrong_request_is_answered(kernel: Kernel, content: dict[str, Any], er
     answer = kernel.request(content)
     assert not answer["outcomes"]
     assert error in answer["error"]
+
+
+def test_a_busy_kernel_tells_how_its_desks_stand_and_a_closed_one_is_missing_at_once(kernel: Kernel) -> None:
+    other = 'other = cd.open_desk("embedded", name="near", seed=5, idle_limit_s=20)'
+    kernel.run(other)
+    with kernel.busy():
+        told = kernel.told()
+        next(content for content in told if [desk["name"] for desk in content["desks"]] == [NAME, "near"])
+        numbers = [next(told)["sequence"] for _ in range(3)]
+        assert numbers == list(range(numbers[0], numbers[0] + 3))
+        standing = kernel.request({"action": "list"})
+        assert [(o["desk"], o["label"]) for o in standing["outcomes"]] == [
+            (NAME, "EMBEDDED"),
+            ("near", "EMBEDDED"),
+        ]
+    kernel.run("other.close()")
+    kernel.client.execute("1")
+    assert any([desk["name"] for desk in content["desks"]] == [NAME] for content in kernel.told())
 
 
 def test_a_desk_outside_jupyter_cannot_be_reached_and_is_named(home: Path) -> None:

@@ -258,6 +258,18 @@ async def test_a_server_clock_3_s_off_is_compensated(exchange: str) -> None:
 
 
 @live
+async def test_an_entry_that_the_venue_met_too_late_is_not_sent_again(exchange: str) -> None:
+    async with open_rig(exchange, watch=False) as rig:
+        late = {"when": "before", "ms": 2_800, "count": 1}  # past an entry's window of 2.5 s
+        await rig.fault("delay", match={"role": "entry"}, **late)
+        order = request(OrderRole.ENTRY, price=FAR, size="0.01")
+        refused = await rig.venue.submit(order)
+        assert isinstance(refused, OrderRejected)
+        assert refused.code == -1021
+        assert await posts(rig, order.client_id) == [400]
+
+
+@live
 async def test_a_server_clock_7_s_off_fails_the_preflight(exchange: str) -> None:
     async with open_rig(exchange, watch=False) as rig:
         await rig.fault("shift_clock", ms=7_000, count=0)

@@ -7,7 +7,7 @@ All raise VenueError; what each kind asks of the caller stands in ``contractdesk
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -178,14 +178,20 @@ class BinanceApi:
 
     # -- orders ----------------------------------------------------------------------------
 
-    async def create(self, params: Mapping[str, str], priority: Priority, patience_s: float | None) -> bytes:
+    async def create(
+        self,
+        params: Mapping[str, str],
+        priority: Priority,
+        patience_s: float | None,
+        timely: Callable[[], bool] = lambda: True,
+    ) -> bytes:
         """POST order, or algoOrder where the parameters name an algoType. Sent once.
 
         A timestamp that the venue refused was not executed: then the clock is measured anew and the
-        order signed anew, once.
+        order signed anew, once, where it is ``timely`` still.
         """
         endpoint = at.NEW_ALGO_ORDER if "algoType" in params else at.NEW_ORDER
-        return (await self._send(endpoint, params, priority, patience_s=patience_s)).body
+        return (await self._send(endpoint, params, priority, patience_s=patience_s, timely=timely)).body
 
     async def cancel(self, symbol: str, client_id: str, *, conditional: bool) -> None:
         endpoint, params = _by_client_id(
@@ -244,12 +250,13 @@ class BinanceApi:
         *,
         weight: int | None = None,
         patience_s: float | None = None,
+        timely: Callable[[], bool] = lambda: True,
     ) -> Reply:
         endpoint = self.product.calls(endpoint)
         try:
             return await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
         except VenueRejected as refused:
-            if refused.code != Code.BAD_TIMESTAMP:
+            if refused.code != Code.BAD_TIMESTAMP or not timely():
                 raise
         await self.measure_clock()
         return await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)

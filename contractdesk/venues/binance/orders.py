@@ -75,8 +75,15 @@ class Orders:
             return self._rejected(request, NOT_SENT, f"not sent: {unfit}")
         self._register(request, instrument)
         priority, patience_s = (Priority.ENTRY, ENTRY_PATIENCE_S) if entry else (Priority.PROTECT, None)
+        late_ns = self._clock.monotonic_ns() + ENTRY_WINDOW_MS * NS_PER_MS
         try:
-            body = await self._api.create(params, priority, patience_s)
+            body = await self._api.create(
+                params,
+                priority,
+                patience_s,
+                # Refused for coming late, an entry is not wanted any more: the desk may be halted by now.
+                timely=lambda: not entry or self._clock.monotonic_ns() < late_ns,
+            )
         except VenueError as failure:
             return self._failed(request, failure, window_ms)
         return self._accepted(request, instrument, body, window_ms)

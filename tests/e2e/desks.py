@@ -1,0 +1,85 @@
+"""What the tests of the extension do beside the browser: end kernels, and ask the exchange itself."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+from contractdesk.desk import embedded
+from contractdesk.desk.paths import DeskPaths
+from tests.e2e.lab import TOKEN, Lab
+
+SYMBOL = "BTCUSDT"
+POLL_S = 0.1
+
+
+class Exchange:
+    """The embedded exchange of one desk, over HTTP: what it says is the truth."""
+
+    def __init__(self, name: str) -> None:
+        running = embedded.find(DeskPaths.of(name).exchange)
+        assert running is not None, f"no exchange runs for {name}"
+        self._name = name
+        self.address = running.address
+
+    def post(self, lever: str, body: dict[str, Any]) -> None:
+        """Move one of the levers of ``contractdesk/exchange/control.py``."""
+        embedded.post(self.address, f"/control/{lever}", body)
+
+    @property
+    def account(self) -> dict[str, Any]:
+        state = json.loads(embedded.get(self.address, "/control/state"))
+        return state["accounts"][self._name] | {"now_ns": state["now_ns"]}
+
+    @property
+    def entries(self) -> list[str]:
+        """Orders that rest, by client id."""
+        return [order["client_id"] for order in self.account["open_orders"]]
+
+    @property
+    def stops(self) -> list[tuple[str, ...]]:
+        """What is said of each live stop."""
+        keys = ("client_id", "trigger_price", "quantity", "side", "created_ns")
+        live = [order for order in self.account["algo_orders"] if order["status"] == "NEW"]
+        return [tuple(str(order[key]) for key in keys) for order in live]
+
+    @property
+    def held(self) -> float:
+        return float(self.account["positions"].get(SYMBOL, {}).get("size", "0"))
+
+    def creates(self) -> list[dict[str, Any]]:
+        """Requests that would make an entry, as they arrived."""
+        rows = json.loads(embedded.get(self.address, "/control/requests?limit=100000"))
+        return [row for row in rows if row["role"] == "entry"]
+
+    def until(self, holds: Callable[[Exchange], bool], within_s: float = 20.0) -> None:
+        """Wait until something holds here; AssertionError after ``within_s``."""
+        end = time.monotonic() + within_s
+        while not holds(self):
+            assert time.monotonic() < end, self.account
+            time.sleep(POLL_S)
+
+
+def end_kernels(lab: Lab) -> None:
+    """All of that server: a desk that is still open would be listed in the next test."""
+    base = f"http://127.0.0.1:{lab.port}/api/kernels"
+    with urllib.request.urlopen(f"{base}?token={TOKEN}", timeout=30) as answer:
+        kernels = json.load(answer)
+    for kernel in kernels:
+        request = urllib.request.Request(f"{base}/{kernel['id']}?token={TOKEN}", method="DELETE")
+        urllib.request.urlopen(request, timeout=60).close()
+
+
+def card(page: Page, name: str) -> Locator:
+    """A desk in the sidebar."""
+    return page.locator(f'.cdl-card[data-desk="{name}"]')
+
+
+def toast(page: Page, text: str) -> Locator:
+    """A notification that says so."""
+    return page.locator(".Toastify__toast", has_text=text).first
