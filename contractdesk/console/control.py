@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from contractdesk.console.calls import start
-from contractdesk.console.receipts import Receipt
-from contractdesk.console.verbs import Verbs
 from contractdesk.errors import ContractdeskError, UserError
 
 if TYPE_CHECKING:
     from contractdesk.console.desk import Desk
+    from contractdesk.console.receipts import Receipt
+    from contractdesk.console.verbs import Verbs
 
 REQUEST, REPLY = "contractdesk_request", "contractdesk_reply"  # message types on the control channel
 
@@ -100,6 +99,10 @@ def serve(request: Request, desks: list[Desk], answer: Callable[[Reply], object]
 
     From any thread. UserError where no such desk is open.
     """
+    # Here, not above: the terminal's halt imports this module, and is not to wait for the engine's import.
+    from contractdesk.console.calls import start
+    from contractdesk.console.verbs import Verbs
+
     meant = [desk for desk in desks if request.desk in ("", desk.name)]
     if not meant:
         there = ", ".join(desk.name for desk in desks) or "none is"

@@ -7,6 +7,8 @@ from collections import deque
 
 from playwright.sync_api import Page, WebSocket
 
+from tests.e2e.lab import run_cell
+
 _PAINTED = """
 () => {
   const canvas = document.querySelector('.cd-ladder-canvas');
@@ -80,3 +82,46 @@ def overflowing(page: Page) -> list[str]:
 def value_of(page: Page, key: str) -> str:
     """A value of the status bar."""
     return page.locator(f'.cd-item[data-key="{key}"] .cd-item-value').first.inner_text()
+
+
+# When the state that is shown becomes HALTED, and when Halt was clicked before it.
+_WATCH_FOR_HALT = """
+() => {
+  window.halts = {};
+  const shown = () => document.querySelector('.cd-state[data-state="HALTED"]');
+  if (shown()) throw new Error("already halted");
+  const observer = new MutationObserver(() => {
+    if (!shown()) return;
+    window.halts.halted = Date.now() / 1000;
+    observer.disconnect();
+  });
+  observer.observe(document.body, { subtree: true, childList: true, attributeFilter: ["data-state"] });
+  document.querySelector(".cd-button-halt")
+    .addEventListener("click", () => { window.halts.clicked = Date.now() / 1000; }, { once: true });
+}
+"""
+
+
+def watch_for_halt(page: Page) -> None:
+    """Begin to watch for the moment at which the status bar says HALTED."""
+    page.evaluate(_WATCH_FOR_HALT)
+
+
+def halted_at(page: Page, timeout_s: float = 10.0) -> tuple[float, float]:
+    """(click on Halt or 0, HALTED shown): wall-clock seconds, the browser's; see ``watch_for_halt``."""
+    page.wait_for_function("window.halts.halted", timeout=timeout_s * 1_000)
+    seen = page.evaluate("window.halts")
+    return float(seen.get("clicked", 0)), float(seen["halted"])
+
+
+def await_status(page: Page, status: str, timeout_s: float = 20.0) -> None:
+    """Wait until the lab's status bar says that the kernel is ``Idle`` or ``Busy``."""
+    page.locator("#jp-main-statusbar", has_text=f"| {status}").wait_for(timeout=timeout_s * 1_000)
+
+
+def run_until_said(page: Page, index: int, said: str, timeout_s: float = 60.0) -> str:
+    """Run cell ``index`` and wait until it has said ``said``; returns all that it said last."""
+    run_cell(page, index)
+    cell = page.locator(".jp-Notebook .jp-Cell").nth(index)
+    cell.locator(".jp-OutputArea-output pre", has_text=said).last.wait_for(timeout=timeout_s * 1_000)
+    return cell.locator(".jp-OutputArea-output pre").last.inner_text()
