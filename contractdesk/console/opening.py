@@ -46,7 +46,8 @@ def open_desk(
     typed confirmation, or takes it as ``confirm``. ``name`` tells several embedded desks apart.
     ``options``: ``product`` ("usd-m", the default, or "coin-m": inverse contracts, and the account is in
     their coin, ``asset``, by default "BTC"), ``seed``, ``recording``, ``speed``, ``start``, ``repeat``,
-    ``balance``, ``fresh``, ``idle_limit_s`` (embedded market), ``risk={...}``, ``endpoints={"rest":, "stream":}``.
+    ``balance``, ``fresh``, ``idle_limit_s`` (embedded market), ``risk={...}``,
+    ``endpoints={"rest":, "stream":}``.
 
     Raises UserError (ConfigError, CredentialsError, DeskBusy ...): one clear sentence, nothing started.
     """

@@ -51,8 +51,8 @@ def recorded_exchange(
     """An exchange that lists what ``path`` has recorded: a capture, a pattern or a folder of them.
 
     The first ``history_s`` seconds are history; then the market opens, at ``start_ns``. At its end it
-    stands still, or with ``repeat`` begins again. Without marks it gets some (``playing.marked``). ConfigError
-    for a recording that is missing, unreadable or of a symbol without a listing.
+    stands still, or with ``repeat`` begins again. Without marks it gets some (``playing.marked``).
+    ConfigError for a recording that is missing, unreadable or of a symbol without a listing.
     """
     paths = captures.find(path)
     symbol = captures.recorded_symbol(paths[0])

@@ -1,7 +1,7 @@
 """Halting while a cell does nothing but work: by the panel and from a terminal, judged by the exchange.
 
-Three entries rest, one is in flight (the exchange executes it two seconds late), a stop is live, and a strategy
-wishes for another entry at every bar.
+Three entries rest, one is in flight (the exchange executes it two seconds late), a stop is live, and a
+strategy wishes for another entry at every bar.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ WITHIN_S = 1.0
 ATTEMPTS = 3
 IN_FLIGHT_MS = 2_000
 RISE = 1.02  # by which the market is led up to have the strategy enter
-# `contractdesk halt`, which first says when its libraries are loaded: how long an interpreter takes to start is
-# the machine's affair, and on a loaded one more than the second.
+# `contractdesk halt`, which first says when its libraries are loaded: how long an interpreter takes to start
+# is the machine's affair, and on a loaded one more than the second.
 HALT = """
 import sys, time
 import jupyter_client.blocking.client
@@ -54,7 +54,8 @@ class Eager(cd.Strategy):
             return cd.enter_long(bar.symbol, size=0.002, limit=low, stop=bar.close * 85 / 100, post_only=True)
 
 symbol = "BTC/USDT:USDT"
-desk = cd.open_desk("embedded", name="{NAME}", seed=7, fresh=True, idle_limit_s=20, risk={{"size_cap": "0.2"}})
+risk = {{"size_cap": "0.2"}}
+desk = cd.open_desk("embedded", name="{NAME}", seed=7, fresh=True, idle_limit_s=20, risk=risk)
 eager = desk.start(Eager(symbols=[symbol], timeframe="1s"))
 desk.console()
 """
@@ -67,8 +68,9 @@ bid = desk.book(symbol).best_bid
 if not desk.snapshot.positions:
     desk.buy(symbol, notional=150, stop=cd.fixed_stop(bid * 85 / 100))
     desk.wait_for(lambda s: s.positions and s.positions[0].size and s.protected_fraction == 1)
+far = cd.fixed_stop(bid * 85 / 100)
 for percent in (97, 96, 95):
-    desk.buy(symbol, size=0.002, limit=bid * percent / 100, stop=cd.fixed_stop(bid * 85 / 100), post_only=True)
+    desk.buy(symbol, size=0.002, limit=bid * percent / 100, stop=far, post_only=True)
 eager.tune(above=float(bid) * 1.01)
 print("trading")
 """
@@ -163,7 +165,7 @@ def halting(page: Page, lab: Lab, halt: Callable[[Page, Lab], float]) -> None:
 def by_the_panel(page: Page, _: Lab) -> float:
     page.locator(".cd-button-halt").click()
     clicked, halted = halted_at(page)
-    print(f"HALTED {halted - clicked:.3f} s after the click")
+    sys.stdout.write(f"HALTED {halted - clicked:.3f} s after the click\n")
     return halted - clicked
 
 
@@ -176,9 +178,8 @@ def by_the_terminal(page: Page, lab: Lab) -> float:
     began, said = done.stdout.split("\n", 1)
     assert said.startswith(f"{NAME} (EMBEDDED): halted\n")
     _, halted = halted_at(page)
-    print(
-        f"HALTED {halted - float(began):.3f} s after the command began, {halted - entered:.3f} s after Enter"
-    )
+    since = f"{halted - float(began):.3f} s after the command began, {halted - entered:.3f} s after Enter"
+    sys.stdout.write(f"HALTED {since}\n")
     return halted - float(began)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
+from datetime import datetime
 
 from playwright.sync_api import Page, WebSocket
 
@@ -33,25 +35,64 @@ SCROLLING = [".cd-body", ".cd-tabs", ".cd-status-reason"]
 
 
 class Wire:
-    """Counts the kernel's messages that reach the page."""
+    """The kernel's messages that reach the page, at the times at which the kernel made them."""
 
     def __init__(self, page: Page) -> None:
         self._times: deque[float] = deque(maxlen=100_000)
+        self._heard: deque[tuple[bytes, str]] = deque(maxlen=20)  # secrets that were said, and where
+        self._secrets: tuple[bytes, ...] = ()
         page.on("websocket", self._listen)
 
+    def listen_for(self, *secrets: str) -> None:
+        """Look for these words in all that is received and sent from now on; ``heard`` has them."""
+        self._secrets = tuple(secret.encode() for secret in secrets)
+
+    @property
+    def heard(self) -> list[tuple[bytes, str]]:
+        return list(self._heard)
+
     def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: self._search("sent", _raw(frame)))
         if "/channels" in socket.url:
-            socket.on("framereceived", lambda _frame: self._times.append(time.monotonic()))
+            socket.on("framereceived", self._received)
+
+    def _received(self, frame: str | bytes) -> None:
+        raw = _raw(frame)
+        self._times.append(_made(raw))
+        self._search("received", raw)
+
+    def _search(self, way: str, raw: bytes) -> None:
+        self._heard += ((secret, way) for secret in self._secrets if secret in raw)
+
+    def count(self, since: float) -> int:
+        """Messages at or after ``since`` (monotonic)."""
+        return sum(moment >= since for moment in self._times)
 
     def most_in_a_second(self, since: float) -> int:
         """The fullest second that began at or after ``since`` (monotonic)."""
-        times = [moment for moment in self._times if moment >= since]
+        times = sorted(moment for moment in self._times if moment >= since)
         most, first = 0, 0
         for last, moment in enumerate(times):
             while moment - times[first] > 1.0:
                 first += 1
             most = max(most, last - first + 1)
         return most
+
+
+# The header comes first, and its date before its parent's.
+_DATE = re.compile(rb'"date": ?"([^"]+)"')
+
+
+def _raw(frame: str | bytes) -> bytes:
+    return frame.encode() if isinstance(frame, str) else frame
+
+
+def _made(raw: bytes) -> float:
+    """When the kernel made a message, as monotonic seconds; else now. One that waited on a busy machine is
+    not to be counted with those that it came with."""
+    if (found := _DATE.search(raw)) is None:
+        return time.monotonic()
+    return datetime.fromisoformat(found[1].decode()).timestamp() - time.time() + time.monotonic()
 
 
 def frames(page: Page) -> int:

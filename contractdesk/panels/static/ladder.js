@@ -89,6 +89,7 @@ class LadderCanvas {
     this.drawMiddle(ink, model, terms, asks, bids);
     this.drawMarks(ink, rows, model.get("marks"));
     this.canvas.dataset.frames = String(Number(this.canvas.dataset.frames || 0) + 1);
+    this.canvas.dataset.top = `${bids[0] ?? ""} ${asks[0] ?? ""}`; // ticks,lots of the best bid and ask drawn
   }
 
   prepare() {
