@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 
-.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep screenshot browser clean
+.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep soak-console screenshot browser clean
 
 .venv/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -52,6 +52,11 @@ bench-replay: .venv/.installed-test
 
 bench-sweep: .venv/.installed-test
 	$(BIN)/python benchmarks/sweep.py
+
+# The console in a browser, before a recorded market for 20 minutes: needs chromium and the recordings.
+MINUTES ?= 20
+soak-console: .venv/.installed-test
+	$(BIN)/python benchmarks/console.py --minutes $(MINUTES)
 
 screenshot: .venv/.installed-test
 	$(BIN)/python -m tests.e2e.screenshot docs/console.png

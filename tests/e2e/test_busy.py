@@ -6,10 +6,7 @@ strategy wishes for another entry at every bar.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -17,31 +14,21 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.lab import REPOSITORY, Lab, open_notebook, run_cell
+from tests.e2e.halts import Halt, by_the_panel, by_the_terminal
+from tests.e2e.lab import Lab, open_notebook, run_cell
 from tests.e2e.watch import (
     await_frames,
     await_status,
     colours_on_ladder,
-    halted_at,
     run_until_said,
-    watch_for_halt,
 )
-from tests.e2e.witness import Witness, state_folder, until
+from tests.e2e.witness import Witness, until
 
 NAME = "busy"
 WITHIN_S = 1.0
 ATTEMPTS = 3
 IN_FLIGHT_MS = 2_000
 RISE = 1.02  # by which the market is led up to have the strategy enter
-# `contractdesk halt`, which first says when its libraries are loaded: how long an interpreter takes to start
-# is the machine's affair, and on a loaded one more than the second.
-HALT = """
-import sys, time
-import jupyter_client.blocking.client
-import contractdesk.cli, contractdesk.console.remote
-sys.stdout.write(f"{time.time()}\\n")
-contractdesk.cli.app()
-"""
 OPEN = f"""
 import contractdesk as cd
 
@@ -148,39 +135,18 @@ def figure_kept(page: Page) -> None:
     cell.locator('.jp-OutputArea-output img[src^="data:image/png"]').wait_for(timeout=10_000)
 
 
-def halting(page: Page, lab: Lab, halt: Callable[[Page, Lab], float]) -> None:
+def halting(page: Page, lab: Lab, halt: Callable[[Page, Lab], Halt]) -> None:
     """Halt so, and judge; only the time may be taken again, for a machine may be busy with other things."""
     witness = Witness(lab, NAME)
     for _ in range(ATTEMPTS):
         with busy(page, witness) as before:
-            watch_for_halt(page)
-            took_s = halt(page, lab)
+            halted = halt(page, lab)
             judge(page, witness, before)
         figure_kept(page)
-        if took_s < WITHIN_S:
+        sys.stdout.write(f"HALTED after {halted.took_s:.3f} s ({halted.since_enter_s:.3f} s since Enter)\n")
+        if halted.took_s < WITHIN_S:
             return
-    pytest.fail(f"HALTED came after {took_s:.2f} s, in the last of {ATTEMPTS} attempts")
-
-
-def by_the_panel(page: Page, _: Lab) -> float:
-    page.locator(".cd-button-halt").click()
-    clicked, halted = halted_at(page)
-    sys.stdout.write(f"HALTED {halted - clicked:.3f} s after the click\n")
-    return halted - clicked
-
-
-def by_the_terminal(page: Page, lab: Lab) -> float:
-    environment = os.environ | {"CONTRACTDESK_STATE": str(state_folder(lab)), "PYTHONPATH": str(REPOSITORY)}
-    words = [sys.executable, "-c", HALT, "halt", "--reason", "enough"]
-    entered = time.time()
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    began, said = done.stdout.split("\n", 1)
-    assert said.startswith(f"{NAME} (EMBEDDED): halted\n")
-    _, halted = halted_at(page)
-    since = f"{halted - float(began):.3f} s after the command began, {halted - entered:.3f} s after Enter"
-    sys.stdout.write(f"HALTED {since}\n")
-    return halted - float(began)
+    pytest.fail(f"HALTED came after {halted.took_s:.2f} s, in the last of {ATTEMPTS} attempts")
 
 
 def test_the_panels_halt_in_a_busy_cell(notebook: Page, lab: Lab) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from datetime import datetime
 
 from playwright.sync_api import Page, WebSocket
@@ -39,17 +39,17 @@ class Wire:
 
     def __init__(self, page: Page) -> None:
         self._times: deque[float] = deque(maxlen=100_000)
-        self._heard: deque[tuple[bytes, str]] = deque(maxlen=20)  # secrets that were said, and where
-        self._secrets: tuple[bytes, ...] = ()
+        self._heard: Counter[tuple[str, str]] = Counter()  # (word, way)
+        self._words: tuple[str, ...] = ()
         page.on("websocket", self._listen)
 
-    def listen_for(self, *secrets: str) -> None:
-        """Look for these words in all that is received and sent from now on; ``heard`` has them."""
-        self._secrets = tuple(secret.encode() for secret in secrets)
+    def listen_for(self, *words: str) -> None:
+        """Look for these words in whatever is received and sent from now on."""
+        self._words = words
 
-    @property
-    def heard(self) -> list[tuple[bytes, str]]:
-        return list(self._heard)
+    def count_of(self, word: str, way: str) -> int:
+        """How many messages, of those ``sent`` or ``received``, had the word."""
+        return self._heard[word, way]
 
     def _listen(self, socket: WebSocket) -> None:
         socket.on("framesent", lambda frame: self._search("sent", _raw(frame)))
@@ -62,7 +62,7 @@ class Wire:
         self._search("received", raw)
 
     def _search(self, way: str, raw: bytes) -> None:
-        self._heard += ((secret, way) for secret in self._secrets if secret in raw)
+        self._heard.update((word, way) for word in self._words if word.encode() in raw)
 
     def count(self, since: float) -> int:
         """Messages at or after ``since`` (monotonic)."""
