@@ -5,7 +5,7 @@ RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 LAB := hatch_build.py $(wildcard extensions/lab/package*.json extensions/lab/src/* extensions/lab/style/* extensions/lab/schema/*) contractdesk/panels/static/theme.css
 
-.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep lessons pictures screenshot browser clean
+.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
 
 .venv/.installed: pyproject.toml $(LAB)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -60,6 +60,11 @@ lessons: .venv/.installed-test
 
 pictures: .venv/.installed-test
 	$(BIN)/python -m tests.e2e.lessons
+
+# The console in a browser, before a recorded market for 20 minutes: needs chromium and the recordings.
+MINUTES ?= 20
+soak-console: .venv/.installed-test
+	$(BIN)/python benchmarks/console.py --minutes $(MINUTES)
 
 screenshot: .venv/.installed-test
 	$(BIN)/python -m tests.e2e.screenshot docs/console.png

@@ -75,6 +75,7 @@ class MarketOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     recording: str = ""
     speed: float = 1.0
     start: float = 60.0  # seconds of the recording that are history when the market opens
+    repeat: bool = False  # begin the recording again at its end, instead of standing still
     balance: Decimal | None = None  # in the margin asset; None: 10,000 USDT, or one coin
     idle_limit_s: float = 600.0
     fresh: bool = False  # end the exchange that runs, with all its accounts, and begin anew

@@ -40,6 +40,13 @@ def test_importing_loads_no_heavy_library() -> None:
     assert not {name for name in HEAVY if name in modules}
 
 
+def test_the_terminals_halt_loads_no_engine() -> None:
+    """It is typed in a hurry."""
+    code = "import sys, contractdesk.cli, contractdesk.console.remote; print(*sys.modules, sep='\\n')"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert not {"numpy", "contractdesk.engine", "contractdesk.desk.session"} & set(output.split())
+
+
 def test_every_public_name_resolves_and_is_documented() -> None:
     import contractdesk
 

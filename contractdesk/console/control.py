@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from contractdesk.console.calls import start
 from contractdesk.console.heartbeat import STATE, Heartbeat
-from contractdesk.console.receipts import Receipt
-from contractdesk.console.verbs import Verbs
 from contractdesk.errors import ContractdeskError, UserError
 
 if TYPE_CHECKING:
     from contractdesk.console.desk import Desk
+    from contractdesk.console.receipts import Receipt
+    from contractdesk.console.verbs import Verbs
 
 REQUEST, REPLY = "contractdesk_request", "contractdesk_reply"  # message types on the control channel
 
@@ -111,6 +110,10 @@ def serve(request: Request, desks: list[Desk], answer: Callable[[Reply], object]
 
     From any thread. UserError where no such desk is open.
     """
+    # Here, not above: the terminal's halt imports this module, and is not to wait for the engine's import.
+    from contractdesk.console.calls import start
+    from contractdesk.console.verbs import Verbs
+
     meant = [desk for desk in desks if request.desk in ("", desk.name)]
     if request.action is Action.LIST:
         answer(Reply(outcomes=tuple(_standing(desk) for desk in meant)))

@@ -46,8 +46,9 @@ def open_desk(
     profile of the settings file. ``mode`` is "paper" (default), "testnet" or "live"; live asks for a
     typed confirmation, or takes it as ``confirm``. ``name`` tells several embedded desks apart.
     ``options``: ``product`` ("usd-m", the default, or "coin-m": inverse contracts, and the account is in
-    their coin, ``asset``, by default "BTC"), ``seed``, ``recording``, ``speed``, ``start``, ``balance``,
-    ``fresh``, ``idle_limit_s`` (embedded market), ``risk={...}``, ``endpoints={"rest":, "stream":}``.
+    their coin, ``asset``, by default "BTC"), ``seed``, ``recording``, ``speed``, ``start``, ``repeat``,
+    ``balance``, ``fresh``, ``idle_limit_s`` (embedded market), ``risk={...}``,
+    ``endpoints={"rest":, "stream":}``.
 
     Raises UserError (ConfigError, CredentialsError, DeskBusy ...): one clear sentence, nothing started.
     """

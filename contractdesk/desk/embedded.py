@@ -130,7 +130,8 @@ def words(market: MarketOptions) -> str:
     """The market in words: its seed, or its recording with the speed."""
     if not market.recording:
         return f"seed={market.seed}"
-    return f"recording={market.recording!r}, speed={market.speed:g}, start={market.start:g}"
+    again = ", repeat=True" if market.repeat else ""
+    return f"recording={market.recording!r}, speed={market.speed:g}, start={market.start:g}{again}"
 
 
 # -- starting -------------------------------------------------------------------------------
@@ -142,7 +143,8 @@ def command(market: MarketOptions) -> list[str]:
     if not market.recording:
         return [*words, "--seed", str(market.seed)]
     recording = str(Path(market.recording).resolve())
-    return [*words, "--recording", recording, "--speed", f"{market.speed:g}", "--start", f"{market.start:g}"]
+    words += ["--recording", recording, "--speed", f"{market.speed:g}", "--start", f"{market.start:g}"]
+    return [*words, "--repeat"] if market.repeat else words
 
 
 def _start(folder: Path, market: MarketOptions, clock: Clock) -> Running:
@@ -218,4 +220,4 @@ def _answers(address: str) -> bool:
 
 def _market(market: MarketOptions) -> tuple[object, ...]:
     recorded = str(Path(market.recording).resolve()) if market.recording else ""
-    return (recorded, market.speed, market.start) if recorded else (market.seed,)
+    return (recorded, market.speed, market.start, market.repeat) if recorded else (market.seed,)

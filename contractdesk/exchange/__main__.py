@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--recording", help="a recorded market instead: file, pattern or folder")
     made.add_argument("--speed", type=float, default=1.0, help="speed of the recording")
     made.add_argument("--start", type=float, default=60.0, metavar="OFFSET_S", help="where it opens")
+    made.add_argument("--repeat", action="store_true", help="begin the recording again at its end")
     made.add_argument(
         "--account",
         action="append",
@@ -39,6 +40,7 @@ def options_of(arguments: list[str]) -> ExchangeOptions:
         recording=said.recording,
         speed=said.speed,
         start_s=said.start,
+        repeat=said.repeat,
         accounts=tuple(AccountOption.parse(text) for text in said.account) or (DEMO,),
         idle_limit_s=said.idle_limit,
     )

@@ -156,7 +156,7 @@ class _Reader:
         self._lots = _Grid(listing.instrument.lot_size)
         self._last_id = 0
         self._bridged = False
-        self._early = 0
+        self._early: list[_DepthUpdate] = []  # came before the snapshot, and may be newer than it
 
     def read(self, line: bytes) -> Depth | Print | MarkTick | None:
         """The message of a line; None for what the exchange makes itself or does not need."""
@@ -178,12 +178,17 @@ class _Reader:
             return None  # a later file's own snapshot: the book is complete
         snapshot = _snapshot.decode(line)
         self._last_id = snapshot.last_update_id
-        return Depth(self._levels(snapshot.bids), self._levels(snapshot.asks))
+        sides = Depth(self._levels(snapshot.bids), self._levels(snapshot.asks))
+        newer = [depth for update in self._early if (depth := self._depth(update)) is not None]
+        self._early.clear()
+        # One message: of a level's several lots the last ones count.
+        bids, asks = ([level for depth in (sides, *newer) for level in depth[side]] for side in (0, 1))
+        return Depth(bids, asks)
 
     def _depth(self, update: _DepthUpdate) -> Depth | None:
         if not self._last_id:
-            self._early += 1
-            if self._early > EARLY_DELTAS:
+            self._early.append(update)
+            if len(self._early) > EARLY_DELTAS:
                 raise ValueError("no depth snapshot; give the file that this one continues, too")
             return None
         if update.last_id < self._last_id:

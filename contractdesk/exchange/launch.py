@@ -82,6 +82,7 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
     recording: str | None = None  # path, pattern or folder: this market instead of a generated one
     speed: float = 1.0  # of the recording
     start_s: float = 60.0  # so much of the recording is history when the market opens
+    repeat: bool = False  # at its end the recording begins again
     accounts: tuple[AccountOption, ...] = (DEMO,)
     idle_limit_s: float | None = None  # end after nobody has been connected for so long
     quota: Quota = Quota()
@@ -130,6 +131,7 @@ def _exchange(options: ExchangeOptions, now_ns: int) -> Exchange:
         now_ns,
         speed=options.speed,
         history_s=options.start_s,
+        repeat=options.repeat,
         longest_catch_up_ns=LONGEST_CATCH_UP_NS,
     )
 

@@ -10,6 +10,7 @@ from contractdesk.exchange import captures
 from contractdesk.exchange.core import Exchange
 from contractdesk.exchange.flow import FlowSettings, GeneratedMarket
 from contractdesk.exchange.listings import default_listings
+from contractdesk.exchange.playing import marked, repeated
 from contractdesk.exchange.recording import RecordedMarket
 from contractdesk.exchange.terms import Listing
 
@@ -43,13 +44,15 @@ def recorded_exchange(
     *,
     speed: Decimal | float = 1,
     history_s: float = 60,
+    repeat: bool = False,
     listings: Sequence[Listing] | None = None,
     longest_catch_up_ns: int | None = None,
 ) -> Exchange:
     """An exchange that lists what ``path`` has recorded: a capture, a pattern or a folder of them.
 
-    The first ``history_s`` seconds are history; then the market opens, at ``start_ns``. ConfigError
-    for a recording that is missing, unreadable or of a symbol without a listing.
+    The first ``history_s`` seconds are history; then the market opens, at ``start_ns``. At its end it
+    stands still, or with ``repeat`` begins again. Without marks it gets some (``playing.marked``).
+    ConfigError for a recording that is missing, unreadable or of a symbol without a listing.
     """
     paths = captures.find(path)
     symbol = captures.recorded_symbol(paths[0])
@@ -57,5 +60,7 @@ def recorded_exchange(
     if symbol not in known:
         raise ConfigError(f"{paths[0].name} records {symbol}, the exchange lists {', '.join(known)}")
     listing = known[symbol]
-    market = RecordedMarket(captures.frames(paths, listing), start_ns, speed=speed, history_s=history_s)
+    frames = repeated(lambda: captures.frames(paths, listing)) if repeat else captures.frames(paths, listing)
+    played = marked(frames, listing.instrument.tick_size)
+    market = RecordedMarket(played, start_ns, speed=speed, history_s=history_s)
     return Exchange([listing], {symbol: market}, start_ns, longest_catch_up_ns=longest_catch_up_ns)

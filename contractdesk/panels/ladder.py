@@ -42,7 +42,9 @@ class Ladder(LiveWidget):
     quote = traitlets.Dict().tag(sync=True)
     hand = traitlets.Dict().tag(sync=True)
 
-    period_ns = 100 * NS_PER_MS
+    period_ns = (
+        50 * NS_PER_MS
+    )  # pictures come ten times a second: each is shown as it comes, whatever its phase
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from contractdesk.panels.base import Panel
 _LOG = logging.getLogger("contractdesk.panels")
 _LOG.addHandler(logging.NullHandler())  # a notebook's cells are no place for a pump's complaints
 
-TICK_NS = 50 * NS_PER_MS  # half a ladder's period, so that due times are met closely
+TICK_NS = 25 * NS_PER_MS  # also how old a picture may get before it is seen
 PROBE_NS = 5 * NS_PER_S
 HEARTBEAT_NS = 1 * NS_PER_S  # a picture that has not changed is sent again so often, as a sign of life
 MESSAGES_PER_S = 38.0  # refill + burst stay below 50 in any second, acknowledgements included
@@ -127,13 +127,11 @@ class Pump:
     def _refresh(self, entry: _Entry, now_ns: int) -> int:
         """Show the latest snapshot; returns the messages sent, none for one that is already shown."""
         panel = entry.panel
-        period_ns = PROBE_NS if entry.slow else panel.period_ns
-        late = now_ns - entry.due_ns >= period_ns
-        entry.due_ns = now_ns + period_ns if late else entry.due_ns + period_ns
         try:
             snapshot = panel.desk.snapshot
             if snapshot is entry.shown and now_ns - entry.shown_ns < HEARTBEAT_NS:
-                return 0
+                return 0  # and it stays due: the next picture is not to wait for another period
+            self._postpone(entry, now_ns)
             sent = panel.refresh(snapshot)
         except Exception:
             self._failed(entry)
@@ -142,6 +140,12 @@ class Pump:
         if panel.acknowledges:
             panel.pulse.sent(now_ns)
         return sent
+
+    def _postpone(self, entry: _Entry, now_ns: int) -> None:
+        """To its next period; what was due longer ago is not caught up on."""
+        period_ns = PROBE_NS if entry.slow else entry.panel.period_ns
+        late = now_ns - entry.due_ns >= period_ns
+        entry.due_ns = now_ns + period_ns if late else entry.due_ns + period_ns
 
     def _failed(self, entry: _Entry) -> None:
         entry.failures += 1

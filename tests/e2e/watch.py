@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections import deque
+from collections import Counter, deque
+from datetime import datetime
 
 from playwright.sync_api import Page, WebSocket
+
+from tests.e2e.lab import run_cell
 
 _PAINTED = """
 () => {
@@ -31,25 +35,64 @@ SCROLLING = [".cd-body", ".cd-tabs", ".cd-status-reason"]
 
 
 class Wire:
-    """Counts the kernel's messages that reach the page."""
+    """The kernel's messages that reach the page, at the times at which the kernel made them."""
 
     def __init__(self, page: Page) -> None:
         self._times: deque[float] = deque(maxlen=100_000)
+        self._heard: Counter[tuple[str, str]] = Counter()  # (word, way)
+        self._words: tuple[str, ...] = ()
         page.on("websocket", self._listen)
 
+    def listen_for(self, *words: str) -> None:
+        """Look for these words in whatever is received and sent from now on."""
+        self._words = words
+
+    def count_of(self, word: str, way: str) -> int:
+        """How many messages, of those ``sent`` or ``received``, had the word."""
+        return self._heard[word, way]
+
     def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: self._search("sent", _raw(frame)))
         if "/channels" in socket.url:
-            socket.on("framereceived", lambda _frame: self._times.append(time.monotonic()))
+            socket.on("framereceived", self._received)
+
+    def _received(self, frame: str | bytes) -> None:
+        raw = _raw(frame)
+        self._times.append(_made(raw))
+        self._search("received", raw)
+
+    def _search(self, way: str, raw: bytes) -> None:
+        self._heard.update((word, way) for word in self._words if word.encode() in raw)
+
+    def count(self, since: float) -> int:
+        """Messages at or after ``since`` (monotonic)."""
+        return sum(moment >= since for moment in self._times)
 
     def most_in_a_second(self, since: float) -> int:
         """The fullest second that began at or after ``since`` (monotonic)."""
-        times = [moment for moment in self._times if moment >= since]
+        times = sorted(moment for moment in self._times if moment >= since)
         most, first = 0, 0
         for last, moment in enumerate(times):
             while moment - times[first] > 1.0:
                 first += 1
             most = max(most, last - first + 1)
         return most
+
+
+# The header comes first, and its date before its parent's.
+_DATE = re.compile(rb'"date": ?"([^"]+)"')
+
+
+def _raw(frame: str | bytes) -> bytes:
+    return frame.encode() if isinstance(frame, str) else frame
+
+
+def _made(raw: bytes) -> float:
+    """When the kernel made a message, as monotonic seconds; else now. One that waited on a busy machine is
+    not to be counted with those that it came with."""
+    if (found := _DATE.search(raw)) is None:
+        return time.monotonic()
+    return datetime.fromisoformat(found[1].decode()).timestamp() - time.time() + time.monotonic()
 
 
 def frames(page: Page) -> int:
@@ -80,3 +123,46 @@ def overflowing(page: Page) -> list[str]:
 def value_of(page: Page, key: str) -> str:
     """A value of the status bar."""
     return page.locator(f'.cd-item[data-key="{key}"] .cd-item-value').first.inner_text()
+
+
+# When the state that is shown becomes HALTED, and when Halt was clicked before it.
+_WATCH_FOR_HALT = """
+() => {
+  window.halts = {};
+  const shown = () => document.querySelector('.cd-state[data-state="HALTED"]');
+  if (shown()) throw new Error("already halted");
+  const observer = new MutationObserver(() => {
+    if (!shown()) return;
+    window.halts.halted = Date.now() / 1000;
+    observer.disconnect();
+  });
+  observer.observe(document.body, { subtree: true, childList: true, attributeFilter: ["data-state"] });
+  document.querySelector(".cd-button-halt")
+    .addEventListener("click", () => { window.halts.clicked = Date.now() / 1000; }, { once: true });
+}
+"""
+
+
+def watch_for_halt(page: Page) -> None:
+    """Begin to watch for the moment at which the status bar says HALTED."""
+    page.evaluate(_WATCH_FOR_HALT)
+
+
+def halted_at(page: Page, timeout_s: float = 10.0) -> tuple[float, float]:
+    """(click on Halt or 0, HALTED shown): wall-clock seconds, the browser's; see ``watch_for_halt``."""
+    page.wait_for_function("window.halts.halted", timeout=timeout_s * 1_000)
+    seen = page.evaluate("window.halts")
+    return float(seen.get("clicked", 0)), float(seen["halted"])
+
+
+def await_status(page: Page, status: str, timeout_s: float = 20.0) -> None:
+    """Wait until the lab's status bar says that the kernel is ``Idle`` or ``Busy``."""
+    page.locator("#jp-main-statusbar", has_text=f"| {status}").wait_for(timeout=timeout_s * 1_000)
+
+
+def run_until_said(page: Page, index: int, said: str, timeout_s: float = 60.0) -> str:
+    """Run cell ``index`` and wait until it has said ``said``; returns all that it said last."""
+    run_cell(page, index)
+    cell = page.locator(".jp-Notebook .jp-Cell").nth(index)
+    cell.locator(".jp-OutputArea-output pre", has_text=said).last.wait_for(timeout=timeout_s * 1_000)
+    return cell.locator(".jp-OutputArea-output pre").last.inner_text()

@@ -97,6 +97,7 @@ class LadderCanvas {
     this.drawMarks(ink, rows, model.get("marks"), hand);
     this.drawHand(ink, terms, hand);
     this.canvas.dataset.frames = String(Number(this.canvas.dataset.frames || 0) + 1);
+    this.canvas.dataset.top = `${bids[0] ?? ""} ${asks[0] ?? ""}`; // ticks,lots of the best bid and ask drawn
   }
 
   prepare() {

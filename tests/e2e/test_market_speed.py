@@ -1,0 +1,68 @@
+"""The capture of 2024 at its own speed, for two minutes: what the console shows is true, and costs little.
+
+``make soak-console`` does the same for twenty.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.lab import Lab
+from tests.e2e.soak import CAPTURE, Screen, Soak, rss_mb, soak
+
+pytestmark = [pytest.mark.recording, pytest.mark.timeout(400)]
+WINDOWS = 6  # of 20 s
+SPAN_S = 15.0  # of listening to a kernel whose tab was closed
+SILENT_S = 6.0  # after which it has noticed
+
+
+@pytest.fixture(scope="module")
+def screen(browser: Browser, lab: Lab, recordings: Path) -> Iterator[Screen]:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    yield Screen(page, lab, recordings / CAPTURE)
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def measured(screen: Screen) -> Soak:
+    """Two minutes of watching; each test asserts one thing of them."""
+    found = soak(screen, WINDOWS)
+    sys.stdout.write("\n" + "\n".join(found.lines()) + "\n")
+    return found
+
+
+def test_the_top_shown_is_the_exchanges_within_a_quarter_of_a_second(measured: Soak) -> None:
+    """For a minute: the better half of the windows, for a machine may be busy with other things."""
+    shares = sorted(window.true_share for window in measured.windows)
+    assert min(shares[WINDOWS // 2 :]) >= 0.99, shares
+
+
+def test_at_most_fifty_messages_a_second(measured: Soak) -> None:
+    assert 10 < measured.fullest_second <= 50
+
+
+def test_the_memory_of_browser_and_server_stays_flat(measured: Soak) -> None:
+    assert measured.growth_mb("heap") < 8
+    assert measured.growth_mb("server") < 5
+
+
+def test_the_console_costs_the_kernel_less_than_a_tenth_of_a_core(measured: Soak) -> None:
+    assert min(measured.shares("kernel")) - measured.without < 0.10
+
+
+def test_a_closed_tab_gets_probes_alone_and_the_server_keeps_little_for_it(
+    measured: Soak, screen: Screen
+) -> None:
+    away = screen.leave()
+    try:
+        away.widget_messages(SILENT_S)
+        before = rss_mb(away.server)
+        assert away.widget_messages(SPAN_S) <= 5  # one in 5 s, where an open tab gets 500
+        assert rss_mb(away.server) - before < 3
+    finally:
+        away.close()
