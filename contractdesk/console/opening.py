@@ -79,8 +79,11 @@ def open_desks() -> list[Desk]:
 def _say_what_was_left(desk: Desk) -> None:
     """A desk that was halted or flattened waits for a person: whoever opens it is told at once."""
     picture = desk.snapshot
-    if picture.state is not TradingState.ACTIVE:
-        say(f"{desk.name} is {picture.state.value} ({picture.state_reason}): entries wait for resume()")
+    if picture.state is TradingState.ACTIVE:
+        return
+    latched = any(row.rule == "breaker" and not row.passed for row in picture.risk)
+    then = "" if latched else "; resume() lets it enter again"  # the breaker's reason says how it is reset
+    say(f"{desk.name} is {picture.state.value} ({picture.state_reason}){then}")
 
 
 def _same(found: Desk, name: str, profile: Profile) -> Desk:

@@ -112,7 +112,7 @@ def test_no_entry_and_no_resume(fallen: Desk) -> None:
 
 
 def test_it_survives_the_desk_and_ends_with_a_reason_only(
-    fallen: Desk, home: Path, monkeypatch: pytest.MonkeyPatch
+    fallen: Desk, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = home / "result.json"
     monkeypatch.setenv(VARIABLE, str(result))
@@ -120,6 +120,9 @@ def test_it_survives_the_desk_and_ends_with_a_reason_only(
     (told,) = read(result)
     assert told.ending is Ending.BREAKER
     again = open_desk("embedded", name="fallen", seed=11, idle_limit_s=120)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("fallen is HALTED (breaker: -")
+    assert line.endswith('desk.risk.reset("breaker", reason="..."))')  # and not: resume()
     again.wait_for(lambda s: s.private_stream_ready, 10)
     assert again.snapshot.state is TradingState.HALTED
     assert not again.resume().done

@@ -1,7 +1,7 @@
 """The engine's ATR beside TA-Lib's, on real candles fed live: what a stop's distance is made of.
 
-The figure is judged relative to itself, at 1e-9: it becomes a distance by a factor, and an absolute error
-means something else on each contract. Where it is below one unit of price (SOL), this is the stricter way.
+The figure is judged at 1e-9 twice, relative to itself and in units of price: below one unit (SOL) the first
+is the stricter one, above it (BTC) the second.
 """
 
 from __future__ import annotations
@@ -134,12 +134,12 @@ def theirs(bars: list[Bar]) -> dict[int, float]:
 
 
 def assert_same(ours: dict[int, Decimal | float | None], expected: dict[int, float]) -> None:
-    """At each bar of ours: nothing where TA-Lib has nothing, else the same to 1e-9 of it."""
+    """At each bar of ours: nothing where TA-Lib has nothing, else the same to 1e-9, and to 1e-9 of it."""
     off = {
         open_ns: (value, expected[open_ns])
         for open_ns, value in ours.items()
         if (value is None) != math.isnan(expected[open_ns])
-        or (value is not None and not math.isclose(float(value), expected[open_ns], rel_tol=1e-9))
+        or (value is not None and abs(float(value) - expected[open_ns]) > 1e-9 * min(1.0, expected[open_ns]))
     }
     assert not off, (len(off), next(iter(off.items())))
 

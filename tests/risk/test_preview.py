@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import asdict
 
 from contractdesk.domain.intents import Intent, IntentKind, SizePreview
 from contractdesk.domain.orders import OrderStatus, Side
 from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError
 from contractdesk.risk.gate import RiskGate
-from contractdesk.risk.settings import SHARES, OnTrip, RiskSettings, told, tuned
+from contractdesk.risk.settings import OnTrip, RiskSettings, tuned
 from tests.domain.terms import LINEAR
 from tests.risk.desks import NOW, NS_PER_S, D, approved, enter, inverse_desk, linear_desk, only, order
 
@@ -217,15 +216,3 @@ def test_settings_are_tuned_within_their_ranges() -> None:
 def test_a_setting_out_of_range_is_an_error_that_names_it(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words.replace(".", r"\.")):
         tuned(RiskSettings(), changes)
-
-
-def test_what_a_tuning_changes_is_said_in_per_cent() -> None:
-    """A cap of 2 is 200 % of the equity, and whoever meant 2 % reads it at once."""
-    before = RiskSettings()
-    changes = {"size_cap": "2", "funding_gate": "0.001", "on_trip": "flatten", "trail_period": 20}
-    assert told(before, tuned(before, changes), changes) == (
-        "size_cap 3 % -> 200 % of equity a symbol, funding_gate 0.05 % -> 0.1 % in 8 hours, "
-        "on_trip halt -> flatten, trail_period 14 -> 20"
-    )
-    fractions = {name for name, value in asdict(before).items() if isinstance(value, D)}
-    assert fractions - set(SHARES) == {"trail_multiple", "trail_min_step"}  # those count ATRs

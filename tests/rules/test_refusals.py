@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from contractdesk.domain.events import RiskTuned
+from contractdesk.domain.events import RiskTuned, StrategyTuned
 from contractdesk.errors import ConfigError
 from contractdesk.storage.journal_reader import JournalReader
+from contractdesk.strategy.base import Strategy
+from contractdesk.strategy.params import Param
 from tests.rules.venue import BTC, ETH, SOL, Seat
 
 pytestmark = pytest.mark.timeout(120)
@@ -87,7 +89,8 @@ def test_a_tuned_limit_binds_the_next_entry_and_is_journaled(seat: Callable[...,
     """3 % of 10,000 are 0.1 ETH sold at 3,000; 1.5 % are half of that, 4.5 % half as much again."""
     at = seat()
     began_ns = at.truth()["now_ns"]
-    assert at.desk.risk.tune(size_cap="0.015").done
+    receipt = at.desk.risk.tune(size_cap="0.015")
+    assert (receipt.done, receipt.summary) == (True, "size_cap 3 % -> 1.5 % of equity a symbol")
     refused = at.desk.sell(ETH, size="0.051", stop=3_050).refused
     assert refused is not None
     assert (refused.rule, refused.would_pass) == ("size_cap", "size <= 0.05")
@@ -104,3 +107,26 @@ def test_a_tuned_limit_binds_the_next_entry_and_is_journaled(seat: Callable[...,
         ("person", {"size_cap": "0.045"}),
     ]
     assert began_ns <= said[0].ts_ns <= said[1].ts_ns <= ended_ns
+
+
+class Patient(Strategy):
+    """Wishes nothing."""
+
+    bars = Param(20, ge=2, le=500, doc="bars")
+
+
+def test_a_tuned_strategy_is_refused_with_the_range_and_journaled(seat: Callable[..., Seat]) -> None:
+    at = seat()
+    handle = at.desk.start(Patient([ETH], "1m"), name="patient")
+    began_ns = at.truth()["now_ns"]
+    for value in (1, 501):
+        with pytest.raises(ConfigError, match=r"bars.* 2 to 500"):
+            at.desk.tune("patient", bars=value)
+    assert at.desk.tune("patient", bars=500).done
+    at.desk.wait_for(lambda _: handle.params == {"bars": 500}, 10)
+    ended_ns = at.truth()["now_ns"]
+    at.desk.close()
+    with JournalReader(at.desk.journal_path) as journal:
+        (said,) = [event for _, event in journal.events() if isinstance(event, StrategyTuned)]
+    assert (said.who, said.strategy_id, said.params) == ("person", "patient", {"bars": 500})
+    assert began_ns <= said.ts_ns <= ended_ns

@@ -130,7 +130,8 @@ def test_a_flatten_outlasts_the_desk_until_resume(
     reopened(at)
     assert at.desk.snapshot.state is TradingState.REDUCING
     assert at.desk.snapshot.state_reason == "flatten asked by person"
-    assert "is REDUCING (flatten asked by person): entries wait for resume()" in capsys.readouterr().out
+    told = "is REDUCING (flatten asked by person); resume() lets it enter again"
+    assert told in capsys.readouterr().out
     sent = entries(at)
     refused = order().refused
     assert refused is not None

@@ -127,6 +127,24 @@ def test_it_follows_the_best_mark_and_closes_there(
     assert truth["algo_orders"][-1]["status"] == "FINISHED"
 
 
+@pytest.mark.parametrize("signs", [(1, -1, 1), (-1, 1, -1)])
+def test_three_at_once_follow_each_its_own_market(seat: Callable[..., Seat], signs: tuple[int, ...]) -> None:
+    """Two of them go in favour of their positions, one against, in turn."""
+    at = seat()
+    walks = [Walk(at, symbol, sign) for symbol, sign in zip((BTC, ETH, SOL), signs, strict=True)]
+    stops = [opened(at, walk.symbol, "buy" if walk.sign > 0 else "sell") for walk in walks]
+    for way in (("1", "1.5", "-0.5"), ("2", "0.5", "1"), ("1.5", "2.5", "2")):
+        for walk, atrs in zip(walks, way, strict=True):
+            walk.go(atrs)
+        stops = [trigger(walk.followed(stop), walk.symbol) for walk, stop in zip(walks, stops, strict=True)]
+    truth = at.truth()
+    for walk, stop in zip(walks, stops, strict=True):
+        assert len(set(walk.judge(truth))) >= 3
+        assert trigger(truth, walk.symbol) == stop
+        assert naked_between(truth, walk.symbol) == []
+        assert most_live(truth, walk.symbol) <= 2
+
+
 @pytest.mark.parametrize(("side", "sign"), SIDES)
 @pytest.mark.parametrize(
     "fault",
