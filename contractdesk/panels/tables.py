@@ -13,7 +13,7 @@ from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.live import LiveWidget, script, style
-from contractdesk.panels.pages import TABLES, Page, sheet_of
+from contractdesk.panels.pages import TABLES, Page, Sheets
 
 __all__ = ["TABLES", "Page", "Tables"]
 
@@ -39,12 +39,12 @@ class Tables(LiveWidget):
     period_ns = 500 * NS_PER_MS
 
     def __init__(self, desk: DeskFace, pages: Sequence[Page] = TABLES, *, pulse: Pulse | None = None) -> None:
-        self._pages = tuple(pages)
-        super().__init__(desk, pulse=pulse, shown=[page.value for page in self._pages])
+        self._sheets = Sheets(pages)
+        super().__init__(desk, pulse=pulse, shown=[page.value for page in pages])
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         zone = formats.zone_of(self.desk.display_tz)
-        sheets = {page.value: sheet_of(page, snapshot, zone) for page in self._pages}
+        sheets = self._sheets.of(snapshot, zone)
         return {"label": self.desk.label} | {
-            name: msgspec.structs.asdict(sheet) for name, sheet in sheets.items()
+            page.value: msgspec.structs.asdict(sheet) for page, sheet in sheets.items()
         }
