@@ -66,8 +66,10 @@ MINUTES ?= 20
 soak-console: .venv/.installed-test
 	$(BIN)/python benchmarks/console.py --minutes $(MINUTES)
 
+# The console, wide and narrow, and each panel alone, light and dark; the README's picture is the first of them.
+SCREENS ?= docs/screens
 screenshot: .venv/.installed-test
-	$(BIN)/python -m tests.e2e.screenshot docs/console.png
+	$(BIN)/python -m tests.e2e.screenshot $(SCREENS) --readme docs/console.png
 
 # The browser tests need Debian's chromium; without it they are skipped, and say so.
 browser:

@@ -8,6 +8,8 @@ from typing import Final
 from contractdesk.domain.views import DeskSnapshot, Latency
 from contractdesk.panels import formats
 
+BAR_PX: Final = 26  # a bar is at most so wide
+LEAST_PX: Final = 150  # and the axis at least: three figures stand under it
 LEAST_SHARE: Final = 0.04  # of the highest bar: one slow order among thousands must be seen
 
 
@@ -28,7 +30,8 @@ def _block(timed: Latency) -> str:
     return (
         f'<div class="cd-latency">{head}'
         f'<div class="cd-latency-figures"><span>n <b>{timed.count:,}</b></span>{figures}</div>'
-        f'<div class="cd-hist">{_bars(timed)}</div>{_axis(timed)}</div>'
+        f'<div class="cd-hist-frame" style="max-width:{max(LEAST_PX, BAR_PX * len(timed.buckets))}px">'
+        f'<div class="cd-hist">{_bars(timed)}</div>{_axis(timed)}</div></div>'
     )
 
 
@@ -45,14 +48,11 @@ def _height(count: int, most: int) -> float:
 
 
 def _axis(timed: Latency) -> str:
-    """The first, the middle and the last bucket's upper bound."""
-    bounds = [bound for bound, _ in timed.buckets]
-    shown = (bounds[0], bounds[len(bounds) // 2], min(bounds[-1], timed.max_ms))
-    return (
-        '<div class="cd-hist-axis">'
-        + "".join(f"<span>{formats.duration(b)}</span>" for b in shown)
-        + "</div>"
-    )
+    """The first, the middle and the last bucket's upper bound, each once."""
+    bounds = [min(bound, timed.max_ms) for bound, _ in timed.buckets]
+    texts = [formats.duration(bound) for bound in (bounds[0], bounds[len(bounds) // 2], bounds[-1])]
+    spans = "".join(f"<span>{text}</span>" for text in dict.fromkeys(texts))
+    return f'<div class="cd-hist-axis">{spans}</div>'
 
 
 def _empty(words: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from enum import Enum
 from typing import Final
@@ -10,10 +10,12 @@ from typing import Final
 from msgspec import Struct
 
 from contractdesk.domain.commands import Severity
+from contractdesk.domain.histories import HOUR_NS
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import funding, grids
 from contractdesk.panels.grid import Grid, html_grid
 from contractdesk.panels.latency import html_latency
+from contractdesk.panels.memo import Memo
 from contractdesk.panels.risk import html_gauges, summary
 
 
@@ -105,6 +107,38 @@ _MAKERS: Final[Mapping[Page, Maker]] = {
 }
 
 TABLES: Final = tuple(page for page in Page if page is not Page.RISK)  # behind tabs; the gauges stand alone
+
+
+QUARTER_NS: Final = HOUR_NS // 4  # days and clocks change on a quarter of an hour, wherever that is
+
+# What a page is made of, where that changes seldom; the others are made of the market, and change each time.
+_PARTS: Final[Mapping[Page, Callable[[DeskSnapshot], object]]] = {
+    Page.ORDERS: lambda snapshot: snapshot.orders,
+    Page.FILLS: lambda snapshot: snapshot.fills,
+    Page.REFUSALS: lambda snapshot: snapshot.refusals,
+    Page.STRATEGIES: lambda snapshot: snapshot.strategies,
+    Page.LOG: lambda snapshot: snapshot.notices,
+    Page.LATENCY: lambda snapshot: snapshot.latencies,
+}
+
+
+class Sheets:
+    """The pages of one panel: each is made anew when what stands on it has changed."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._made: dict[Page, Memo[object, Sheet]] = {page: Memo() for page in pages}
+
+    def of(self, snapshot: DeskSnapshot, zone: tzinfo) -> dict[Page, Sheet]:
+        # Beside its part a page shows the terms' digits, and says which day and which summer time it is.
+        terms = tuple(view.instrument for view in snapshot.symbols.values())
+        common = (terms, snapshot.asset, snapshot.ts_ns // QUARTER_NS)
+        return {page: self._sheet(page, snapshot, zone, common) for page in self._made}
+
+    def _sheet(self, page: Page, snapshot: DeskSnapshot, zone: tzinfo, common: object) -> Sheet:
+        part = _PARTS.get(page)
+        if part is None:
+            return sheet_of(page, snapshot, zone)
+        return self._made[page].of((part(snapshot), common), lambda: sheet_of(page, snapshot, zone))
 
 
 def sheet_of(page: Page, snapshot: DeskSnapshot, zone: tzinfo) -> Sheet:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import traitlets
 
@@ -22,10 +22,8 @@ from contractdesk.panels import formats
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.focus import Focus
 from contractdesk.panels.live import LiveWidget, script, style
+from contractdesk.panels.memo import Memo
 from contractdesk.panels.stop_trail import StopTrail
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 MAX_SAMPLES: Final = 600  # of the last price, where there are no bars: at 2 Hz five minutes
 MAX_FILLS: Final = 200
@@ -91,16 +89,17 @@ class PriceChart(LiveWidget):
     def _of_bars(self, snapshot: DeskSnapshot, view: SymbolSnapshot) -> dict[str, Any]:
         """The market and the strategy's lines."""
         terms, candles = view.instrument, view.candles
+        closed = candles.closed if candles else ()
         lines = candles.overlays[:MAX_OVERLAYS] if candles else ()
         funding = formats.signed_percent(view.funding_rate, 4)
         return {
             "terms": self._terms(snapshot, view),
             "note": f"{formats.price(terms, view.last)} · funding {funding}",
-            "bars": self._bars.of((candles.closed if candles else (), terms), _packed),
+            "bars": self._bars.of((closed, terms), lambda: _packed(closed, terms)),
             "forming": _row(candles.forming, terms) if candles and candles.forming else [],
             "trail": b"" if candles else self._sampled(snapshot, view),
             "overlays": [{"name": line.name, "count": len(line.values)} for line in lines],
-            "overlay_values": self._lines.of((lines, terms), _packed_lines),
+            "overlay_values": self._lines.of((lines, terms), lambda: _packed_lines(lines, terms)),
             "last": _ticks(terms, view.last),
         }
 
@@ -111,7 +110,7 @@ class PriceChart(LiveWidget):
         refused = (row.ts_ns for row in snapshot.refusals if row.symbol == symbol)
         return {
             "stops": [[_ms(at, snapshot), _ticks(terms, price)] for at, price in steps],
-            "fills": self._fills.of((snapshot.fills, terms), _marks),
+            "fills": self._fills.of((snapshot.fills, terms), lambda: _marks(snapshot.fills, terms)),
             "refused": [_ms(at, snapshot) for at in refused][-MAX_FILLS:],
             "levels": list(_levels(snapshot, terms))[:MAX_LEVELS],
         }
@@ -138,30 +137,15 @@ class PriceChart(LiveWidget):
         return _doubles(number for sample in self._samples for number in sample)
 
 
-class Memo(Generic[K, V]):
-    """What was made of the last key: pictures come ten times a second, and seldom hold anything new."""
-
-    def __init__(self) -> None:
-        self._last: tuple[K, V] | None = None
-
-    def of(self, key: K, make: Callable[[K], V]) -> V:
-        if self._last is None or self._last[0] != key:
-            self._last = key, make(key)
-        return self._last[1]
-
-
-def _packed(of: tuple[tuple[Bar, ...], Instrument]) -> bytes:
-    bars, terms = of
+def _packed(bars: tuple[Bar, ...], terms: Instrument) -> bytes:
     return _doubles(number for bar in bars for number in _row(bar, terms))
 
 
-def _packed_lines(of: tuple[tuple[Overlay, ...], Instrument]) -> bytes:
-    lines, terms = of
+def _packed_lines(lines: tuple[Overlay, ...], terms: Instrument) -> bytes:
     return _doubles(value for line in lines for value in _in_ticks(line.values, terms))
 
 
-def _marks(of: tuple[tuple[Fill, ...], Instrument]) -> list[dict[str, Any]]:
-    fills, terms = of
+def _marks(fills: tuple[Fill, ...], terms: Instrument) -> list[dict[str, Any]]:
     return [_fill(fill, terms) for fill in fills if fill.symbol == terms.symbol][-MAX_FILLS:]
 
 

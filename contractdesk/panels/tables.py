@@ -14,7 +14,7 @@ from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.live import LiveWidget, script, style
-from contractdesk.panels.pages import TABLES, Page, sheet_of
+from contractdesk.panels.pages import TABLES, Page, Sheets
 
 __all__ = ["TABLES", "Page", "Tables"]
 
@@ -49,16 +49,16 @@ class Tables(LiveWidget):
         pulse: Pulse | None = None,
     ) -> None:
         """``guests``: widgets by the title of their tab; they are drawn when it is first chosen."""
-        self._pages = tuple(pages)
+        self._sheets = Sheets(pages)
         behind = [
             {"name": title.lower(), "title": title, "widget": widget}
             for title, widget in (guests or {}).items()
         ]
-        super().__init__(desk, pulse=pulse, shown=[page.value for page in self._pages], guests=behind)
+        super().__init__(desk, pulse=pulse, shown=[page.value for page in pages], guests=behind)
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         zone = formats.zone_of(self.desk.display_tz)
-        sheets = {page.value: sheet_of(page, snapshot, zone) for page in self._pages}
+        sheets = self._sheets.of(snapshot, zone)
         return {"label": self.desk.label} | {
-            name: msgspec.structs.asdict(sheet) for name, sheet in sheets.items()
+            page.value: msgspec.structs.asdict(sheet) for page, sheet in sheets.items()
         }

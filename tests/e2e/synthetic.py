@@ -53,6 +53,7 @@ BTC = Instrument(
 )
 STEP_NS = 100_000_000
 ORDER_SIZE = D("0.005")
+AGAIN = 150  # steps; then it enters and leaves again and again, so that a chart always has marks
 FILLS = {
     40: (D("0.006"), OrderRole.ENTRY),
     90: (D("0.004"), OrderRole.ENTRY),
@@ -80,7 +81,7 @@ class Market:
         self._ticks += self._random.gauss(0, 4) + 2 * math.sin(self._count / 120)
         for _ in range(25):
             self._lots[self._random.randrange(400)] = int(self._random.paretovariate(0.8) * 40) % 30_000 + 1
-        if self._count in FILLS:
+        if self._count in FILLS or (self._count > 2 * AGAIN and self._count % AGAIN == 0):
             self._fill()
         self._bars.move(self._now_ns, self._instrument.from_ticks(round(self._ticks)))
         return self._snapshot()
@@ -90,7 +91,9 @@ class Market:
         return START_NS + self._count * STEP_NS
 
     def _fill(self) -> None:
-        size, role = FILLS[self._count]
+        more = self._position.size < D("0.01")
+        later = (D("0.003"), OrderRole.ENTRY) if more else (D("-0.003"), OrderRole.EXIT)
+        size, role = FILLS.get(self._count, later)
         price = self._instrument.from_ticks(round(self._ticks))
         fill = Fill(
             symbol=self._instrument.symbol,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from tests.e2e.lab import Lab, interrupt, open_notebook, run_cell, set_theme
-from tests.e2e.watch import Wire, await_frames, colours_on_ladder, overflowing, value_of
+from tests.e2e.watch import Wire, await_frames, colours_on_ladder, overflowing, said, value_of
 
 SHOW = """
 from tests.e2e.synthetic import SyntheticDesk
@@ -22,7 +23,36 @@ LOOKS = (
     ("light", "JupyterLab Light", 1440, 900),
     ("dark", "JupyterLab Dark", 1440, 900),
     ("narrow", "JupyterLab Light", 520, 1500),
+    ("narrow dark", "JupyterLab Dark", 520, 1500),
 )
+ALONE = """
+from IPython.display import display
+for name in Panels.names():
+    if name != "console":
+        display(getattr(Panels(desk), name)())
+"""
+PRICE, SIZE = r"28,\d{3}\.\d(?!\d)", r"0\.\d{3}(?!\d)"
+# What each panel shows of the synthetic desk, by its title: not zero, with the instrument's digits.
+VALUES = {
+    "synthetic": r"10,0\d\d\.\d\d USDT",
+    "BTC/USDT 1s": PRICE,
+    "BTC/USDT:USDT": rf"28,131\.5|long {SIZE} @ {PRICE}",
+    "Equity": r"[+\u2212]\d\.\d\d USDT",
+    "Depth": r"bids [1-9]\d? %",
+    "Risk": r"1\.\d\d % of equity",
+    "Positions": rf"\+0\.0(07|10)\s+{PRICE}\s+{PRICE}",
+    "Orders": rf"28,148\.0.*\s+{SIZE}",
+    "Fills": rf"{SIZE}\s+{PRICE}\s+0\.\d{{4}} USDT",
+    "Refusals": r"451\.20 USDT",
+    "Strategies": r"fast=12",
+    "Funding": r"\+0\.0100 %\s+\u22120\.0\d{3}",
+    "Log": r"fetched again in 0\.2 s",
+    "Latency": r"p50 11 ms",
+}
+UNDER_THE_POINTER = r"""
+() => /^\d\d:\d\d:\d\d  (O 28,\d{3}\.\d  H 28,|entry|exit)/.test(
+  document.querySelector('.cd-price-canvas').dataset.under ?? '')
+"""
 BUSY = """
 try:
     while True: pass
@@ -113,15 +143,66 @@ def test_flatten_asks_twice_and_resume_works(page: Page, lab: Lab) -> None:
     assert [verb for verb, _ in calls(page, 1)] == ["flatten", "resume"]
 
 
+def look(page: Page, theme: str, width: int, height: int) -> None:
+    """Have the page so, and wait until all is drawn anew."""
+    set_theme(page, theme)
+    page.set_viewport_size({"width": width, "height": height})
+    await_frames(page, 20)
+
+
 def test_no_text_overflows_in_light_dark_and_narrow(page: Page, lab: Lab, pictures: Path) -> None:
     show(page, lab, "looks.ipynb")
-    for name, theme, width, height in LOOKS:
-        set_theme(page, theme)
-        page.set_viewport_size({"width": width, "height": height})
-        await_frames(page, 20)
+    for name, *how in LOOKS:
+        look(page, *how)
         page.screenshot(path=pictures / f"{name}.png")
         assert overflowing(page) == [], name
         assert colours_on_ladder(page) > 50, name
+        assert all(panel["label"] == "EMBEDDED" for panel in said(page).values()), name
+        for tab in page.get_by_role("tab").all():
+            tab.dispatch_event("click")
+            assert overflowing(page) == [], (name, tab.inner_text())
+            words = page.locator(".cd-tables .cd-body").last.inner_text()
+            assert re.search(r"[1-9]", words), (name, tab.inner_text())
+
+
+def test_each_panel_alone_shows_values_in_the_instruments_precision(
+    page: Page, lab: Lab, pictures: Path
+) -> None:
+    show(page, lab, "alone.ipynb", ALONE)
+    run_cell(page, 1)
+    alone = page.locator(".jp-Notebook .jp-Cell").nth(1)
+    alone.locator(".cd-latency-figures").first.wait_for(timeout=30_000)
+    for name, *how in LOOKS:
+        look(page, *how)
+        alone.screenshot(path=pictures / f"alone-{name}.png")
+        assert overflowing(page) == [], name
+        panels = said(page)
+        assert len(panels) >= len(VALUES), name
+        for title, pattern in VALUES.items():
+            shown = next((panel for key, panel in panels.items() if key.startswith(title)), None)
+            assert shown is not None, (name, title, list(panels))
+            assert shown["label"] == "EMBEDDED", (name, title)
+            assert re.search(pattern, shown["words"]), (name, title, shown["words"])
+        for title in ("BTC/USDT 1s", "Equity", "Depth"):
+            assert panels[title]["drawn"], (name, title)
+
+
+def test_the_price_chart_draws_candles_marks_and_what_lies_under_the_pointer(page: Page, lab: Lab) -> None:
+    show(page, lab, "price.ipynb")
+    chart = page.locator(".cd-price-canvas")
+    page.wait_for_function("() => Number(document.querySelector('.cd-price-canvas').dataset.fills) > 0")
+    shown = int(chart.get_attribute("data-bars") or 0)
+    assert shown > 50
+    assert "BTC/USDT:USDT 1s: 28," in (chart.get_attribute("aria-label") or "")
+    box = chart.bounding_box()
+    assert box is not None
+    middle = {"clientX": box["x"] + box["width"] * 0.8, "clientY": box["y"] + box["height"] * 0.2}
+    chart.dispatch_event("pointermove", middle)
+    page.wait_for_function(UNDER_THE_POINTER)
+    page.get_by_role("button", name="fewer bars").dispatch_event("click")
+    page.wait_for_function(
+        "(shown) => Number(document.querySelector('.cd-price-canvas').dataset.bars) < shown", arg=shown
+    )
 
 
 def test_a_reloaded_page_shows_the_same_console_again(page: Page, lab: Lab) -> None:

@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter, deque
 from datetime import datetime
+from typing import Any
 
 from playwright.sync_api import Page, WebSocket
 
@@ -31,7 +32,36 @@ _OVERFLOWING = """
   .map((node) => `${node.className}: "${node.textContent.slice(0, 40)}" ` +
     `${node.scrollWidth}x${node.scrollHeight} in ${node.clientWidth}x${node.clientHeight}`)
 """
-SCROLLING = [".cd-body", ".cd-tabs", ".cd-status-reason"]
+# Words of a chart in SVG that lie outside of it, and so are cut.
+_CUT = """
+() => [...document.querySelectorAll('.cd-chart .bqplot')].flatMap((figure) => {
+  const box = figure.getBoundingClientRect();
+  return [...figure.querySelectorAll('text')].filter((text) => text.textContent.trim()).map((text) => {
+    const at = text.getBoundingClientRect();
+    const wide = at.left < box.left - 1 || at.right > box.right + 1;
+    const out = wide || at.top < box.top - 1 || at.bottom > box.bottom + 1;
+    return out ? `${text.textContent}: ${at.left}..${at.right} in ${box.left}..${box.right}` : '';
+  }).filter(Boolean);
+})
+"""
+
+# What each panel says, by the words in its head; of a canvas its description, of a chart its axes' figures.
+_SAID = """
+() => Object.fromEntries([...document.querySelectorAll('.cd-panel, .cd-chart')].map((panel, i) => {
+  const all = (query) => [...panel.querySelectorAll(query)];
+  const canvas = all('canvas[aria-label]').map((node) => node.getAttribute('aria-label'));
+  const lines = all('.bqplot path.line, .bqplot path.area')
+    .filter((node) => (node.getAttribute('d') ?? '').length > 20).length;
+  const title = panel.querySelector('.cd-title')?.textContent ?? panel.dataset.pages ?? String(i);
+  const axes = all('.bqplot text').map((node) => node.textContent).join(' ');
+  return [title + (panel.dataset.pages ?? ''), {
+    words: `${panel.innerText} ${axes} ${canvas.join(' ')}`,
+    label: panel.querySelector('.cd-label')?.textContent ?? '',
+    drawn: all('canvas').length + lines,
+  }];
+}))
+"""
+SCROLLING = [".cd-body", ".cd-status-reason"]
 
 
 class Wire:
@@ -116,8 +146,13 @@ def colours_on_ladder(page: Page) -> int:
 
 
 def overflowing(page: Page) -> list[str]:
-    """Elements whose text is cut or runs out of their box."""
-    return list(page.evaluate(_OVERFLOWING, SCROLLING))
+    """Elements whose text is cut or runs out of their box, in HTML and in the charts' SVG."""
+    return [*page.evaluate(_OVERFLOWING, SCROLLING), *page.evaluate(_CUT)]
+
+
+def said(page: Page) -> dict[str, dict[str, Any]]:
+    """What each panel shows: its ``words``, its ``label``, and how many canvases and lines are ``drawn``."""
+    return dict(page.evaluate(_SAID))
 
 
 def value_of(page: Page, key: str) -> str:

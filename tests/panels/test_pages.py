@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.views import DeskSnapshot, Latency
 from contractdesk.panels import formats, funding
-from contractdesk.panels.pages import TABLES, Page, sheet_of
+from contractdesk.panels.pages import TABLES, Page, Sheets, sheet_of
 from tests.e2e.synthetic import Market
 from tests.panels.test_grids import row_of
 
@@ -111,3 +111,25 @@ def test_a_gauge_near_its_limit_warns_and_one_that_blocks_says_what_passes(
     blocked = sheet_of(Page.RISK, snapshot, UTC)
     assert (blocked.title, blocked.loud) == ("Risk: 1 blocking", True)
     assert "passes with a right clock" in blocked.html
+
+
+def test_a_page_is_made_anew_only_when_what_stands_on_it_has_changed(snapshot: DeskSnapshot) -> None:
+    berlin, sheets = formats.zone_of("Europe/Berlin"), Sheets(TABLES)
+    first = sheets.of(snapshot, berlin)
+    later = replace(snapshot, ts_ns=snapshot.ts_ns + 10**9, orders=tuple(snapshot.orders))
+    second = sheets.of(later, berlin)
+    assert second[Page.ORDERS] is first[Page.ORDERS]
+    assert second[Page.LOG] is first[Page.LOG]
+    assert second[Page.FUNDING] is not first[Page.FUNDING]
+    fewer = sheets.of(replace(later, orders=snapshot.orders[:1]), berlin)
+    assert (fewer[Page.ORDERS].count, second[Page.ORDERS].count) == (1, 3)
+    tomorrow = sheets.of(replace(later, ts_ns=snapshot.ts_ns + 86_400 * 10**9), berlin)
+    assert "04-05 01:58:04" in tomorrow[Page.ORDERS].html
+
+
+def test_made_once_or_anew_a_page_is_the_same() -> None:
+    market, sheets = Market(), Sheets(tuple(Page))
+    for _ in range(260):
+        snapshot = market.step()
+        shown = sheets.of(snapshot, UTC)
+        assert shown == {page: sheet_of(page, snapshot, UTC) for page in Page}

@@ -407,6 +407,7 @@ class PriceCanvas {
 
   // What lies under the pointer: the bar's prices, a fill's words.
   cross(fills) {
+    this.canvas.dataset.under = "";
     if (!this.pointer) return;
     const { ink, colors, scene } = this;
     const { left, right, top, bottom } = this.plot;
@@ -426,6 +427,7 @@ class PriceCanvas {
       : bar
         ? `${this.clock(bar[0], true)}  O ${this.price(bar[1])}  H ${this.price(bar[2])}  L ${this.price(bar[3])}  C ${this.price(bar[4])}`
         : this.clock(at, true);
+    this.canvas.dataset.under = text;
     this.box(text, x, y);
   }
 

@@ -39,6 +39,7 @@ function render({ model, el }) {
   const body = element("div", "cd-body", frame);
   body.tabIndex = 0;
   const more = element("div", "cd-more", frame, "▾ more");
+  const right = element("div", "cd-more-right", frame, "▸");
   const shown = new Map();
   let active = names[0];
 
@@ -86,6 +87,7 @@ function render({ model, el }) {
   };
   const hint = () => {
     more.hidden = body.scrollHeight - body.scrollTop - body.clientHeight < 6;
+    right.hidden = body.scrollWidth - body.scrollLeft - body.clientWidth < 6;
   };
   body.addEventListener("scroll", hint);
   const choose = (name) => {
