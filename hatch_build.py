@@ -80,7 +80,7 @@ class LabExtension(BuildHookInterface):  # type: ignore[type-arg]
         if found is None:
             raise RuntimeError(f"{program} is missing: install Node 20.19 or newer, or set {SKIP}=1")
         try:
-            subprocess.run([found, *words], cwd=self._folder, check=True)
+            subprocess.run([found, *words], cwd=self._folder, check=True)  # noqa: S603  (our own words)
         except subprocess.CalledProcessError as error:
             raise RuntimeError(
                 f"the JupyterLab extension could not be built ({program} {' '.join(words)}: exit code"
@@ -93,8 +93,8 @@ def _node_on_path() -> bool:
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return False
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    numbers = re.match(r"v(\d+)\.(\d+)", told)
+    asked = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    numbers = re.match(r"v(\d+)\.(\d+)", asked.stdout)
     if numbers is None:
         return False
     major, minor = int(numbers[1]), int(numbers[2])

@@ -1,4 +1,4 @@
-"""How the desks of this kernel stand, told on iopub once a second and when that changes, in any cell's shadow.
+"""How this kernel's desks stand, told on iopub once a second and when it changes, whatever its cells do.
 
 A ``contractdesk_state`` has no parent, so that no cell and no headless run takes it for its own output;
 the JupyterLab extension listens. Every one names all desks that are open: one that is missing is closed,

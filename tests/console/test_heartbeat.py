@@ -106,7 +106,9 @@ def test_it_ends_with_the_last_desk_and_begins_again_with_the_next(desk: Desk, h
         assert all(content["desks"] for content in heard.contents[before:-1])
 
 
-def test_what_cannot_be_sent_ends_nothing(desk: Desk, heard: Heard, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_sent_ends_nothing(
+    desk: Desk, heard: Heard, capfd: pytest.CaptureFixture[str]
+) -> None:
     desks = [desk]
     heard.failing = 1
     heartbeat = Heartbeat(lambda: desks, heard)

@@ -79,7 +79,8 @@ def main() -> int:
             two_desks(page, lab)
             for name in chosen.look:
                 LOOKS[name](page)
-                path = chosen.out if len(chosen.look) == 1 else chosen.out.with_stem(f"{chosen.out.stem}-{name}")
+                several = f"{chosen.out.stem}-{name}"
+                path = chosen.out if len(chosen.look) == 1 else chosen.out.with_stem(several)
                 page.screenshot(path=path)
                 sys.stdout.write(f"{path}\n")
         finally:

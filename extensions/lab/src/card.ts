@@ -4,7 +4,7 @@ import type { Progress } from './actions.js';
 import type { Row } from './board.js';
 import { button, element, say, show } from './dom.js';
 import type { Home } from './kernels.js';
-import { feed, heard, money, percent, protection, signed } from './words.js';
+import { STAY, feed, heard, money, percent, protection, signed } from './words.js';
 
 const MARGIN_WARN = 0.6;
 const MARGIN_ALARM = 0.85; // the margin guard's limit
@@ -32,7 +32,7 @@ export class Card {
       'div',
       'cdl-unconfirmed',
       element('strong', '', 'halt NOT confirmed'),
-      element('span', '', 'Stops stay at the venue, and so do entries that rest.'),
+      element('span', '', STAY),
       button('cdl-button cdl-kill', 'Kill kernel\u2026', clicks.kill)
     );
     this.kill.setAttribute('role', 'alert');

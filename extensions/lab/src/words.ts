@@ -7,7 +7,7 @@ const NONE = '\u2013';
 const MINUS = '\u2212'; // as wide as a plus sign
 const CENTS = new Set(['USDT', 'USDC', 'USD', 'BUSD', 'FDUSD']);
 const USUAL_MS = 1_500; // it is heard of once a second
-export const STAY = 'Stops stay at the venue, and so do entries that rest.';
+export const STAY = 'Stops stay at the venue; entries that rest may stay, too.';
 
 /** `12,345.60`, with the digits that the asset is shown with. */
 export function money(amount: number, asset: string): string {
