@@ -244,6 +244,15 @@ def test_a_limit_says_whether_it_loosens_and_what_that_is_in_money(panel: Panel)
     assert panel.widget.rows[0]["means"].startswith("tightens: ")
 
 
+def test_a_limit_that_is_off_is_called_so(panel: Panel) -> None:
+    panel.want("/max_daily_loss", "2.5")
+    (row,) = panel.widget.rows
+    assert (row["was"], row["now"]) == ("no limit", "2.5 % of equity")
+    assert row["means"].startswith("tightens: no limit \u2192 ")
+    panel.apply()
+    assert "no limit \u2192 2.5 % of equity" in panel.widget.audit["html"]
+
+
 def test_apply_is_the_desks_verb_and_the_audit_shows_it(panel: Panel) -> None:
     panel.want(FAST, "8")
     panel.want(CAP, "2")
