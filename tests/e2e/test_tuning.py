@@ -107,6 +107,7 @@ def test_a_draft_is_applied_to_the_real_desk_also_while_a_cell_is_busy(
         expect(word(page)).to_have_text("applied: fast 8 bars, size cap 2 % of equity", timeout=WITHIN_MS)
         expect(page.locator(".cd-tune-card").last).to_contain_text("5 → 8 bars", timeout=WITHIN_MS)
         page.screenshot(path=pictures / "tuning-applied.png")
+        expect(page.get_by_role("button", name="Apply")).to_be_focused()
         interrupt(page, 1)
         seen = report(page, 2)
         assert (seen["fast"], seen["cap"]) == (8, "0.02")
