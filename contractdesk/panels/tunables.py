@@ -46,6 +46,7 @@ class Tunable(Struct, frozen=True, kw_only=True):
     real: bool = False  # a float, not a Decimal
     low: Decimal | None = None
     high: Decimal | None = None
+    zero_is_off: bool = False  # 0 means that there is no limit
     default: Any = None
     choices: tuple[Any, ...] = ()
 
@@ -91,16 +92,22 @@ class Tunable(Struct, frozen=True, kw_only=True):
                 return str(value)  # also of an old change, when it was of another type
 
     def said(self, value: Any) -> str:
-        """With its unit: ``12 bars``, ``3 % of equity``."""
+        """With its unit: ``12 bars``, ``3 % of equity``, ``no limit``."""
+        if self.is_off(value):
+            return "no limit"
         unit = self.unit if value is not None and self.kind is Kind.NUMBER else ""
         return f"{self.text(value)} {unit}".strip() or "empty"
+
+    def is_off(self, value: Any) -> bool:
+        """True where the value is the one that limits nothing."""
+        return self.zero_is_off and value is not None and self.same(value, 0)
 
     @property
     def permitted(self) -> str:
         """``2 to 500 bars``; ``""`` where everything is."""
         if self.kind is not Kind.NUMBER:
             return ""
-        low, high = (None if each is None else f"{each:,f}" for each in (self.low, self.high))
+        low, high = (None if each is None else f"{each.normalize():,f}" for each in (self.low, self.high))
         if low is not None and high is not None:
             return f"{low} to {high} {self.unit}".strip()
         if low is not None or high is not None:
@@ -191,6 +198,7 @@ def _of_setting(name: str, kind: Any, default: Any) -> Tunable:
         percent=setting.percent,
         whole=kind is int,
         real=kind is float,
+        zero_is_off=setting.zero_is_off,
         low=None if low is None else Decimal(low) * times,
         high=None if high is None else Decimal(high) * times,
         default=default * times if found is Kind.NUMBER else plain(default),

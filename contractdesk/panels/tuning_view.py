@@ -113,7 +113,8 @@ def _row(picture: Picture, each: Difference, snapshot: DeskSnapshot) -> dict[str
     found = effect_of(picture, each)
     means = "" if found is None else found.value
     if found is not None and what.unit == "% of equity" and snapshot.equity > 0:
-        means += f": {_money(each.runs, snapshot)} \u2192 {_money(each.wanted, snapshot)} {snapshot.asset}"
+        before, after = _money(what, each.runs, snapshot), _money(what, each.wanted, snapshot)
+        means += f": {before} \u2192 {after} {snapshot.asset}"
     return {
         "key": each.key,
         "owner": what.owner or "risk",
@@ -126,7 +127,9 @@ def _row(picture: Picture, each: Difference, snapshot: DeskSnapshot) -> dict[str
     }
 
 
-def _money(share: Any, snapshot: DeskSnapshot) -> str:
+def _money(what: Tunable, share: Any, snapshot: DeskSnapshot) -> str:
+    if what.is_off(share):
+        return "no limit"
     return formats.fixed(Decimal(str(share)) * snapshot.equity, formats.cash_places(snapshot.asset))
 
 
@@ -171,14 +174,20 @@ def audit_grid(changes: Sequence[Change], tunables: Mapping[str, Tunable]) -> Gr
 def _change(row: Change, tunables: Mapping[str, Tunable]) -> tuple[Cell, ...]:
     owner = DESK if row.what == RISK else row.what
     what = tunables.get(f"{owner}/{row.name}")
-    was, now = (_alone(value) if what is None else what.text(value) for value in (row.was, row.now))
-    unit = what.unit if what is not None else ""
     return (
         Cell(f"{formats.utc_date(row.ts_ns)[5:]} {formats.utc_time(row.ts_ns)}", Tone.MUTED),
         Cell(row.who),
         Cell(f"{row.what} {row.name.replace('_', ' ') if what is None else what.title}"),
-        Cell(f"{was or 'empty'} \u2192 {now or 'empty'} {unit}".strip()),
+        Cell(_from_to(what, row.was, row.now)),
     )
+
+
+def _from_to(what: Tunable | None, was: Any, now: Any) -> str:
+    if what is None:
+        return f"{_alone(was)} \u2192 {_alone(now)}"
+    whole = what.is_off(was) or what.is_off(now)  # otherwise the unit once is enough
+    before = what.said(was) if whole else what.text(was) or "empty"
+    return f"{before} \u2192 {what.said(now)}"
 
 
 def _alone(value: Any) -> str:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.lab import Lab, interrupt, open_notebook, run_cell, set_theme
@@ -29,6 +30,7 @@ print(json.dumps({
 """
 ELSEWHERE = "trend.tune(fast=9)"
 CLOSE = 'desk.close(leave="flatten")'
+WITHIN_MS = 20_000  # on a machine that may be busy
 STILL = """
 from contractdesk.panels import Panels
 from tests.panels.tuner import TunableDesk
@@ -69,6 +71,7 @@ def show(page: Page, lab: Lab, name: str, what: str) -> None:
     run_cell(page, 0)
 
 
+@pytest.mark.timeout(300)  # one desk for all that is done to it
 def test_a_draft_is_applied_to_the_real_desk_also_while_a_cell_is_busy(
     page: Page, lab: Lab, pictures: Path
 ) -> None:
@@ -79,31 +82,32 @@ def test_a_draft_is_applied_to_the_real_desk_also_while_a_cell_is_busy(
     fast = "TrendFollow/fast"
     try:
         page.get_by_label("fast, slider").wait_for(timeout=90_000)
-        expect(page.get_by_label("fast", exact=True)).to_have_value("5", timeout=10_000)
+        expect(page.get_by_label("fast", exact=True)).to_have_value("5", timeout=WITHIN_MS)
 
         # A draft, by keys alone; JupyterLab does not take them for its own.
         press(page, "fast, slider", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowRight")
-        expect(difference(page, fast)).to_contain_text("5 bars → 7 bars", timeout=10_000)
+        expect(difference(page, fast)).to_contain_text("5 bars → 7 bars", timeout=WITHIN_MS)
         assert page.locator(".jp-Notebook .jp-Cell").nth(0).get_attribute("class").count("jp-mod-active")
         page.locator("summary", has_text="Risk: size").click()
         type_into(page, "size cap", "2")
-        expect(difference(page, "/size_cap")).to_contain_text("tightens", timeout=10_000)
+        expect(difference(page, "/size_cap")).to_contain_text("tightens", timeout=WITHIN_MS)
         assert report(page, 2) == {"fast": 5, "cap": "0.03", "changes": []}
 
         # What is out of range is refused by the kernel, and leaves the draft as it was.
         type_into(page, "fast", "9999")
-        expect(word(page)).to_contain_text("a whole number, 2 to 500 bars", timeout=10_000)
-        expect(page.get_by_label("fast", exact=True)).to_have_value("7", timeout=10_000)
+        expect(word(page)).to_contain_text("a whole number, 2 to 500 bars", timeout=WITHIN_MS)
+        expect(page.get_by_label("fast", exact=True)).to_have_value("7", timeout=WITHIN_MS)
 
         # Apply, while a cell runs for ever.
         run_cell(page, 1)
-        page.locator("#jp-main-statusbar", has_text="| Busy").wait_for(timeout=10_000)
+        page.locator("#jp-main-statusbar", has_text="| Busy").wait_for(timeout=WITHIN_MS)
         press(page, "fast, slider", "ArrowRight")
-        expect(difference(page, fast)).to_contain_text("8 bars", timeout=10_000)
+        expect(difference(page, fast)).to_contain_text("8 bars", timeout=WITHIN_MS)
         page.get_by_role("button", name="Apply").click()
-        expect(word(page)).to_have_text("applied: fast 8 bars, size cap 2 % of equity", timeout=10_000)
-        expect(page.locator(".cd-tune-card").last).to_contain_text("5 → 8 bars", timeout=10_000)
+        expect(word(page)).to_have_text("applied: fast 8 bars, size cap 2 % of equity", timeout=WITHIN_MS)
+        expect(page.locator(".cd-tune-card").last).to_contain_text("5 → 8 bars", timeout=WITHIN_MS)
         page.screenshot(path=pictures / "tuning-applied.png")
+        expect(page.get_by_role("button", name="Apply")).to_be_focused()
         interrupt(page, 1)
         seen = report(page, 2)
         assert (seen["fast"], seen["cap"]) == (8, "0.02")
@@ -114,22 +118,22 @@ def test_a_draft_is_applied_to_the_real_desk_also_while_a_cell_is_busy(
 
         # A cell tunes it meanwhile: the draft says so, and does not apply until it is decided.
         type_into(page, "fast", "12")
-        expect(difference(page, fast)).to_contain_text("8 bars → 12 bars", timeout=10_000)
+        expect(difference(page, fast)).to_contain_text("8 bars → 12 bars", timeout=WITHIN_MS)
         run_for(page, 3, "tune:")
         expect(difference(page, fast)).to_contain_text(
-            "changed elsewhere: was 8 bars when you began", timeout=10_000
+            "changed elsewhere: was 8 bars when you began", timeout=WITHIN_MS
         )
         expect(page.get_by_role("button", name="Apply")).to_be_disabled()
         page.get_by_role("button", name="Keep mine").click()
-        expect(page.get_by_role("button", name="Apply")).to_be_enabled(timeout=10_000)
+        expect(page.get_by_role("button", name="Apply")).to_be_enabled(timeout=WITHIN_MS)
         page.get_by_role("button", name="Revert").click()
-        expect(page.locator(".cd-tune-diff")).to_have_count(0, timeout=10_000)
-        expect(page.get_by_label("fast", exact=True)).to_have_value("9", timeout=10_000)
+        expect(page.locator(".cd-tune-diff")).to_have_count(0, timeout=WITHIN_MS)
+        expect(page.get_by_label("fast", exact=True)).to_have_value("9", timeout=WITHIN_MS)
         assert report(page, 2)["fast"] == 9
 
         # What the draft would have done since the desk was opened: a minute, by now.
         press(page, "fast, slider", "ArrowRight")
-        expect(difference(page, fast)).to_contain_text("10 bars", timeout=10_000)
+        expect(difference(page, fast)).to_contain_text("10 bars", timeout=WITHIN_MS)
         page.get_by_role("button", name="Replay the draft").click()
         table = page.locator(".cd-tune-table .cd-table")
         table.wait_for(timeout=60_000)
@@ -144,17 +148,17 @@ def test_no_text_overflows_in_light_dark_and_narrow(page: Page, lab: Lab, pictur
     page.get_by_label("fast, slider").wait_for(timeout=60_000)
     press(page, "fast, slider", "End")
     page.get_by_role("button", name="Apply").wait_for()
-    expect(word(page)).to_contain_text("must be below slow=26", timeout=10_000)
+    expect(word(page)).to_contain_text("must be below slow=26", timeout=WITHIN_MS)
     for group in page.locator("summary").all()[1:]:
         group.click()
     type_into(page, "size cap", "1000")
     press(page, "slow, slider", "End")
-    expect(page.get_by_role("button", name="Apply")).to_be_enabled(timeout=10_000)
+    expect(page.get_by_role("button", name="Apply")).to_be_enabled(timeout=WITHIN_MS)
     page.get_by_role("button", name="Apply").click()
-    expect(word(page)).to_contain_text("applied: ", timeout=10_000)
+    expect(word(page)).to_contain_text("applied: ", timeout=WITHIN_MS)
     type_into(page, "max daily loss", "2.5")
     page.get_by_role("button", name="Replay the draft").click()
-    page.locator(".cd-tune-table .cd-table").wait_for(timeout=10_000)
+    page.locator(".cd-tune-table .cd-table").wait_for(timeout=WITHIN_MS)
     for name, theme, width, height in LOOKS:
         set_theme(page, theme)
         page.set_viewport_size({"width": width, "height": height})
@@ -168,10 +172,10 @@ def test_the_console_shows_it_behind_a_tab_that_the_keyboard_reaches(page: Page,
     page.get_by_role("tab", name="Log").wait_for(timeout=60_000)
     page.get_by_role("tab", name="Log").click()
     page.keyboard.press("ArrowRight")
-    page.get_by_label("fast, slider").wait_for(timeout=10_000)
-    assert page.locator(".cd-tables .cd-table").first.is_hidden()
+    page.get_by_label("fast, slider").wait_for(timeout=WITHIN_MS)
+    expect(page.locator(".cd-tables > .cd-body")).to_be_hidden()
     press(page, "fast, slider", "PageUp")
-    expect(difference(page, "TrendFollow-1/fast")).to_contain_text("22 bars", timeout=10_000)
+    expect(difference(page, "TrendFollow-1/fast")).to_contain_text("22 bars", timeout=WITHIN_MS)
     page.get_by_role("tab", name="Positions").click()
     expect(page.locator(".cd-tuning")).to_be_hidden()
     page.get_by_role("tab", name="Tuning").click()

@@ -131,9 +131,9 @@ def test_what_a_control_says_is_what_a_strategy_takes(
         ("whole", "10", "a whole number, 1 to 9 bars"),
         ("whole", "2.5", "a whole number, 1 to 9 bars"),
         ("whole", 7, "a whole number"),
-        ("real", "nan", "0.0 to 2.0"),
-        ("real", "NaN", "0.0 to 2.0"),
-        ("real", "inf", "0.0 to 2.0"),
+        ("real", "nan", "0 to 2"),
+        ("real", "NaN", "0 to 2"),
+        ("real", "inf", "0 to 2"),
         ("exact", "-1", "at least 0.1"),
         ("exact", "one", "at least 0.1"),
         ("flag", "yes", "on or off"),
@@ -242,6 +242,15 @@ def test_a_limit_says_whether_it_loosens_and_what_that_is_in_money(panel: Panel)
     assert row["tone"] == "warn"
     panel.want(CAP, "2")
     assert panel.widget.rows[0]["means"].startswith("tightens: ")
+
+
+def test_a_limit_that_is_off_is_called_so(panel: Panel) -> None:
+    panel.want("/max_daily_loss", "2.5")
+    (row,) = panel.widget.rows
+    assert (row["was"], row["now"]) == ("no limit", "2.5 % of equity")
+    assert row["means"].startswith("tightens: no limit \u2192 ")
+    panel.apply()
+    assert "no limit \u2192 2.5 % of equity" in panel.widget.audit["html"]
 
 
 def test_apply_is_the_desks_verb_and_the_audit_shows_it(panel: Panel) -> None:

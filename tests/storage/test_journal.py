@@ -31,6 +31,17 @@ def session(first_seq: int = 1) -> SessionMeta:
     )
 
 
+def test_inputs_are_found_by_their_class_and_not_by_a_word_in_another(path):
+    journal = Journal(path)
+    for seq, event in enumerate([*EVENTS, HaltAsked(ts_ns=14, who="me", reason="TimePassed")], 1):
+        journal.put_event(seq, event)
+    journal.put_commands(2, 12, [Notify(severity=Severity.ALARM, code="TimePassed", message="TimePassed")])
+    assert journal.close()
+    with JournalReader(path) as reader:
+        assert list(reader.events_named(("TimePassed",))) == [(1, EVENTS[0]), (3, EVENTS[2])]
+        assert [seq for seq, _ in reader.events_named(("TimePassed", "HaltAsked"), 2)] == [2, 3, 4]
+
+
 def test_keeps_inputs_and_commands_in_order(path):
     journal = Journal(path)
     journal.put_event(1, EVENTS[0])

@@ -45,6 +45,17 @@ function moved(row, text, key) {
 
 // -- one control ---------------------------------------------------------------------------------
 
+// A button that is off keeps the focus: whoever came with the keyboard must not lose their place.
+function switchOff(button, off) {
+  button.setAttribute("aria-disabled", String(off));
+}
+
+function onPress(button, act) {
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") !== "true") act();
+  });
+}
+
 const hintOf = (row) => [row.doc, row.range].filter(Boolean).join("; ");
 
 // JupyterLab's own shortcuts must not take the keys of a control.
@@ -191,12 +202,11 @@ function buildReplay(parts, send) {
   const text = element("div", "cd-muted", inside);
   const table = element("div", "cd-tune-table", inside);
   let running = false;
-  go.addEventListener("click", () =>
-    send(running ? { do: "cancel" } : { do: "replay", hours: Number(hours.value) }));
+  onPress(go, () => send(running ? { do: "cancel" } : { do: "replay", hours: Number(hours.value) }));
   return (state, changed) => {
     running = state.phase === "running";
     setText(go, running ? "Cancel" : "Replay the draft");
-    go.disabled = !running && !changed;
+    switchOff(go, !running && !changed);
     bar.hidden = !running;
     bar.value = state.share ?? 0;
     setText(text, state.text || "What the draft would have done, beside what runs.");
@@ -314,11 +324,11 @@ function render({ model, el }) {
   };
   parts.groups.addEventListener("focusin", explain);
   parts.groups.addEventListener("pointerover", explain);
-  parts.revert.addEventListener("click", () => {
+  onPress(parts.revert, () => {
     own.clear();
     send({ do: "drop" });
   });
-  parts.apply.addEventListener("click", () => send({ do: "apply", revision: model.get("state").revision }));
+  onPress(parts.apply, () => send({ do: "apply", revision: model.get("state").revision }));
 
   const shownOf = (key, said) => {
     const mine = own.get(key);
@@ -360,8 +370,8 @@ function render({ model, el }) {
     setText(parts.apply, state.ask ? "Loosen on LIVE: sure?" : "Apply");
     parts.apply.classList.toggle("cd-tune-sure", Boolean(state.ask));
     const idle = !rows.length || own.size > 0 || Boolean(state.trouble) || state.open === false;
-    parts.apply.disabled = idle || rows.some((row) => row.moved);
-    parts.revert.disabled = !rows.length;
+    switchOff(parts.apply, idle || rows.some((row) => row.moved));
+    switchOff(parts.revert, !rows.length);
     parts.root.dataset.frames = String(Number(parts.root.dataset.frames || 0) + 1);
   };
   const pulse = live({ model, el: parts.root, draw });
