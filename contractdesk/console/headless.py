@@ -115,12 +115,12 @@ def _run(
     with Brake(lambda: any(not result.ended for result in read(noted))) as brake:
         try:
             papermill.execute_notebook(
-                str(notebook),
-                str(output),
+                str(notebook.resolve()),  # it works in the notebook's folder
+                str(output.resolve()),
                 parameters=dict(parameters),
                 engine_name=NAME,
                 progress_bar=True,
-                cwd=str(notebook.parent),
+                cwd=str(notebook.resolve().parent),
                 extra_arguments=QUIET_KERNEL,
                 brake=brake,
             )

@@ -21,6 +21,7 @@ from tests.e2e.watch import await_frames
 from tests.notebooks.keep import LESSONS
 
 OUT = LESSONS / "pictures"
+PATIENCE_MS = 300_000  # nobody measures here
 
 
 class Shot(Struct, frozen=True):
@@ -52,6 +53,7 @@ def main() -> int:
     ):
         for name in sys.argv[1:] or SHOTS:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(PATIENCE_MS)
             shoot(page, lab, name, SHOTS[name])
             page.close()
             sys.stdout.write(f"{OUT / name}.png\n")
@@ -88,7 +90,7 @@ def shoot(page: Page, lab: Lab, name: str, shot: Shot) -> None:
         run_until(page, [n for n in range(last) if book.cells[n].cell_type == "code"])
     output = page.locator(".jp-Notebook .jp-Cell").nth(shown)
     output.evaluate("node => node.scrollIntoView(true)")
-    output.locator(".cd").first.wait_for(timeout=30_000)
+    output.locator(".cd").first.wait_for(timeout=PATIENCE_MS)
     if shot.until and output.locator(".cd-ladder-canvas").count():
         await_frames(page, 15)
     output.locator(".jp-OutputArea-output", has=page.locator(".cd")).last.screenshot(path=OUT / f"{name}.png")
@@ -105,7 +107,7 @@ def run_until(page: Page, cells: list[int]) -> None:
             "index => /\\[\\d+\\]/.test(document.querySelectorAll('.jp-Notebook .jp-Cell')[index]"
             ".querySelector('.jp-InputPrompt').textContent)",
             arg=index,
-            timeout=300_000,
+            timeout=PATIENCE_MS,
         )
 
 

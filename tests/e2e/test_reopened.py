@@ -68,7 +68,18 @@ def test_the_final_screen_is_there_untrusted_as_tables_and_trusted_as_widgets(
     page.locator(".cd-ladder-canvas").first.wait_for(timeout=30_000)
     page.get_by_role("tab", name="Positions 1").wait_for(timeout=20_000)
     page.wait_for_function("() => document.querySelectorAll('.cd-chart svg path').length > 4", timeout=20_000)
+    page.locator(".cd-gone .cd-button-halt").wait_for(state="hidden", timeout=10_000)  # it would reach nobody
+    page.wait_for_timeout(
+        4_000
+    )  # past the silence that would be called stale, were somebody expected to talk
     page.screenshot(path=pictures / "reopened-trusted.png")
+    assert (
+        "desk is closed: what stands here is its last picture" in page.locator(".cd-status-word").inner_text()
+    )
+    assert page.locator(".cd-stale").count() == 0
+    chain = "node => getComputedStyle(node, '::before').display"
+    gone = page.locator(".jp-OutputArea-output .jupyter-widgets-disconnected").all()
+    assert {node.evaluate(chain) for node in gone} == {"none"}, "broken chains around the last picture"
     assert value_of(page, "protection") == "protected 100 %"
     assert value_of(page, "equity").endswith(" USDT")
     assert page.locator('.cd-state[data-state="REDUCING"]').count() == 1

@@ -54,13 +54,16 @@ def keep(path: Path, state: str) -> None:
 def plain(output: Any, state: str) -> Any:
     """The output with what can be read without a kernel alone."""
     if output.output_type == "stream":
-        output.text = output.text.replace(state, STATE)
+        output.text = elsewhere(output.text, state)
     elif "data" in output:
-        output.data = {
-            kind: output.data[kind].replace(state, STATE) for kind in READABLE if kind in output.data
-        }
+        output.data = {kind: elsewhere(output.data[kind], state) for kind in READABLE if kind in output.data}
         output.metadata = {}
     return output
+
+
+def elsewhere(text: str, state: str) -> str:
+    """The text as it would read on a reader's machine."""
+    return text.replace(state, STATE).replace(f"{tempfile.gettempdir()}/", "")
 
 
 if __name__ == "__main__":

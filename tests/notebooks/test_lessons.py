@@ -32,14 +32,17 @@ LESSONS = (
 )  # fmt: skip
 # What a stranger must find in the executed lesson.
 READINGS = {
-    "01-console": ("Audit: passed", "EMBEDDED", "preflight", "Halt"),
-    "02-your-own-strategy": ("on_bar: 1s bar of", "no stop", "is disabled", "already trades"),
-    "03-risk-and-refusals": ("size_cap", "wrong side", "would_pass", "breaker"),
-    "04-tuning-live": ("fast 3 -&gt; 5", "is already running", "refused: fast=20"),
-    "05-headless-sessions": ("lesson-5 EMBEDDED CLOSED", "Equity", "Protection", "Positions"),
+    "01-console": ("Audit: passed", "EMBEDDED", "passed", "REDUCING (closing, asked by person)"),
+    "02-your-own-strategy": (
+        "on_bar: 1s bar of", "every entry has a stop", "disabled: on_bar raised ZeroDivisionError",
+        "already trades", "REDUCING (closing, asked by person)",
+    ),
+    "03-risk-and-refusals": ("found no stop", "in the other direction", "found HALTED", "HALTED, BTC/"),
+    "04-tuning-live": ("fast 3 -&gt; 5", "is already running", "refused: fast=20", "what if: "),
+    "05-headless-sessions": ("EMBEDDED CLOSED lesson-5", "Protection flat", "REDUCING (closing"),
     "06-replay": ("max drawdown",),
     "07-twin": ("replayed: the same orders",),
-}
+}  # fmt: skip
 DESKS = {
     "01-console": ["console-lesson"], "02-your-own-strategy": ["lesson-2"],
     "03-risk-and-refusals": ["lesson-3"], "04-tuning-live": ["lesson-4"],
@@ -121,6 +124,7 @@ def test_a_lesson_that_is_kept_reads_without_a_kernel(lesson: str) -> None:
     linked = re.findall(r"\]\(([^)#:]+)\)", words)
     assert [name for name in linked if not (NOTEBOOKS / name).exists()] == []
     assert not re.search(r"/(home|root|tmp|work|Users)/", text)
+    assert not [canary for canary in CANARIES if canary in text]
     assert len(text) < 200_000
 
 

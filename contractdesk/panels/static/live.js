@@ -33,7 +33,10 @@ function live({ model, el, draw, stale }) {
   };
   const timer = setInterval(() => {
     const silence = performance.now() - heard;
-    const isStale = silence > STALE_MS && !document.hidden;
+    // A notebook that is read after its kernel's time: nothing is awaited, and no button reaches anybody.
+    const gone = el.closest(".jupyter-widgets-disconnected") !== null;
+    const isStale = silence > STALE_MS && !document.hidden && !gone;
+    el.classList.toggle("cd-gone", gone);
     el.classList.toggle("cd-stale", isStale);
     if (stale) stale(isStale ? silence : 0);
   }, 500);
