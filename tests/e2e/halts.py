@@ -32,8 +32,9 @@ cli.app()
 
 
 class Halt(NamedTuple):
-    """Seconds until the status bar said HALTED."""
+    """When the status bar said HALTED (wall-clock seconds), and how long that took."""
 
+    at_s: float
     took_s: float  # since the click, or since the command asked
     since_enter_s: float  # since the click, or since the command was entered
 
@@ -43,7 +44,7 @@ def by_the_panel(page: Page, _: Lab) -> Halt:
     watch_for_halt(page)
     page.locator(".cd-button-halt").click()
     clicked, halted = halted_at(page)
-    return Halt(halted - clicked, halted - clicked)
+    return Halt(halted, halted - clicked, halted - clicked)
 
 
 def by_the_terminal(page: Page, lab: Lab) -> Halt:
@@ -57,4 +58,4 @@ def by_the_terminal(page: Page, lab: Lab) -> Halt:
     asked, said = done.stdout.split("\n", 1)
     assert " (EMBEDDED): halted\n" in said, said
     _, halted = halted_at(page)
-    return Halt(halted - float(asked), halted - entered)
+    return Halt(halted, halted - float(asked), halted - entered)
