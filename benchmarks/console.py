@@ -82,7 +82,7 @@ def halts(sheet: Sheet, browser: Browser, lab: Lab, count: int) -> None:
     panel = [_round(page, lab, by_the_panel) for _ in range(count)]
     terminal = [_round(page, lab, by_the_terminal) for _ in range(count)]
     _told(sheet, "the panel's Halt, from the click", [halt.took_s for halt in panel])
-    _told(sheet, "contractdesk halt, from its first act", [halt.took_s for halt in terminal])
+    _told(sheet, "contractdesk halt, from its asking", [halt.took_s for halt in terminal])
     _told(sheet, "contractdesk halt, from Enter", [halt.since_enter_s for halt in terminal])
     page.keyboard.press("Escape")
     page.keyboard.press("i")
@@ -111,7 +111,7 @@ def _told(sheet: Sheet, what: str, seconds: list[float]) -> None:
 
 def market(sheet: Sheet, browser: Browser, lab: Lab, recording: Path, windows: int) -> None:
     screen = Screen(browser.new_page(viewport={"width": 1440, "height": 900}), lab, recording)
-    found = soak(screen, windows, _progress)
+    found = soak(screen, lambda found: _go_on(found, windows))
     for line in found.lines():
         print(line, flush=True)
     ages = [age for window in found.windows for age in window.ages_ms]
@@ -127,10 +127,14 @@ def market(sheet: Sheet, browser: Browser, lab: Lab, recording: Path, windows: i
     away(sheet, screen.leave())
 
 
+def _go_on(found: Soak, windows: int) -> bool:
+    """Until all are measured; says each minute what it has come to."""
+    if found.windows and len(found.windows) % round(60 / WINDOW_S) == 0:
+        _progress(found)
+    return len(found.windows) < windows
+
+
 def _progress(found: Soak) -> None:
-    """A line each minute, in which something slow shows itself."""
-    if len(found.windows) % round(60 / WINDOW_S):
-        return
     last = found.readings[-1]
     parts = [
         f"{name} {getattr(last, f'{name}_mb'):.1f} MB" for name in ("kernel", "server", "browser", "heap")

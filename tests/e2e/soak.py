@@ -193,24 +193,22 @@ def exchanged(witness: Witness) -> Iterator[Exchanged]:
         tops.close()
 
 
-def soak(screen: Screen, windows: int, told: Callable[[Soak], object] = lambda _: None) -> Soak:
-    """Measure a window without the console, then show it and measure ``windows`` of them, telling of each."""
-    window_s = WINDOW_S
-    before = [screen.reading(), _after(screen, window_s)]
+def soak(screen: Screen, more: Callable[[Soak], bool]) -> Soak:
+    """Measure a window without the console, then with it, window by window, while ``more`` says so."""
+    before = [screen.reading(), _after(screen, WINDOW_S)]
     found = Soak(without=shares(before, "kernel_cpu_s")[0])
     screen.show()
-    _after(screen, window_s / 4)  # charts and caches fill
+    _after(screen, WINDOW_S / 4)  # charts and caches fill
     since = time.monotonic()
     found.readings.append(screen.reading())
     with exchanged(screen.witness) as tops:
-        for _ in range(windows):
+        while more(found):
             await_frames(screen.page, 5)  # the garbage collection before it is not the console's affair
             sample(screen.page)
-            screen.page.wait_for_timeout(window_s * 1e3)
+            screen.page.wait_for_timeout(WINDOW_S * 1e3)
             seen = sampled(screen.page)
             found.readings.append(screen.reading())
             found.windows.append(Window(tops.ages_ms(seen), tops.ages_ms(seen, sizes=True)))
-            told(found)
     found.fullest_second = screen.wire.most_in_a_second(since)
     found.messages_a_second = screen.wire.count(since) / (time.monotonic() - since)
     return found

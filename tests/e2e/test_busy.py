@@ -1,6 +1,6 @@
 """Halting while a cell does nothing but work: by the panel and from a terminal, judged by the exchange.
 
-Three entries rest, one is in flight (the exchange executes it two seconds late), a stop is live, and a
+Three entries rest, one is in flight (the exchange executes it seconds late), a stop is live, and a
 strategy wishes for another entry at every bar.
 """
 
@@ -27,7 +27,7 @@ from tests.e2e.witness import Witness, until
 NAME = "busy"
 WITHIN_S = 1.0
 ATTEMPTS = 3
-IN_FLIGHT_MS = 2_000
+IN_FLIGHT_MS = 3_500
 RISE = 1.02  # by which the market is led up to have the strategy enter
 OPEN = f"""
 import contractdesk as cd
@@ -76,6 +76,7 @@ class Before(NamedTuple):
     stops: list[dict[str, object]]
     position: object
     last: int
+    executed_s: float = 0.0  # when the entry in flight comes to the book, wall clock
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +106,12 @@ def busy(page: Page, witness: Witness) -> Iterator[Before]:
     assert len(before.stops) == 1
     run_cell(page, 2)
     await_status(page, "Busy")
-    await_frames(page, 20)
-    witness.walk("BTCUSDT", price * RISE)
-    (sent,) = until(lambda: witness.creates(before.last), 20, "an entry of the strategy")
-    assert sent["fault"] == "delay"
-    assert sent["status"] == 0  # not executed yet: in flight
     try:
-        yield before._replace(last=sent["seq"])
+        await_frames(page, 20)
+        witness.walk("BTCUSDT", price * RISE)
+        (sent,) = until(lambda: witness.creates(before.last), 20, "an entry of the strategy")
+        assert sent["fault"] == "delay"
+        yield before._replace(last=sent["seq"], executed_s=(sent["ns"] / 1e6 + IN_FLIGHT_MS) / 1e3)
     finally:
         page.keyboard.press("Escape")
         page.keyboard.press("i")
@@ -123,7 +123,8 @@ def judge(page: Page, witness: Witness, before: Before) -> None:
     """The ladder moves on; no entry is left or comes, and the stop is what it was. Just halted."""
     assert colours_on_ladder(page) > 50
     await_frames(page, 20)  # two bars and more: the strategy goes on wishing
-    until(lambda: not witness.entries, 5, "the entry in flight is cancelled as well")
+    until(lambda: witness.executed(before.last), 10, "the entry in flight comes to the book")
+    until(lambda: not witness.entries, 10, "it is cancelled as well")
     assert witness.creates(before.last) == []
     assert witness.stops == before.stops
     assert witness.position("BTCUSDT") == before.position
@@ -136,7 +137,8 @@ def figure_kept(page: Page) -> None:
 
 
 def halting(page: Page, lab: Lab, halt: Callable[[Page, Lab], Halt]) -> None:
-    """Halt so, and judge; only the time may be taken again, for a machine may be busy with other things."""
+    """Halt so, and judge. Only the time may be taken again, and what came too late for the entry in flight: a
+    machine may be busy with other things."""
     witness = Witness(lab, NAME)
     for _ in range(ATTEMPTS):
         with busy(page, witness) as before:
@@ -144,7 +146,7 @@ def halting(page: Page, lab: Lab, halt: Callable[[Page, Lab], Halt]) -> None:
             judge(page, witness, before)
         figure_kept(page)
         sys.stdout.write(f"HALTED after {halted.took_s:.3f} s ({halted.since_enter_s:.3f} s since Enter)\n")
-        if halted.took_s < WITHIN_S:
+        if halted.took_s < WITHIN_S and halted.at_s < before.executed_s:
             return
     pytest.fail(f"HALTED came after {halted.took_s:.2f} s, in the last of {ATTEMPTS} attempts")
 

@@ -14,9 +14,14 @@ from playwright.sync_api import Browser
 
 from tests.e2e.lab import Lab
 from tests.e2e.soak import CAPTURE, Screen, Soak, rss_mb, soak
+from tests.e2e.tops import NEVER_MS
 
 pytestmark = [pytest.mark.recording, pytest.mark.timeout(400)]
-WINDOWS = 6  # of 20 s
+WINDOWS, MOST = 6, 12  # of 20 s
+TRUE_WINDOWS, TRUE = (
+    3,
+    0.99,
+)  # a minute in which the top shown was never older than 250 ms, but for a hundredth
 SPAN_S = 15.0  # of listening to a kernel whose tab was closed
 SILENT_S = 6.0  # after which it has noticed
 
@@ -30,16 +35,23 @@ def screen(browser: Browser, lab: Lab, recordings: Path) -> Iterator[Screen]:
 
 @pytest.fixture(scope="module")
 def measured(screen: Screen) -> Soak:
-    """Two minutes of watching; each test asserts one thing of them."""
-    found = soak(screen, WINDOWS)
+    """Two minutes of watching; each test asserts one thing of them.
+
+    Up to four where a machine that is busy with other things shows no true minute before.
+    """
+    found = soak(screen, lambda found: len(found.windows) < (WINDOWS if true_minute(found) else MOST))
     sys.stdout.write("\n" + "\n".join(found.lines()) + "\n")
     return found
 
 
+def true_minute(found: Soak) -> bool:
+    return sum(window.true_share >= TRUE for window in found.windows) >= TRUE_WINDOWS
+
+
 def test_the_top_shown_is_the_exchanges_within_a_quarter_of_a_second(measured: Soak) -> None:
-    """For a minute: the better half of the windows, for a machine may be busy with other things."""
-    shares = sorted(window.true_share for window in measured.windows)
-    assert min(shares[WINDOWS // 2 :]) >= 0.99, shares
+    assert true_minute(measured), [window.true_share for window in measured.windows]
+    never = [age for window in measured.windows for age in window.ages_ms if age == NEVER_MS]
+    assert len(never) <= sum(len(window.ages_ms) for window in measured.windows) / 1_000
 
 
 def test_at_most_fifty_messages_a_second(measured: Soak) -> None:

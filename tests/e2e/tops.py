@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 SAMPLE_MS = 50
-NEVER_S = float("inf")
+NEVER_MS = float("inf")
 
 # Timers are a browser's own: no question of ours delays a sample.
 _SAMPLE = """
@@ -98,7 +98,7 @@ def _age_ms(at_s: float, spans: list[tuple[float, float]]) -> float:
     """Since when none of the spans holds, at ``at_s``."""
     began = bisect_right(spans, at_s, key=lambda span: span[0])
     if not began:
-        return NEVER_S
+        return NEVER_MS
     return max(0.0, at_s - spans[began - 1][1]) * 1e3
 
 

@@ -60,6 +60,10 @@ class Witness:
         """Requests that would open or add to something."""
         return [row for row in self.requests(since) if row["role"] == "entry"]
 
+    def executed(self, number: int) -> bool:
+        """True once the request of that number has been answered well."""
+        return any(row["seq"] == number and row["status"] == 200 for row in self.requests(number - 1))
+
     def last(self) -> int:
         """Number of the latest request."""
         return max((row["seq"] for row in self.requests()), default=0)
