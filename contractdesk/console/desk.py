@@ -14,6 +14,7 @@ from contractdesk.console import views
 from contractdesk.console.book import BookView
 from contractdesk.console.calls import announced, awaitable, blocking, run
 from contractdesk.console.inquiries import Inquiries
+from contractdesk.console.observing import Observation, Observer, Reactive
 from contractdesk.console.receipts import Receipt, say
 from contractdesk.console.result import result_of
 from contractdesk.console.result import write as write_result
@@ -22,7 +23,6 @@ from contractdesk.console.stop_verbs import StopVerbs
 from contractdesk.console.strategies import StrategyHandle, StrategyVerbs
 from contractdesk.console.tables import Table
 from contractdesk.console.verbs import Verbs
-from contractdesk.desk.board import Observation, Observer
 from contractdesk.desk.session import CLOSE_WITHIN_S, Session
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.errors import UserError
@@ -30,6 +30,7 @@ from contractdesk.strategy.base import Strategy
 
 if TYPE_CHECKING:
     from contractdesk.console.replaying import When
+    from contractdesk.console.state import DeskState
     from contractdesk.panels import Panels
     from contractdesk.replay.models import Models
     from contractdesk.replay.twin_report import TwinReport
@@ -90,6 +91,7 @@ class Desk:
         self._inquiries = Inquiries(session)
         self._tz = tz
         self._panels: Panels | None = None
+        self._reactive = Reactive(self, session)
         self.aio = AioDesk(session, self._verbs, self._stops, self._strategies, self._inquiries)
 
     # -- verbs -----------------------------------------------------------------------------
@@ -170,6 +172,7 @@ class Desk:
             self._panels.flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
         self._note_result()
         self._session.release()
+        self._reactive.end()
         return announced(receipt)
 
     # -- tables ----------------------------------------------------------------------------
@@ -305,11 +308,21 @@ class Desk:
         return found
 
     def observe(self, function: Observer, name: str = "snapshot") -> Observation:
-        """Call ``function(new)`` when a part of the snapshot changes ("positions", "state", ...).
+        """Call ``function(value)`` when a part of the snapshot has changed, at most four times a second.
 
-        At most ten times a second, on a thread of its own; ``.stop()`` of the result ends it.
+        ``name``: "state", "equity", "upnl", "margin", "protection", "positions", "orders", "fills",
+        "refusals", "strategies", "notices", "risk", "book" ({symbol: its book}), or any field of the
+        snapshot; UserError lists them. The values are frozen, and the function may keep them. It has a
+        thread of its own and may call verbs; while it is busy only the latest value waits for it. One
+        that raises is called no more, which the log says. ``close()`` of the result, or the end of its
+        ``with``, ends it.
         """
-        return self._session.observers.add(function, name)
+        return self._reactive.observe(function, name)
+
+    @property
+    def state(self) -> DeskState:
+        """Equity, margin, protection and more as traits: ``traitlets.dlink((desk.state, "equity_text"), ...)``."""
+        return self._reactive.state
 
     def console(self, **options: Any) -> Any:
         """The whole screen: status and Halt, ladder, charts, tables."""
