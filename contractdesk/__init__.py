@@ -136,5 +136,19 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext contractdesk``: the ``%desk`` magic, and symbols that complete inside strings."""
+    from contractdesk.console.magics import load  # IPython: only where somebody has it
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext contractdesk``: takes both away; desks stay open."""
+    from contractdesk.console.magics import unload
+
+    unload(shell)
+
+
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])

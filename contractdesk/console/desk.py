@@ -15,7 +15,7 @@ from contractdesk.console.book import BookView
 from contractdesk.console.calls import announced, awaitable, blocking, run
 from contractdesk.console.inquiries import Inquiries
 from contractdesk.console.observing import Observation, Observer, Reactive
-from contractdesk.console.receipts import Receipt, say
+from contractdesk.console.receipts import Receipt, cell, say
 from contractdesk.console.result import result_of
 from contractdesk.console.result import write as write_result
 from contractdesk.console.risk import RiskTable
@@ -166,7 +166,7 @@ class Desk:
         done = run(self._session, work, "close", CLOSE_WITHIN_S + 5)
         if not done and leave == "flatten":
             say("close: positions could not be closed in time; the desk stays open. Try flatten() again.")
-            return Receipt(verb="close", done=False, summary="still open", shown=True)
+            return Receipt(verb="close", done=False, summary="still open", said_in=cell())
         receipt = self._verbs.closing_receipt(before, done=done)
         if self._panels is not None:
             self._panels.flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
@@ -321,7 +321,7 @@ class Desk:
 
     @property
     def state(self) -> DeskState:
-        """Equity, margin, protection and more as traits: ``traitlets.dlink((desk.state, "equity_text"), ...)``."""
+        """Equity, margin, protection and more as traits, to be linked to your own widgets."""
         return self._reactive.state
 
     def console(self, **options: Any) -> Any:

@@ -191,7 +191,9 @@ class Reactive:
 
     def end(self) -> None:
         """The desk is closed: tell the last of it, then nothing more."""
-        listening = [*self._observations, *([] if self._writer is None else [self._writer])]
+        listening: list[Observation | StateWriter] = [*self._observations]
+        if self._writer is not None:
+            listening.append(self._writer)
         if not listening:
             return
         self._pump.flush()  # on this cell's thread: papermill keeps what a cell itself sends
@@ -231,7 +233,7 @@ def _callable(function: object) -> None:
         raise UserError(f'observe(function, "positions") takes a function first; this is {function!r}')
     if inspect.iscoroutinefunction(function):
         raise UserError(
-            f"{_called(function)} is a coroutine: observe() takes a plain function, it has a thread of its own"
+            f"{_called(function)} is a coroutine: observe() takes a plain function, with its own thread"
         )
 
 

@@ -26,7 +26,7 @@ PATIENCE_S = 0.2  # for a cell that meets the pump at the writing: it may be in 
 
 
 class DeskState(HasTraits):
-    """A desk's figures as read-only traits: ``traitlets.dlink((desk.state, "equity_text"), (label, "value"))``.
+    """A desk's figures as read-only traits: ``dlink((desk.state, "equity_text"), (label, "value"))``.
 
     ``equity`` and its like are numbers (floats, to be shown: ``desk.snapshot`` has the exact ones), in
     the settle currency; None is what is not known. ``equity_text`` and its like are the status bar's
@@ -59,7 +59,9 @@ class DeskState(HasTraits):
     open_orders: Any = Int(0, read_only=True, help="orders that may still fill, stops included")
     strategies: Any = Int(0, read_only=True, help="that are running")
     loop_lag_ms: Any = Float(0.0, read_only=True, help="of the desk's loop")
-    feed_age_ms: Any = Float(None, allow_none=True, read_only=True, help="of the oldest feed; None: not known")
+    feed_age_ms: Any = Float(
+        None, allow_none=True, read_only=True, help="of the oldest feed; None: not known"
+    )
     equity_text: Any = Unicode("", read_only=True, help="10,012.34 USDT")
     upnl_text: Any = Unicode("", read_only=True, help="+12.34")
     margin_text: Any = Unicode("", read_only=True, help="3.1 %")
@@ -117,7 +119,9 @@ class DeskState(HasTraits):
             f'<tr><td style="text-align:left">{html.escape(name)}</td><td>{html.escape(text)}</td></tr>'
             for name, text in self._words()
         )
-        head = f"<b>{html.escape(self.name)}</b> {html.escape(self._badge)} <b>{html.escape(self.trading)}</b>"
+        head = (
+            f"<b>{html.escape(self.name)}</b> {html.escape(self._badge)} <b>{html.escape(self.trading)}</b>"
+        )
         return (
             f'<table class="contractdesk"><caption style="text-align:left">{head}{reason}</caption>'
             f"<tbody>{rows}</tbody></table>"

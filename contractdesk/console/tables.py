@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from zoneinfo import ZoneInfo
 
 from contractdesk.clock import NS_PER_S
@@ -61,11 +61,23 @@ class Table:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: str) -> list[Any]: ...
+    def __getitem__(self, index: int | str) -> dict[str, Any] | list[Any]:
+        """A row by its number, or a column by its name."""
+        if isinstance(index, str):
+            return self.column(index)
         return dict(zip(self.columns, self.rows[index], strict=True))
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.columns)
+
     def column(self, name: str) -> list[Any]:
-        """The values of one column."""
+        """The values of one column; KeyError names those there are."""
+        if name not in self.columns:
+            raise KeyError(f"{self.title} has no column {name!r}; it has {', '.join(self.columns)}")
         position = self.columns.index(name)
         return [row[position] for row in self.rows]
 

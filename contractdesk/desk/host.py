@@ -250,9 +250,7 @@ class DeskHost:
         """Tell the person what the engine cannot know."""
         log = self.logger.error if severity is Severity.ALARM else self.logger.warning
         log(message, extra={"event.code": code})
-        self._notices.append(
-            Notice(ts_ns=self.clock.now_ns(), severity=severity, code=code, message=message)
-        )
+        self._notices.append(Notice(ts_ns=self.clock.now_ns(), severity=severity, code=code, message=message))
 
     # -- the pump --------------------------------------------------------------------------
 

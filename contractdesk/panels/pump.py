@@ -1,8 +1,8 @@
 """The pump: the one thread that writes to widgets.
 
 It samples ``desk.snapshot`` by reference, so a slow browser cannot slow the desk, and keeps all
-panels and listeners of the kernel together within 50 messages a second. A display that stops acknowledging gets
-one probe in 5 s, because jupyter_server keeps every message for a closed tab in memory.
+panels and listeners of the kernel together within 50 messages a second. A display that stops
+acknowledging gets one probe in 5 s, because jupyter_server keeps every message for a closed tab in memory.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Budget:
         return True
 
     def give_back(self, count: int) -> None:
-        """Return what was taken and not used; a negative count is what was sent beyond it, owed to the next."""
+        """Return what was taken and not used; a negative count was sent beyond it, and is owed."""
         self._tokens = min(self._burst, self._tokens + count)
 
 

@@ -1,4 +1,4 @@
-"""``desk.observe``: what changes is told in time, on a thread of its own; what a callback does hurts nobody."""
+"""``desk.observe``: what changes is told, on a thread of its own; what a callback does hurts nobody."""
 
 from __future__ import annotations
 
@@ -210,13 +210,17 @@ def test_every_facet_is_told_of_what_the_desk_does(desk: Desk) -> None:
 def test_a_callback_may_call_verbs(desk: Desk) -> None:
     desk.resume()
     receipts: list[Any] = []
-    with desk.observe(lambda state: receipts.append(desk.resume()) if state is TradingState.HALTED else None, "state"):
+    with desk.observe(
+        lambda state: receipts.append(desk.resume()) if state is TradingState.HALTED else None, "state"
+    ):
         desk.halt("and back")
         desk.wait_for(lambda s: bool(receipts) and s.state is TradingState.ACTIVE, WITHIN_S)
     assert receipts[0].done
 
 
-def test_the_person_is_told_once_of_one_that_was_removed(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_person_is_told_once_of_one_that_was_removed(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     def mistaken(_: Any) -> None:
         raise KeyError("nonsense")
 
@@ -233,7 +237,10 @@ def test_the_person_is_told_once_of_one_that_was_removed(desk: Desk, caplog: pyt
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((print, "nonsense"), "'nonsense' cannot be observed; there are snapshot, state, equity, upnl, margin,"),
+        (
+            (print, "nonsense"),
+            "'nonsense' cannot be observed; there are snapshot, state, equity, upnl, margin,",
+        ),
         (("positions", print), "takes a function first"),
     ],
 )

@@ -62,9 +62,12 @@ def test_the_traits_are_what_the_status_bar_says() -> None:
         item.text for item in gist.items(snapshot)[:3]
     ]
     assert found["feed_age_ms"] == round(max(s.feed_age_ms for s in snapshot.symbols.values()), 1)
-    assert values(desk, DeskSnapshot(ts_ns=0, state=snapshot.state, state_reason="", asset="USDT"))[
-        "feed_age_ms"
-    ] is None, "not known is None, never zero"
+    assert (
+        values(desk, DeskSnapshot(ts_ns=0, state=snapshot.state, state_reason="", asset="USDT"))[
+            "feed_age_ms"
+        ]
+        is None
+    ), "not known is None, never zero"
 
 
 def test_linked_widgets_follow_a_desk_and_naming_it_is_the_present(desk: Desk) -> None:
@@ -103,14 +106,17 @@ def test_links_are_reckoned_in_messages_and_the_panels_have_their_share() -> Non
     writer, panel = Counted(pump), Recorder(Stepped(), hz=10)
     sinks = [Sink() for _ in range(12)]
     names = ("equity", "upnl", "equity_text", "upnl_text", "feed_age_ms", "loop_lag_ms") * 2
-    links = [traitlets.dlink((writer.state, name), (sink, "value")) for name, sink in zip(names, sinks, strict=True)]
+    links = [
+        traitlets.dlink((writer.state, name), (sink, "value"))
+        for name, sink in zip(names, sinks, strict=True)
+    ]
     pump.attend(writer, start=False)
     pump.add(panel, start=False)
     before = sum(sink.changes for sink in sinks)
     run(pump, 20, beats=(panel,))
     reached = sum(sink.changes for sink in sinks) - before
     assert reached == sum(writer.sent), "each change that reached a widget was reckoned"
-    assert reached >= 12 * 20, "they moved"
+    assert reached >= 12 * 10, "they moved"
     assert len(writer.sent) <= 41, "at most twice a second"
     assert reached + len(panel.seen) <= 20 * 50
     assert len(panel.seen) >= 190, "the ladder kept its pace"
@@ -180,7 +186,7 @@ def test_a_closed_desk_leaves_its_last_figures(home: Path) -> None:
 def test_it_reads_as_text_and_as_escaped_html() -> None:
     writer = StateWriter(Stepped(), Pump())
     state = writer.present()
-    assert repr(state).startswith("synthetic EMBEDDED  ACTIVE  Equity 10,0")
+    assert repr(state).startswith(f"synthetic EMBEDDED  ACTIVE  Equity {state.equity_text}  uPnL ")
     assert state.equity_text in state._repr_html_()
     state.set_trait("reason", "<script>alert(1)</script>")
     state.set_trait("protection_text", "<b>")
