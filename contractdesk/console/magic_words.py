@@ -43,7 +43,7 @@ class Command(Struct, frozen=True):
 COMMANDS: Final[dict[str, Command]] = {
     "open": Command(
         "open VENUE [mode=paper] [name=...]",
-        "open a desk, and call it `desk`",
+        "open a desk, and call it desk",
         'desk = cd.open_desk("embedded")',
     ),
     "start": Command(

@@ -98,18 +98,25 @@ class Table:
         return "\n".join([self._heading(), *lines])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._shown()
-        )
+        # Numbers to the right, words to the left: a sentence that ends at the edge is hard to read.
+        sides = ["right" if self._numeric(i) else "left" for i in range(len(self.columns))]
+
+        def cells(row: Sequence[str], tag: str) -> str:
+            return "".join(
+                f'<{tag} style="text-align:{side}">{html.escape(cell)}</{tag}>'
+                for cell, side in zip(row, sides, strict=True)
+            )
+
+        head = cells(self.columns, "th")
+        body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self._shown())
         empty = (
             ""
             if self.rows
             else f'<tr><td colspan="{len(self.columns)}"><i>{html.escape(self._empty)}</i></td></tr>'
         )
         return (
-            f'<table class="contractdesk"><caption>{html.escape(self._heading())}</caption>'
+            f'<table class="contractdesk"><caption style="text-align:left">{html.escape(self._heading())}'
+            f"</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}{empty}</tbody></table>"
         )
 

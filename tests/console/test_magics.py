@@ -310,7 +310,7 @@ def test_in_a_kernel_a_session_goes_by_magics_alone(home: Path) -> None:
     kernel = Asked(home)
     try:
         kernel.run("%load_ext contractdesk")
-        status, outputs = kernel.outputs("%desk open embedded name=kernel seed=7 fresh=True idle_limit_s=20")
+        status, outputs = kernel.outputs("%desk open embedded name=kernel seed=7 fresh=True idle_limit_s=60")
         assert status == "ok"
         (shown,) = [one["data"] for one in outputs if "data" in one]
         assert "kernel EMBEDDED" in shown["text/plain"]

@@ -272,7 +272,7 @@ def test_observing_needs_no_notebook(home: Path) -> None:
     code = """
 import sys, threading
 import contractdesk as cd
-desk = cd.open_desk("embedded", name="plain", seed=3, idle_limit_s=20)
+desk = cd.open_desk("embedded", name="plain", seed=3, idle_limit_s=60)
 came = threading.Event()
 desk.observe(lambda state: came.set(), "state")
 desk.halt()
