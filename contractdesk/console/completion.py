@@ -29,11 +29,17 @@ _CALLEE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)*)\s*$")
 _KEYWORD = re.compile(r"(?P<name>\w+)\s*=\s*[\[({]?\s*(?:(?:'[^']*'|\"[^\"]*\")\s*,\s*)*$")
 _TABLES = ("positions", "orders", "fills", "refusals", "strategies", "risk")
 _SYMBOL_KEYWORDS = ("", "symbol", "symbols")
+_SYMBOL_FUNCTIONS = (
+    "size", "enter_long", "enter_short", "exit_position", "move_stop", "trail_stop", "cancel_entries",
+)  # fmt: skip
+_OPEN = "open_desk"
+VENUES = ("embedded", "binance")
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "side": ("buy", "sell"),
     "leave": ("protected", "flatten"),
     "mode": ("paper", "testnet", "live"),
     "product": ("usd-m", "coin-m"),
+    "by": ("strategy", "symbol", "day"),
     "timeframe": ("1s", "1m", "3m", "5m", "15m", "1h", "4h", "1d"),
 }
 
@@ -112,17 +118,25 @@ def _columns(callee: str, names: Namespace) -> list[str]:
 
 def _of_call(callee: str, keyword: str, names: Namespace) -> list[str]:
     """What a string within ``callee(...)`` or ``callee[...]`` may be; nothing for what is not ours."""
-    root, _, method = callee.partition(".")
-    there = names.get(root)
-    if not _ours(there):
-        return []
-    if keyword in _CHOICES:
+    root, _, path = callee.partition(".")
+    there, last = names.get(root), callee.rpartition(".")[2]
+    ours = isinstance(there, Desk) or _ours(there, last)
+    if ours and keyword in _CHOICES:
         return list(_CHOICES[keyword])
-    if keyword not in _SYMBOL_KEYWORDS:
+    if not ours or keyword not in _SYMBOL_KEYWORDS:
         return []
-    desks = [there] if isinstance(there, Desk) else open_desks()
-    special = _BY_METHOD.get(method.removeprefix("aio.")) if isinstance(there, Desk) else None
-    return _unique(special or symbols_of, desks)
+    if isinstance(there, Desk):
+        return _BY_METHOD.get(path.removeprefix("aio."), symbols_of)(there)
+    return list(VENUES) if last == _OPEN else _unique(symbols_of, open_desks())
+
+
+def _ours(item: object, last: str) -> bool:
+    """A function of this package that takes symbols or opens a desk, or a strategy's class."""
+    if isinstance(item, type):
+        return issubclass(item, Strategy)
+    home = item.__name__ if isinstance(item, ModuleType) else getattr(item, "__module__", None)
+    here = isinstance(home, str) and home.partition(".")[0] == IDENTIFIER
+    return here and last in (_OPEN, *_SYMBOL_FUNCTIONS, *strategies({}))
 
 
 def _of_magic(line: str, names: Namespace) -> Suggestion | None:
@@ -153,7 +167,7 @@ def _magic_words(command: str, rest: list[str], names: Namespace) -> Iterable[st
     match command:
         case "open":
             keys = ("mode=", "name=", "account=", "product=", "seed=")
-            return ("embedded", "binance") if first else keys
+            return VENUES if first else keys
         case "start":
             classes = strategies(names)
             if first:
@@ -199,7 +213,14 @@ def _told(desk: Desk) -> list[str]:
     return [*orders, *(str(refusal.intent_id) for refusal in reversed(snapshot.refusals))]
 
 
-_BY_METHOD: Final[dict[str, Callable[[Desk], list[str]]]] = {
+_BY_METHOD: Final[dict[str, Callable[[Desk], list[str]]]] = {  # those whose first string is no symbol
+    "halt": lambda _: [],
+    "replay": lambda _: [],
+    "close": lambda _: list(_CHOICES["leave"]),
+    "set_position_mode": lambda _: ["one_way", "hedge"],
+    "risk.reset": lambda _: ["breaker"],
+    "pnl.by": lambda _: ["strategy", "symbol", "day"],
+    "pnl.df": lambda _: ["strategy", "symbol", "day"],
     "stop": strategies_of,
     "tune": strategies_of,
     "swap": strategies_of,
@@ -227,16 +248,6 @@ def strategies(names: Namespace) -> dict[str, type[Strategy]]:
 def panel_names(panels: Any) -> list[str]:
     """The windows of ``desk.panels``."""
     return [name for name in vars(type(panels)) if not name.startswith("_") and name != "flush"]
-
-
-def _ours(item: object) -> bool:
-    """This package, something of it, or a strategy."""
-    if isinstance(item, ModuleType):
-        return item.__name__.partition(".")[0] == IDENTIFIER
-    if isinstance(item, type) and issubclass(item, Strategy):
-        return True
-    homes = (getattr(item, "__module__", None), type(item).__module__)
-    return any(isinstance(home, str) and home.partition(".")[0] == IDENTIFIER for home in homes)
 
 
 def _unique(of: Callable[[Desk], list[str]], desks: Iterable[Desk]) -> list[str]:

@@ -11,11 +11,14 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from contractdesk.console import completion
+from contractdesk.console.calls import LONGEST_S, announced, start
 from contractdesk.console.desk import Desk
 from contractdesk.console.magic_words import COMMANDS, Words, parse, permitted
 from contractdesk.console.opening import open_desk, open_desks
 from contractdesk.console.receipts import say
 from contractdesk.console.tables import Table
+from contractdesk.console.verbs import Verbs
+from contractdesk.desk.supervisor import attempt
 from contractdesk.errors import ContractdeskError, UserError
 from contractdesk.panels import gist
 from contractdesk.strategy.base import Strategy
@@ -122,17 +125,9 @@ class DeskMagics(Magics):
 
     def _halt(self, words: Words) -> Any:
         """All of them, as ``contractdesk halt`` does: whoever halts has no time to be asked which."""
-        desks = [chosen(words)] if words.desk or len(open_desks()) < 2 else open_desks()
         reason = (" ".join(words.plain),) if words.plain else ()
-        receipts, failed = [], []
-        for desk in desks:
-            try:
-                receipts.append(desk.halt(*reason))
-            except (ContractdeskError, TimeoutError) as error:
-                failed.append(f"{desk.name}: halt NOT confirmed: {error}")
-        if failed:
-            raise UserError("; ".join(failed))
-        return receipts[0] if len(receipts) == 1 else None  # each has been said
+        desks = open_desks()
+        return chosen(words).halt(*reason) if words.desk or len(desks) < 2 else halt_all(desks, *reason)
 
     def _resume(self, words: Words) -> Any:
         permitted(words, 0)
@@ -199,6 +194,24 @@ def overview(desks: list[Desk]) -> Table:
         rows.append((desk.name, desk.label, snapshot.state.value, *texts))
     columns = ("desk", "mode", "state", "equity", "uPnL", "margin", "protection", "feed", "loop lag")
     return Table("desks", columns, rows)
+
+
+def halt_all(desks: list[Desk], *reason: str) -> None:
+    """Halt every one: all are begun before any is waited for. UserError names those not confirmed."""
+    begun = []
+    for desk in desks:
+        session = desk._session  # noqa: SLF001  (one component)
+        begun.append((desk, start(session, Verbs(session).halt(*reason))))
+    failed = []
+    for desk, halting in begun:
+        receipt, error = attempt(halting.result, LONGEST_S)
+        if receipt is None:
+            failed.append(f"{desk.name}: halt NOT confirmed: {error or 'no answer'}")
+        else:
+            say(f"{desk.name} ({desk.label})")
+            announced(receipt)
+    if failed:
+        raise UserError("; ".join(failed))
 
 
 def load(shell: Any) -> None:

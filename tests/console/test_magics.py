@@ -203,6 +203,10 @@ def test_a_receipt_is_said_once_below_its_cell_and_shown_where_it_is_asked_for_l
         ('desk.size("ETH/USDT:USDT", side="s', 'desk.size("ETH/USDT:USDT", side="sell'),
         ('desk.tune("ow', 'desk.tune("own'),
         ('desk.observe(print, "posi', 'desk.observe(print, "positions'),
+        ('cd.enter_long("ETH', 'cd.enter_long("ETH/USDT:USDT'),
+        ('cd.open_desk("emb', 'cd.open_desk("embedded'),
+        ('desk.pnl.by("str', 'desk.pnl.by("strategy'),
+        ('desk.close("pro', 'desk.close("protected'),
         ("%desk flatten BTC", f"%desk flatten {BTC}"),
         ("%desk start Trend", "%desk start TrendFollow"),
         ("%desk start TrendFollow fa", "%desk start TrendFollow fast="),
@@ -236,7 +240,16 @@ def test_all_symbols_are_offered_and_those_it_watches_come_first(
 
 @pytest.mark.parametrize(
     "text",
-    ['open("BTC', 'print("BT', '# desk.buy("BT', 'desk.buy("x"); "BT', 'desk.halt(reason="BT', "desk.buy(BT"],
+    [
+        'open("BTC',
+        'print("BT',
+        'desk.halt("BT',
+        'cd.history.load("BT',
+        '# desk.buy("BT',
+        'desk.buy("x"); "BT',
+        'desk.halt(reason="BT',
+        "desk.buy(BT",
+    ],
 )
 def test_tab_keeps_out_of_what_is_not_ours(shell: InteractiveShell, opened: Desk, text: str) -> None:
     assert not [one for one in completed(shell, text) if "/USDT:" in one]
@@ -274,6 +287,7 @@ def test_with_several_desks_one_is_named_and_halt_reaches_all(
     assert value(shell, "status --desk=other") is other
     printed = said("%desk halt enough")
     assert printed.count("halt: HALTED") == 2
+    assert "magic (EMBEDDED)\nhalt: HALTED" in printed
     assert {opened.snapshot.state, other.snapshot.state} == {TradingState.HALTED}
     value(shell, "resume --desk other")
     assert opened.snapshot.state is TradingState.HALTED

@@ -154,6 +154,25 @@ def test_while_no_browser_answers_the_panels_it_is_written_once_in_five_seconds(
     assert len(writer.sent) >= 9
 
 
+def test_a_cell_that_meets_the_pump_at_the_writing_is_not_held_up() -> None:
+    writer = StateWriter(Stepped(), Pump())
+    writer.present()
+    held, done = threading.Event(), threading.Event()
+
+    def slow(_: Any) -> None:
+        held.set()
+        assert done.wait(WITHIN_S)
+
+    writer.state.observe(slow, names="feed_age_ms")
+    pump = threading.Thread(target=lambda: writer.refresh(writer.desk.snapshot))
+    pump.start()
+    assert held.wait(WITHIN_S)
+    assert writer.present() is writer.state, "as it is, though not all of it is new"
+    done.set()
+    pump.join(WITHIN_S)
+    assert not pump.is_alive()
+
+
 def test_a_handler_that_raises_is_logged_once_and_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
     pump = Pump()
     writer, sink = Counted(pump), Sink()
