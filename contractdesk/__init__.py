@@ -80,6 +80,7 @@ _HOMES = {
     "trail_stop": "contractdesk.strategy.intents",
     "Param": "contractdesk.strategy.params",
 }
+_MAGICS = "contractdesk.console.magics"  # needs IPython: loaded by nobody but who has it
 _MODULES = {
     "errors": "contractdesk.errors",
     "history": "contractdesk.history",
@@ -138,16 +139,12 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext contractdesk``: the ``%desk`` magic, and symbols that complete inside strings."""
-    from contractdesk.console.magics import load  # IPython: only where somebody has it
-
-    load(shell)
+    importlib.import_module(_MAGICS).load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """``%unload_ext contractdesk``: takes both away; desks stay open."""
-    from contractdesk.console.magics import unload
-
-    unload(shell)
+    importlib.import_module(_MAGICS).unload(shell)
 
 
 def __dir__() -> list[str]:
