@@ -80,6 +80,7 @@ _HOMES = {
     "trail_stop": "contractdesk.strategy.intents",
     "Param": "contractdesk.strategy.params",
 }
+_MAGICS = "contractdesk.console.magics"  # needs IPython: loaded by nobody but who has it
 _MODULES = {
     "errors": "contractdesk.errors",
     "history": "contractdesk.history",
@@ -134,6 +135,16 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext contractdesk``: the ``%desk`` magic, and symbols that complete inside strings."""
+    importlib.import_module(_MAGICS).load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext contractdesk``: takes both away; desks stay open."""
+    importlib.import_module(_MAGICS).unload(shell)
 
 
 def __dir__() -> list[str]:

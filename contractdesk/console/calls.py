@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from contractdesk.console.receipts import Receipt, say
+from contractdesk.console.receipts import Receipt, cell, say
 from contractdesk.desk.session import Session
 from contractdesk.errors import UserError
 
@@ -80,5 +80,5 @@ def announced(result: T) -> T:
     """Say what a receipt holds."""
     if isinstance(result, Receipt):
         say(result.text)
-        result.shown = True
+        result.said_in = cell()
     return result

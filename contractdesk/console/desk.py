@@ -14,8 +14,9 @@ from contractdesk.console import views
 from contractdesk.console.book import BookView
 from contractdesk.console.calls import announced, awaitable, blocking, run
 from contractdesk.console.inquiries import Inquiries
+from contractdesk.console.observing import Observation, Observer, Reactive
 from contractdesk.console.order_verbs import OrderVerbs
-from contractdesk.console.receipts import Receipt, say
+from contractdesk.console.receipts import Receipt, cell, say
 from contractdesk.console.result import result_of
 from contractdesk.console.result import write as write_result
 from contractdesk.console.risk import RiskTable
@@ -25,7 +26,6 @@ from contractdesk.console.tables import Table
 from contractdesk.console.tuning import Tuning
 from contractdesk.console.verbs import Verbs
 from contractdesk.console.windows import Windows
-from contractdesk.desk.board import Observation, Observer
 from contractdesk.desk.session import CLOSE_WITHIN_S, Session
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.errors import UserError
@@ -33,6 +33,7 @@ from contractdesk.strategy.base import Strategy
 
 if TYPE_CHECKING:
     from contractdesk.console.replaying import When
+    from contractdesk.console.state import DeskState
     from contractdesk.replay.models import Models
     from contractdesk.replay.twin_report import TwinReport
 
@@ -99,6 +100,7 @@ class Desk(Windows):
         self._tz = tz
         self.tuning = Tuning(session, self._verbs, self._strategies)  # what the tuning panel works with
         self.aio = AioDesk(session, self._verbs, self._orders, self._stops, self._strategies, self._inquiries)
+        self._reactive = Reactive(self, session)
 
     # -- verbs -----------------------------------------------------------------------------
 
@@ -175,11 +177,12 @@ class Desk(Windows):
         done = run(self._session, work, "close", CLOSE_WITHIN_S + 5)
         if not done and leave == "flatten":
             say("close: positions could not be closed in time; the desk stays open. Try flatten() again.")
-            return Receipt(verb="close", done=False, summary="still open", shown=True)
+            return Receipt(verb="close", done=False, summary="still open", said_in=cell())
         receipt = self._verbs.closing_receipt(before, done=done)
         self._flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
         self.note_result(ended=True)
         self._session.release()
+        self._reactive.end()
         return announced(receipt)
 
     # -- tables ----------------------------------------------------------------------------
@@ -326,11 +329,21 @@ class Desk(Windows):
         return found
 
     def observe(self, function: Observer, name: str = "snapshot") -> Observation:
-        """Call ``function(new)`` when a part of the snapshot changes ("positions", "state", ...).
+        """Call ``function(value)`` when a part of the snapshot has changed, at most four times a second.
 
-        At most ten times a second, on a thread of its own; ``.stop()`` of the result ends it.
+        ``name``: "state", "equity", "upnl", "margin", "protection", "positions", "orders", "fills",
+        "refusals", "strategies", "notices", "risk", "book" ({symbol: its book}), or any field of the
+        snapshot; UserError lists them. The values are frozen, and the function may keep them. It has a
+        thread of its own and may call verbs; while it is busy only the latest value waits for it. One
+        that raises is called no more, which the log says. ``close()`` of the result, or the end of its
+        ``with``, ends it.
         """
-        return self._session.observers.add(function, name)
+        return self._reactive.observe(function, name)
+
+    @property
+    def state(self) -> DeskState:
+        """Equity, margin, protection and more as traits, to be linked to your own widgets."""
+        return self._reactive.state
 
     # -- faces -----------------------------------------------------------------------------
 

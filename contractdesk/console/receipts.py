@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import sys
 import threading
+from typing import Any
 
 from msgspec import Struct
 
-from contractdesk.domain.intents import Refused
+from contractdesk.console.refusals import Refusal
 from contractdesk.domain.orders import Order
 
 
@@ -18,6 +19,13 @@ def say(text: str) -> None:
         return
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def cell() -> int:
+    """The number of the cell that runs; 0 where there are no cells. It imports nothing."""
+    module = sys.modules.get("IPython")
+    shell = None if module is None else module.get_ipython()
+    return 0 if shell is None else int(shell.execution_count)
 
 
 class Receipt(Struct, kw_only=True):
@@ -31,23 +39,28 @@ class Receipt(Struct, kw_only=True):
     stops: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
     order: Order | None = None  # of buy, sell and close_position
-    refused: Refused | None = None
-    shown: bool = False  # the blocking verbs say it themselves
+    refused: Refusal | None = None
+    said_in: int | None = None  # the cell below which a blocking verb has said it already
 
     @property
     def text(self) -> str:
         """Several lines: the summary, then the warm-up, orders, stops and positions."""
-        mark = "" if self.done else "NOT COMPLETE: "
-        parts = [f"{self.verb}: {mark}{self.summary}"]
+        parts = [f"{self.verb}: {self._mark}{self.summary}"]
+        parts += [f"  {title + ':':<10} {line}" for title, line in self._lines()]
+        return "\n".join(parts)
+
+    @property
+    def _mark(self) -> str:
+        return "" if self.done else "NOT COMPLETE: "
+
+    def _lines(self) -> list[tuple[str, str]]:
         sections = (
             ("warm-up", self.warmup),
             ("orders", self.orders),
             ("stops", self.stops),
             ("positions", self.positions),
         )
-        for title, lines in sections:
-            parts += [f"  {title + ':':<10} {line}" for line in lines]
-        return "\n".join(parts)
+        return [(title, line) for title, lines in sections for line in lines]
 
     def __repr__(self) -> str:
         return self.text
@@ -56,8 +69,22 @@ class Receipt(Struct, kw_only=True):
         return self.done
 
     def _ipython_display_(self) -> None:
-        if not self.shown:
-            say(self.text)
+        """Below the cell in which a verb has said it, it is not said again."""
+        if self.said_in is not None and self.said_in == cell():
+            return
+        from IPython import display  # who calls this has it
+
+        show: Any = display.display
+        show({"text/plain": self.text, "text/html": self._repr_html_()}, raw=True)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text)}</pre>"
+        mark = "" if self.done else f"<b>{self._mark}</b>"
+        rows = "".join(
+            f'<tr><td style="text-align:left">{title}</td>'
+            f'<td style="text-align:left">{html.escape(line)}</td></tr>'
+            for title, line in self._lines()
+        )
+        head = f"<div><b>{html.escape(self.verb)}</b>: {mark}{html.escape(self.summary)}</div>"
+        table = f'<table class="contractdesk"><tbody>{rows}</tbody></table>' if rows else ""
+        refused = "" if self.refused is None else self.refused._repr_html_()
+        return head + table + refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 from contractdesk.console.receipts import Receipt
@@ -224,6 +225,28 @@ class StrategyHandle:
         return (
             f"<{self.id} {row.status} on {', '.join(row.symbols)} {row.timeframe} ({params});"
             f" {row.fills} fills, realized {shown(row.realized_pnl)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        row = self.row
+        if row is None:
+            return f"<b>{html.escape(self.id)}</b>: not started"
+        about = (
+            ("class", row.class_name),
+            ("symbols", ", ".join(row.symbols)),
+            ("timeframe", row.timeframe),
+            ("fills", row.fills),
+            ("realized", row.realized_pnl),
+            *row.params.items(),
+        )
+        rows = "".join(
+            f'<tr><td style="text-align:left">{html.escape(name)}</td>'
+            f"<td>{html.escape(shown(value))}</td></tr>"
+            for name, value in about
+        )
+        return (
+            f'<table class="contractdesk"><caption style="text-align:left"><b>{html.escape(self.id)}</b>'
+            f" {html.escape(row.status)}</caption><tbody>{rows}</tbody></table>"
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from contractdesk.clock import NS_PER_S
 from contractdesk.panels.formats import zone_of
@@ -61,11 +61,23 @@ class Table:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: str) -> list[Any]: ...
+    def __getitem__(self, index: int | str) -> dict[str, Any] | list[Any]:
+        """A row by its number, or a column by its name."""
+        if isinstance(index, str):
+            return self.column(index)
         return dict(zip(self.columns, self.rows[index], strict=True))
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.columns)
+
     def column(self, name: str) -> list[Any]:
-        """The values of one column."""
+        """The values of one column; KeyError names those there are."""
+        if name not in self.columns:
+            raise KeyError(f"{self.title} has no column {name!r}; it has {', '.join(self.columns)}")
         position = self.columns.index(name)
         return [row[position] for row in self.rows]
 
@@ -86,18 +98,25 @@ class Table:
         return "\n".join([self._heading(), *lines])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._shown()
-        )
+        # Numbers to the right, words to the left: a sentence that ends at the edge is hard to read.
+        sides = ["right" if self._numeric(i) else "left" for i in range(len(self.columns))]
+
+        def cells(row: Sequence[str], tag: str) -> str:
+            return "".join(
+                f'<{tag} style="text-align:{side}">{html.escape(cell)}</{tag}>'
+                for cell, side in zip(row, sides, strict=True)
+            )
+
+        head = cells(self.columns, "th")
+        body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self._shown())
         empty = (
             ""
             if self.rows
             else f'<tr><td colspan="{len(self.columns)}"><i>{html.escape(self._empty)}</i></td></tr>'
         )
         return (
-            f'<table class="contractdesk"><caption>{html.escape(self._heading())}</caption>'
+            f'<table class="contractdesk"><caption style="text-align:left">{html.escape(self._heading())}'
+            f"</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}{empty}</tbody></table>"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contractdesk.console.changes import changed_orders, order_line, positions_now, stops_now
 from contractdesk.console.receipts import Receipt
+from contractdesk.console.refusals import Refusal
 from contractdesk.console.watching import READY_S, Watching
 from contractdesk.desk.session import PERSON, Session
 from contractdesk.domain.events import IntentAsked
@@ -129,5 +130,5 @@ class VerbBase:
             stops=stops_now(before, after),
             positions=positions_now(before, after),
             order=order,
-            refused=refused,
+            refused=Refusal.of(refused) if refused is not None else None,
         )

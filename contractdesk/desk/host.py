@@ -246,12 +246,11 @@ class DeskHost:
             self._conditions.remove(entry)
         return future.result()  # type: ignore[return-value]  # set from the same condition
 
-    def alarm(self, code: str, message: str) -> None:
+    def alarm(self, code: str, message: str, severity: Severity = Severity.ALARM) -> None:
         """Tell the person what the engine cannot know."""
-        self.logger.error(message, extra={"event.code": code})
-        self._pictures.tell(
-            Notice(ts_ns=self.clock.now_ns(), severity=Severity.ALARM, code=code, message=message)
-        )
+        log = self.logger.error if severity is Severity.ALARM else self.logger.warning
+        log(message, extra={"event.code": code})
+        self._pictures.tell(Notice(ts_ns=self.clock.now_ns(), severity=severity, code=code, message=message))
 
     # -- the pump --------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from contractdesk.clock import Clock, SystemClock
 from contractdesk.config import Mode, ProductKind, Profile, VenueKind
-from contractdesk.desk.board import Observers
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.paths import DeskPaths
@@ -96,7 +95,6 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         )
         _open(thread, host)
         stack.callback(_close, thread, host)
-        observers = Observers(host.board, log.logger)
         return Session(
             name=name,
             profile=profile,
@@ -106,7 +104,6 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
             classes=classes,
             clock=clock,
             metrics=metrics,
-            observers=observers,
             resources=stack.pop_all(),
         )
 

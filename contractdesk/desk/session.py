@@ -8,7 +8,6 @@ from typing import Any
 
 from contractdesk.clock import Clock
 from contractdesk.config import Profile
-from contractdesk.desk.board import Observers
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.thread import LoopThread
@@ -39,7 +38,6 @@ class Session:
         classes: dict[str, type[Strategy]],
         clock: Clock,
         metrics: Metrics,
-        observers: Observers,
         resources: ExitStack,
     ) -> None:
         self.name = name
@@ -50,7 +48,6 @@ class Session:
         self.classes = classes
         self.clock = clock
         self.metrics = metrics
-        self.observers = observers
         self._resources = resources
         self.closed = False
 
@@ -98,7 +95,6 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        self.observers.stop()
         self._resources.close()
 
     def exit(self) -> None:

@@ -1,8 +1,8 @@
 """The pump: the one thread that writes to widgets.
 
 It samples ``desk.snapshot`` by reference, so a slow browser cannot slow the desk, and keeps all
-panels of the kernel together within 50 messages a second. A display that stops acknowledging gets
-one probe in 5 s, because jupyter_server keeps every message for a closed tab in memory.
+panels and listeners of the kernel together within 50 messages a second. A display that stops
+acknowledging gets one probe in 5 s, because jupyter_server keeps every message for a closed tab in memory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
+from contractdesk.errors import UserError
 from contractdesk.panels.base import Panel
 
 _LOG = logging.getLogger("contractdesk.panels")
@@ -23,6 +24,7 @@ HEARTBEAT_NS = 1 * NS_PER_S  # a picture that has not changed is sent again so o
 MESSAGES_PER_S = 38.0  # refill + burst stay below 50 in any second, acknowledgements included
 BURST = 8.0  # also the most that one panel may cost
 MAX_PANELS = 64
+MAX_LISTENERS = 64
 MAX_FAILURES = 5  # in a row; then the panel rests, or one bug would fill the log
 
 
@@ -46,7 +48,7 @@ class Budget:
         return True
 
     def give_back(self, count: int) -> None:
-        """Return what was taken and not used."""
+        """Return what was taken and not used; a negative count was sent beyond it, and is owed."""
         self._tokens = min(self._burst, self._tokens + count)
 
 
@@ -69,8 +71,9 @@ class Pump:
         self._clock = clock or SystemClock()
         self._budget = Budget()
         self._lock = threading.Lock()  # guards the list and the thread, not the refreshing
-        self._writing = threading.Lock()  # one writer at a time, also during a flush
+        self._writing = threading.RLock()  # one writer at a time, also during a flush
         self._entries: list[_Entry] = []
+        self._listeners: list[_Entry] = []
         self._thread: threading.Thread | None = None
 
     @property
@@ -86,9 +89,26 @@ class Pump:
         """Take panels in; beyond ``MAX_PANELS`` the oldest are let go."""
         with self._lock:
             self._entries = [*self._entries, *map(_Entry, panels)][-MAX_PANELS:]
-            if start and not self.running:
-                self._thread = threading.Thread(target=self._run, name="contractdesk-pump", daemon=True)
-                self._thread.start()
+            if start:
+                self._start()
+
+    def attend(self, listener: Panel, *, start: bool = True) -> None:
+        """Take in what shows nothing itself, but hands on what it hears; no newer one pushes it out.
+
+        Raises UserError where ``MAX_LISTENERS`` are there already.
+        """
+        with self._lock:
+            self._listeners = [entry for entry in self._listeners if entry.panel.alive]
+            if len(self._listeners) >= MAX_LISTENERS:
+                raise UserError(f"{MAX_LISTENERS} observers listen already: close() some of them first")
+            self._listeners.append(_Entry(listener))
+            if start:
+                self._start()
+
+    def deserted(self, now_ns: int) -> bool:
+        """True where panels wait for a browser's acknowledgement, and none of them gets one."""
+        pulses = [entry.panel.pulse for entry in self._entries if entry.panel.acknowledges]
+        return bool(pulses) and all(pulse.silent(now_ns) for pulse in pulses)
 
     def step(self, now_ns: int) -> None:
         """Refresh what is due at ``now_ns`` (monotonic) and fits the budget; never raises.
@@ -113,7 +133,8 @@ class Pump:
     def _living(self) -> list[_Entry]:
         with self._lock:
             self._entries = [entry for entry in self._entries if entry.panel.alive]
-            return self._entries
+            self._listeners = [entry for entry in self._listeners if entry.panel.alive]
+            return [*self._entries, *self._listeners]
 
     def _due(self, entry: _Entry, now_ns: int) -> bool:
         if not entry.panel.pulse.silent(now_ns):
@@ -153,13 +174,18 @@ class Pump:
         if entry.failures >= MAX_FAILURES:
             entry.due_ns += PROBE_NS
 
+    def _start(self) -> None:
+        if not self.running:
+            self._thread = threading.Thread(target=self._run, name="contractdesk-pump", daemon=True)
+            self._thread.start()
+
     def _run(self) -> None:
         pause = threading.Event()  # never set: its wait is a sleep that an interrupt cannot tear
         while True:
             started_ns = self._clock.monotonic_ns()
             self.step(started_ns)
             with self._lock:
-                if not any(entry.panel.alive for entry in self._entries):
+                if not any(entry.panel.alive for entry in (*self._entries, *self._listeners)):
                     self._thread = None
                     return
             spent_ns = self._clock.monotonic_ns() - started_ns

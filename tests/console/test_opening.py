@@ -148,28 +148,6 @@ def test_a_busy_cell_does_not_stop_the_bot(desk: Desk) -> None:
     pytest.fail("the bot stood still while the cell was busy")
 
 
-def test_observers_hear_of_what_changes_and_one_that_fails_is_let_go(desk: Desk) -> None:
-    heard: list[Any] = []
-    seen = threading.Event()
-
-    def listen(now: Any) -> None:
-        heard.append(now)
-        seen.set()
-
-    def fail(_: Any) -> None:
-        raise RuntimeError("a user's mistake")
-
-    broken, kept = desk.observe(fail, "state"), desk.observe(listen, "state")
-    desk.halt()
-    assert seen.wait(5)
-    desk.resume()
-    desk.wait_for(lambda _: len(heard) >= 2, 5)
-    assert broken not in desk._session.observers._all
-    kept.stop()
-    with pytest.raises(ValueError, match="positions"):
-        desk.observe(listen, "nonsense")
-
-
 @pytest.mark.usefixtures("keys")
 def test_no_key_or_secret_appears_anywhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = DeskPaths.of("canary")
