@@ -23,8 +23,11 @@ class Windows:
         return self._panels
 
     def console(self, **options: Any) -> Any:
-        """The whole screen: status and Halt, ladder, charts, gauges, tables. ``trading=True`` permits the ladder's
-        Trade switch on LIVE, too; elsewhere it may be turned on anyway, and is off at first."""
+        """The whole screen: status and Halt, ladder, charts, gauges, tables.
+
+        ``trading=True`` permits the ladder's Trade switch on LIVE, too; elsewhere it may be turned on
+        anyway, and is off at first.
+        """
         return self.panels.console(**options)
 
     def _flush(self) -> None:

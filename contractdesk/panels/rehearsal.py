@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import tzinfo
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -29,8 +30,9 @@ class Cancelled(Exception):
 class Rehearsal:
     """At most one replay at a time. Read by the pump, started and cancelled by clicks."""
 
-    def __init__(self, tuner: Tuner) -> None:
+    def __init__(self, tuner: Tuner, zone: tzinfo) -> None:
         self._tuner = tuner
+        self._zone = zone
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._phase = Phase.IDLE
@@ -73,7 +75,7 @@ class Rehearsal:
             self._end(Phase.FAILED, f"the replay failed: {error!r}")
         else:
             self._html = html_grid(grid_of(found))
-            self._end(Phase.DONE, _span(found.runs))
+            self._end(Phase.DONE, _span(found.runs, self._zone))
 
     def _progress(self, share: float) -> None:
         if self._ending.is_set():
@@ -128,8 +130,8 @@ def _row(
     return (Cell(title), Cell(show(runs)), Cell(show(draft)), Cell(plus + said, tone))
 
 
-def _span(trial: Trial) -> str:
-    start, end = formats.utc_time(trial.start_ns), formats.utc_time(trial.end_ns)
+def _span(trial: Trial, zone: tzinfo) -> str:
+    start, end = formats.clock(trial.start_ns, zone), formats.clock(trial.end_ns, zone)
     length = formats.duration((trial.end_ns - trial.start_ns) / 1e6)
     hole = "; the tape has a hole, and was replayed up to it" if trial.cut else ""
-    return f"{start} to {end} UTC, {length}{hole}"
+    return f"{start} to {end} {formats.suffix(trial.end_ns, zone)}, {length}{hole}"

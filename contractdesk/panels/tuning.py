@@ -14,6 +14,7 @@ from msgspec import Struct
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.errors import ConfigError, ContractdeskError
+from contractdesk.panels import formats
 from contractdesk.panels import tuning_view as view
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.draft import Difference, Draft
@@ -57,7 +58,8 @@ class Tuning(LiveWidget):
     def __init__(
         self, desk: DeskFace, tuner: Tuner, *, pulse: Pulse | None = None, clock: Clock | None = None
     ) -> None:
-        self._rehearsal = Rehearsal(tuner)
+        self._zone = formats.zone_of(desk.display_tz)
+        self._rehearsal = Rehearsal(tuner, self._zone)
         self._tuner = tuner
         self._clock = clock or SystemClock()
         self._draft = Draft(self._same)
@@ -229,7 +231,7 @@ class Tuning(LiveWidget):
         except ContractdeskError as error:
             self._word = Word(f"the changes cannot be read: {error}", "alarm")
             return
-        grid = view.audit_grid(changes, self._picture.tunables)
+        grid = view.audit_grid(changes, self._picture.tunables, self._zone)
         self._changes = {"html": html_grid(grid), "count": grid.total}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, Final
@@ -157,10 +158,11 @@ def by_owner(picture: Picture, differences: Iterable[Difference]) -> dict[str, d
     return found
 
 
-def audit_grid(changes: Sequence[Change], tunables: Mapping[str, Tunable]) -> Grid:
-    """The latest first."""
-    columns = (*(Column(title) for title in ("UTC", "Who", "What")), Column("From \u2192 to", wide=True))
-    rows = [_change(row, tunables) for row in list(changes)[: -SHOWN_CHANGES - 1 : -1]]
+def audit_grid(changes: Sequence[Change], tunables: Mapping[str, Tunable], zone: tzinfo) -> Grid:
+    """The latest first; times in ``zone``."""
+    when = formats.suffix(changes[-1].ts_ns, zone) if changes else "When"
+    columns = (*(Column(title) for title in (when, "Who", "What")), Column("From \u2192 to", wide=True))
+    rows = [_change(row, tunables, zone) for row in list(changes)[: -SHOWN_CHANGES - 1 : -1]]
     return Grid(
         name="changes",
         title="Changes",
@@ -171,11 +173,11 @@ def audit_grid(changes: Sequence[Change], tunables: Mapping[str, Tunable]) -> Gr
     )
 
 
-def _change(row: Change, tunables: Mapping[str, Tunable]) -> tuple[Cell, ...]:
+def _change(row: Change, tunables: Mapping[str, Tunable], zone: tzinfo) -> tuple[Cell, ...]:
     owner = DESK if row.what == RISK else row.what
     what = tunables.get(f"{owner}/{row.name}")
     return (
-        Cell(f"{formats.utc_date(row.ts_ns)[5:]} {formats.utc_time(row.ts_ns)}", Tone.MUTED),
+        Cell(f"{formats.date(row.ts_ns, zone)[5:]} {formats.clock(row.ts_ns, zone)}", Tone.MUTED),
         Cell(row.who),
         Cell(f"{row.what} {row.name.replace('_', ' ') if what is None else what.title}"),
         Cell(_from_to(what, row.was, row.now)),

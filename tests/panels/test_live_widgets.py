@@ -21,6 +21,7 @@ from contractdesk.panels.risk import share_of
 from contractdesk.panels.status import Caller, Status, Verb
 from contractdesk.panels.tables import TABLES, Page, Tables
 from tests.e2e.synthetic import BTC, SyntheticDesk
+from tests.panels.tuner import TunableDesk
 
 D = Decimal
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -243,10 +244,10 @@ def test_panels_are_listed_by_name(desk: SyntheticDesk) -> None:
     assert "flush" not in repr(Panels(desk))
 
 
-def test_each_panel_alone_is_a_call_on_the_desk(desk: SyntheticDesk) -> None:
+def test_each_panel_alone_is_a_call_on_the_desk() -> None:
     from contractdesk.console.windows import Windows
 
-    class Face(SyntheticDesk, Windows):
+    class Face(TunableDesk, Windows):
         """A desk as the console has it, over the synthetic market."""
 
     face = Face()
