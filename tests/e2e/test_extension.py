@@ -15,7 +15,7 @@ from tests.e2e.lab import Lab, interrupt, open_notebook, run_cell
 from tests.e2e.test_desk import run_for
 from tests.e2e.watch import overflowing
 
-pytestmark = pytest.mark.timeout(400)  # seconds are usual; every kernel boots, and the machine may be busy
+pytestmark = pytest.mark.timeout(600)  # seconds are usual; every kernel boots, and the machine may be busy
 INSTALLED = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "contractdesk-lab"
 OPEN = """
 import contractdesk as cd

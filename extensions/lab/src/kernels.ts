@@ -95,19 +95,24 @@ export class Kernels implements IDisposable {
     if (connection === undefined) {
       return Promise.resolve({ outcomes: [], error: 'its kernel has ended' });
     }
+    const message = KernelMessage.createMessage({
+      channel: 'control',
+      msgType: REQUEST,
+      session: connection.clientId,
+      username: connection.username,
+      content: { ...request }
+    } as unknown as KernelMessage.IOptions<KernelMessage.IDebugRequestMsg>);
     return new Promise(resolve => {
-      const message = KernelMessage.createMessage({
-        channel: 'control',
-        msgType: REQUEST,
-        session: connection.clientId,
-        username: connection.username,
-        content: { ...request }
-      } as unknown as KernelMessage.IOptions<KernelMessage.IDebugRequestMsg>);
-      const future = connection.sendControlMessage(message, true);
-      future.onReply = answer => {
-        const reply = (answer.header.msg_type as string) === REPLY ? replyOf(answer.content) : null;
-        resolve(reply ?? { outcomes: [], error: 'its answer cannot be read' });
-      };
+      try {
+        const future = connection.sendControlMessage(message, true);
+        future.onReply = answer => {
+          const reply = (answer.header.msg_type as string) === REPLY ? replyOf(answer.content) : null;
+          resolve(reply ?? { outcomes: [], error: 'its answer cannot be read' });
+        };
+        future.done.catch(() => undefined); // a restart cancels it: the desk is gone then, and that is told
+      } catch (error) {
+        resolve({ outcomes: [], error: error instanceof Error ? error.message : String(error) });
+      }
     });
   }
 
