@@ -174,6 +174,11 @@ def test_each_panel_alone_shows_values_in_the_instruments_precision(
     alone.locator(".cd-latency-figures").first.wait_for(timeout=30_000)
     for name, *how in LOOKS:
         look(page, *how)
+        for chart in alone.locator(
+            ".cd-chart"
+        ).all():  # one that nobody sees is fitted when it comes into view
+            chart.scroll_into_view_if_needed()
+            await_frames(page, 5)
         alone.screenshot(path=pictures / f"alone-{name}.png")
         assert overflowing(page) == [], name
         panels = said(page)
