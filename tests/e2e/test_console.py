@@ -176,7 +176,7 @@ def test_each_panel_alone_shows_values_in_the_instruments_precision(
         look(page, *how)
         for chart in alone.locator(
             ".cd-chart"
-        ).all():  # one that nobody sees is fitted when it comes into view
+        ).all():  # unseen, it keeps its old size
             chart.scroll_into_view_if_needed()
             await_frames(page, 5)
         alone.screenshot(path=pictures / f"alone-{name}.png")
