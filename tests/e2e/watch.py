@@ -32,15 +32,16 @@ _OVERFLOWING = """
   .map((node) => `${node.className}: "${node.textContent.slice(0, 40)}" ` +
     `${node.scrollWidth}x${node.scrollHeight} in ${node.clientWidth}x${node.clientHeight}`)
 """
-# Words of a chart in SVG that lie outside of it, and so are cut.
+# Words of a chart in SVG that its edge cuts; what is hidden, or has moved out of it altogether, is not seen.
 _CUT = """
 () => [...document.querySelectorAll('.cd-chart .bqplot')].flatMap((figure) => {
   const box = figure.getBoundingClientRect();
   return [...figure.querySelectorAll('text')].filter((text) => text.textContent.trim()).map((text) => {
     const at = text.getBoundingClientRect();
+    const seen = at.width && at.right > box.left && at.left < box.right;
     const wide = at.left < box.left - 1 || at.right > box.right + 1;
     const out = wide || at.top < box.top - 1 || at.bottom > box.bottom + 1;
-    return out ? `${text.textContent}: ${at.left}..${at.right} in ${box.left}..${box.right}` : '';
+    return seen && out ? `${text.textContent}: ${at.left}..${at.right} in ${box.left}..${box.right}` : '';
   }).filter(Boolean);
 })
 """
