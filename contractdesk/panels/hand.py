@@ -72,7 +72,8 @@ class Hand:
 
     def pictured(self, seq: int) -> None:
         """The picture ``seq`` is being sent."""
-        self._pictures.append((seq, self._clock.monotonic_ns()))
+        with self._lock:
+            self._pictures.append((seq, self._clock.monotonic_ns()))
 
     def heard(self, content: Mapping[str, Any], shown: str) -> None:
         """Take up a message, of whatever content; returns at once, and never raises."""
@@ -145,10 +146,8 @@ class Hand:
                 if self._number == number:
                     self._preview = preview
 
-        if not self._calls.start("preview", measure):
-            self._measured_ns = (
-                now_ns  # that of the ticket before is still under way: again at the next picture
-            )
+        if not self._calls.start("preview", measure):  # that of the ticket before is still under way
+            self._measured_ns = now_ns
 
     def _unmeasured(self, number: int, words: str) -> None:
         with self._lock:

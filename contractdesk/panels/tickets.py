@@ -124,7 +124,7 @@ def read(content: object, snapshot: DeskSnapshot, shown: str) -> Ticket:
     held = _held(snapshot, wish.symbol)
     if held is not None and held.size * wish.side.sign < 0:
         return _exit(wish, price, view.instrument, held)
-    return _entry(wish, price, view.instrument)
+    return _entry(wish, price, view.instrument, _others(snapshot, wish))
 
 
 def cancellable(order_id: object, snapshot: DeskSnapshot, shown: str) -> Order:
@@ -138,14 +138,16 @@ def cancellable(order_id: object, snapshot: DeskSnapshot, shown: str) -> Order:
 # -- orders ------------------------------------------------------------------------------------
 
 
-def _entry(wish: OrderWish, price: Decimal, terms: Instrument) -> Entry:
+def _entry(wish: OrderWish, price: Decimal, terms: Instrument, others: int) -> Entry:
+    """``others``: own entries of the other side, which the engine cancels for this one."""
     stop, words = _stop(wish, price, terms)
+    going = f"{others} own {wish.side.opposite.value} entr{'y' if others == 1 else 'ies'} will be cancelled"
     return Entry(
         symbol=wish.symbol,
         side=wish.side,
         price=price,
         title=f"{wish.side.value.upper()} limit @ {formats.price(terms, price)}",
-        notes=(words,),
+        notes=(words, going) if others else (words,),
         stop=stop,
         notional=_amount("size", wish.notional, "250") if wish.notional else None,
     )
@@ -244,6 +246,15 @@ def _stop_move(order: Order, price: Decimal, view: SymbolSnapshot, snapshot: Des
 def _held(snapshot: DeskSnapshot, symbol: str) -> PositionRow | None:
     """Our own position in the symbol."""
     return next((r for r in snapshot.positions if r.symbol == symbol and r.size and gist.ours(r)), None)
+
+
+def _others(snapshot: DeskSnapshot, wish: OrderWish) -> int:
+    """Own entries of the symbol on the other side."""
+    requests = [order.request for order in snapshot.orders if order.status.open]
+    return sum(
+        one.role is OrderRole.ENTRY and one.symbol == wish.symbol and one.side is not wish.side
+        for one in requests
+    )
 
 
 def _open_order(order_id: object, snapshot: DeskSnapshot, shown: str) -> Order:

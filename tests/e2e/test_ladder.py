@@ -187,11 +187,12 @@ def test_hotkeys_cancel_close_and_halt(at: Trader, pictures: Path) -> None:
     at.page.keyboard.press("Shift+P")
     eventually(at.page, at.held, lambda size: size == 0)
 
+    at.click(BOOK_X, at.bid_y(6))
+    at.title()
     at.page.keyboard.press("Shift+F")
-    at.canvas.focus()
-    at.page.locator(".cd-console").focus()
-    at.page.keyboard.press("Enter")
+    at.page.keyboard.press("Enter")  # with an armed ticket: it answers what was asked last
     at.state("REDUCING")
+    assert at.truth()["open_orders"] == []
     at.page.keyboard.press("Shift+H")
     at.state("HALTED")
 

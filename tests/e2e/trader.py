@@ -21,7 +21,7 @@ ROW, MIDDLE = 13, 26  # pixels of a row, and of the strip between bids and asks
 TAG_X, CROSS_X, BOOK_X = 20, 53, 220  # in the tag of an own order, on its x, and right of it
 OPEN = f"""
 import contractdesk as cd
-desk = cd.open_desk("embedded", name="{NAME}", seed=7, fresh=True, idle_limit_s=20)
+desk = cd.open_desk("embedded", name="{NAME}", seed=7, fresh=True, idle_limit_s=120)
 desk.book("{BTC}")
 desk.console()
 """

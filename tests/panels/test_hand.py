@@ -196,6 +196,14 @@ def test_against_a_position_a_click_closes_and_never_reverses(seat: Callable[...
     ]
 
 
+def test_an_entry_says_which_entries_make_way_for_it(seat: Callable[..., Seat]) -> None:
+    at = seat().on()
+    at.desk.snapshot = replace(at.desk.snapshot, positions=())
+    ticket = at.arm(side="sell", price="28160.0")
+    assert ticket["title"] == "SELL limit @ 28,160.0"
+    assert ticket["lines"][-1] == "1 own buy entry will be cancelled"
+
+
 def test_a_refused_order_is_told_and_not_placed(seat: Callable[..., Seat]) -> None:
     at = seat().on()
     at.desk.refusal = "size_cap: 451.20 USDT; limit 300.00 USDT; would pass: size <= 0.01"

@@ -8,7 +8,7 @@ function typesText(node) {
 }
 
 function actsItself(node) {
-  return node.matches("button, select, input, textarea, a, [data-own-keys]");
+  return node.matches("button, select, input, textarea, a");
 }
 
 function whenAttached(el, then) {
@@ -28,7 +28,8 @@ function hotkeys({ el, sheet, ask, enter, escape, help }) {
     if (!home || !home.contains(event.target)) return;
     const chord = event.ctrlKey || event.metaKey || event.altKey;
     // Of what is typed in here the notebook hears nothing, or "x" would cut the cell; Ctrl+S still saves.
-    home.toggleAttribute("data-lm-suppress-shortcuts", !chord);
+    // JupyterLab looks for this on the very element that has the focus, and on the way up from it.
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", !chord);
     if (chord || event.isComposing) return;
     if (handled(event)) {
       event.preventDefault();
@@ -57,7 +58,6 @@ function hotkeys({ el, sheet, ask, enter, escape, help }) {
   const detach = whenAttached(el, () => {
     home = el.closest(".cd-console") ?? el;
     if (!home.hasAttribute("tabindex")) home.tabIndex = -1; // a click anywhere inside takes the focus
-    home.setAttribute("data-lm-suppress-shortcuts", "");
     home.addEventListener("keydown", leave);
   });
   return () => {

@@ -19,7 +19,6 @@ function buildLadder(el, model) {
   const book = element("div", "cd-ladder-book", work);
   const canvas = element("canvas", "cd-ladder-canvas", book);
   canvas.tabIndex = 0;
-  canvas.dataset.ownKeys = "";
   canvas.setAttribute("role", "slider");
   canvas.setAttribute("aria-orientation", "vertical");
   const ticket = buildTicket(book);
