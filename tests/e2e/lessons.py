@@ -81,7 +81,7 @@ def shoot(page: Page, lab: Lab, name: str, shot: Shot) -> None:
     if not shot.until:
         execute(path, path, {"minutes": 1.0})
         sign(lab, path.name)
-    open_notebook(page, lab, path.name)
+    open_notebook(page, lab, path.name, PATIENCE_MS)
     page.keyboard.press("Control+b")
     sources = [cell.source for cell in book.cells]
     shown = next(n for n, source in enumerate(sources) if shot.cell in source)
