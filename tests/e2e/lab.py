@@ -93,11 +93,11 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def open_notebook(page: Page, lab: Lab, name: str) -> None:
+def open_notebook(page: Page, lab: Lab, name: str, patience_ms: float = 60_000) -> None:
     """Open ``name`` and wait until its kernel is idle: an earlier Shift+Enter would be lost."""
     page.goto(lab.url(name))
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
-    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=60_000)
+    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=patience_ms)
+    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=patience_ms)
 
 
 def run_cell(page: Page, index: int) -> None:

@@ -34,9 +34,7 @@ class Shot(Struct, frozen=True):
 
 SHOTS = {
     "01-console": Shot("desk.console()", "desk.halt", (("fills = 2", "fills = 10"),)),
-    "02-your-own-strategy": Shot("desk.console()", "class LongBreakout", (("fills = 2", "fills = 9"),)),
     "03-risk-and-refusals": Shot("desk.panels.risk()", "desk.halt"),
-    "04-tuning-live": Shot("desk.console()", "for change in (", (("fills = 2", "fills = 9"),)),
     "05-headless-sessions": Shot("desk.console()", ""),
 }
 
@@ -79,9 +77,9 @@ def shoot(page: Page, lab: Lab, name: str, shot: Shot) -> None:
     path = lab.folder / f"{name}.ipynb"
     nbformat.write(book, path)
     if not shot.until:
-        execute(path, path, {"minutes": 1.0})
+        execute(path, path, {"minutes": 0.5})
         sign(lab, path.name)
-    open_notebook(page, lab, path.name)
+    open_notebook(page, lab, path.name, PATIENCE_MS)
     page.keyboard.press("Control+b")
     sources = [cell.source for cell in book.cells]
     shown = next(n for n, source in enumerate(sources) if shot.cell in source)
@@ -92,7 +90,7 @@ def shoot(page: Page, lab: Lab, name: str, shot: Shot) -> None:
     output.evaluate("node => node.scrollIntoView(true)")
     output.locator(".cd").first.wait_for(timeout=PATIENCE_MS)
     if shot.until and output.locator(".cd-ladder-canvas").count():
-        await_frames(page, 15)
+        await_frames(page, 15, timeout_s=PATIENCE_MS / 1_000)
     output.locator(".jp-OutputArea-output", has=page.locator(".cd")).last.screenshot(path=OUT / f"{name}.png")
     if shot.until:
         page.keyboard.press("Escape")
