@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.e2e.halts import Halt, by_the_panel, by_the_terminal  # noqa: E402
+from tests.e2e.halts import Halt, Prompt, by_the_panel  # noqa: E402
 from tests.e2e.lab import CHROMIUM, Lab, chromium, open_notebook, run_cell, running_lab  # noqa: E402
 from tests.e2e.soak import (  # noqa: E402
     CAPTURE,
@@ -44,7 +44,7 @@ import contractdesk as cd
 desk = cd.open_desk("embedded", name="halts", seed=7, fresh=True, idle_limit_s=20)
 desk.console()
 """
-Route = Callable[[Page, Lab], Halt]
+Route = Callable[[Page], Halt]
 
 
 def main() -> int:
@@ -79,11 +79,11 @@ def halts(sheet: Sheet, browser: Browser, lab: Lab, count: int) -> None:
     await_status(page, "Idle", 60)
     run_cell(page, 1)
     await_status(page, "Busy", 60)
-    panel = [_round(page, lab, by_the_panel) for _ in range(count)]
-    terminal = [_round(page, lab, by_the_terminal) for _ in range(count)]
+    panel = [_round(page, by_the_panel) for _ in range(count)]
+    terminal = [_round(page, Prompt(lab).enter) for _ in range(count)]
     _told(sheet, "the panel's Halt, from the click", [halt.took_s for halt in panel])
     _told(sheet, "contractdesk halt, from its asking", [halt.took_s for halt in terminal])
-    _told(sheet, "contractdesk halt, from Enter", [halt.since_enter_s for halt in terminal])
+    _told(sheet, "contractdesk halt, with its interpreter's start", [halt.in_all_s for halt in terminal])
     page.keyboard.press("Escape")
     page.keyboard.press("i")
     page.keyboard.press("i")
@@ -93,9 +93,9 @@ def halts(sheet: Sheet, browser: Browser, lab: Lab, count: int) -> None:
     page.close()
 
 
-def _round(page: Page, lab: Lab, route: Route) -> Halt:
+def _round(page: Page, route: Route) -> Halt:
     """Halt beside the busy cell, and resume."""
-    halted = route(page, lab)
+    halted = route(page)
     page.locator(".cd-button-resume").click()
     page.locator('.cd-state[data-state="ACTIVE"]').wait_for(timeout=20_000)
     return halted
@@ -124,6 +124,7 @@ def market(sheet: Sheet, browser: Browser, lab: Lab, recording: Path, windows: i
     for name, bound_mb in (("heap", 10.0), ("server", 10.0)):
         sheet.figure(f"growth of the {name}", found.growth_mb(name), "MB", bound_mb)
         sheet.fact(f"the {name} is flat", holds=found.growth_mb(name) < bound_mb)
+    sheet.figure("growth of the browser's resident memory", found.growth_mb("browser"), "MB", 50)
     away(sheet, screen.leave())
 
 

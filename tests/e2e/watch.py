@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from playwright.sync_api import Page, WebSocket
+from playwright.sync_api import TimeoutError as TooLate
 
 from tests.e2e.lab import run_cell
 
@@ -197,8 +198,14 @@ def await_status(page: Page, status: str, timeout_s: float = 20.0) -> None:
 
 
 def run_until_said(page: Page, index: int, said: str, timeout_s: float = 60.0) -> str:
-    """Run cell ``index`` and wait until it has said ``said``; returns all that it said last."""
+    """Run cell ``index`` and wait until it has said ``said``; returns all that it said last.
+
+    AssertionError, with what it says instead, after ``timeout_s``.
+    """
     run_cell(page, index)
-    cell = page.locator(".jp-Notebook .jp-Cell").nth(index)
-    cell.locator(".jp-OutputArea-output pre", has_text=said).last.wait_for(timeout=timeout_s * 1_000)
-    return cell.locator(".jp-OutputArea-output pre").last.inner_text()
+    lines = page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
+    try:
+        lines.filter(has_text=said).last.wait_for(timeout=timeout_s * 1_000)
+    except TooLate as late:
+        raise AssertionError(f"cell {index} does not say {said!r}, but {lines.all_inner_texts()}") from late
+    return lines.last.inner_text()
