@@ -34,8 +34,8 @@ _CUT = """
   const box = figure.getBoundingClientRect();
   return [...figure.querySelectorAll('text')].filter((text) => text.textContent.trim()).map((text) => {
     const at = text.getBoundingClientRect();
-    const beside = at.right <= box.left || at.left >= box.right || at.bottom <= box.top || at.top >= box.bottom;
-    const seen = at.width && !beside;
+    const across = at.right > box.left && at.left < box.right;
+    const seen = at.width && across && at.bottom > box.top && at.top < box.bottom;
     const wide = at.left < box.left - 1 || at.right > box.right + 1;
     const out = wide || at.top < box.top - 1 || at.bottom > box.bottom + 1;
     return seen && out ? text.textContent : '';
