@@ -174,9 +174,7 @@ def test_each_panel_alone_shows_values_in_the_instruments_precision(
     alone.locator(".cd-latency-figures").first.wait_for(timeout=30_000)
     for name, *how in LOOKS:
         look(page, *how)
-        for chart in alone.locator(
-            ".cd-chart"
-        ).all():  # unseen, it keeps its old size
+        for chart in alone.locator(".cd-chart").all():  # unseen, it keeps its old size
             chart.scroll_into_view_if_needed()
             await_frames(page, 5)
         alone.screenshot(path=pictures / f"alone-{name}.png")
