@@ -30,7 +30,7 @@ class LadderHand {
     this.on = Boolean(on);
     if (!this.on) this.drag = this.asked = null;
     if (ticket?.id !== this.ticket?.id) this.shownAt = performance.now();
-    this.ticket = ticket?.id ? ticket : null;
+    this.ticket = ticket?.id && ticket.id !== this.dropped ? ticket : null;
     this.canvas.classList.toggle("cd-trading", this.on);
   }
 
@@ -70,9 +70,11 @@ class LadderHand {
     this.canvas.focus();
   }
 
+  // Gone from the screen at once: the kernel's next picture may be a while away.
   drop() {
     this.send({ drop: true });
-    this.asked = null;
+    this.dropped = this.ticket?.id;
+    this.ticket = this.asked = null;
     this.canvas.focus();
   }
 
