@@ -1,7 +1,7 @@
 """Make the pictures of the lessons: ``python -m tests.e2e.lessons [01-console ...]``, or ``make pictures``.
 
 Each lesson runs in a real JupyterLab up to the cell where it begins to end, and the picture is of what its
-screen then shows. That of the headless lesson is of the executed notebook, reopened.
+screen then shows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ import nbformat
 from msgspec import Struct
 from playwright.sync_api import Page
 
-from contractdesk.console.headless import execute
 from tests.e2e.lab import CHROMIUM, Lab, chromium, open_notebook, run_cell, running_lab
-from tests.e2e.test_reopened import sign
 from tests.e2e.watch import await_frames
 from tests.notebooks.keep import LESSONS
 
@@ -35,7 +33,6 @@ class Shot(Struct, frozen=True):
 SHOTS = {
     "01-console": Shot("desk.console()", "desk.halt", (("fills = 2", "fills = 10"),)),
     "03-risk-and-refusals": Shot("desk.panels.risk()", "desk.halt"),
-    "05-headless-sessions": Shot("desk.console()", ""),
 }
 
 
@@ -76,25 +73,21 @@ def shoot(page: Page, lab: Lab, name: str, shot: Shot) -> None:
             cell.source = cell.source.replace(old, new)
     path = lab.folder / f"{name}.ipynb"
     nbformat.write(book, path)
-    if not shot.until:
-        execute(path, path, {"minutes": 0.5})
-        sign(lab, path.name)
     open_notebook(page, lab, path.name, PATIENCE_MS)
     page.keyboard.press("Control+b")
     sources = [cell.source for cell in book.cells]
     shown = next(n for n, source in enumerate(sources) if shot.cell in source)
-    if shot.until:
-        last = next(n for n, source in enumerate(sources) if shot.until in source)
-        run_until(page, [n for n in range(last) if book.cells[n].cell_type == "code"])
+    last = next(n for n, source in enumerate(sources) if shot.until in source)
+    run_until(page, [n for n in range(last) if book.cells[n].cell_type == "code"])
     output = page.locator(".jp-Notebook .jp-Cell").nth(shown)
     output.evaluate("node => node.scrollIntoView(true)")
     output.locator(".cd").first.wait_for(timeout=PATIENCE_MS)
-    if shot.until and output.locator(".cd-ladder-canvas").count():
+    if output.locator(".cd-ladder-canvas").count():
         await_frames(page, 15, timeout_s=PATIENCE_MS / 1_000)
     output.locator(".jp-OutputArea-output", has=page.locator(".cd")).last.screenshot(path=OUT / f"{name}.png")
-    if shot.until:
-        page.keyboard.press("Escape")
-        run_until(page, [len(sources) - 2])  # every lesson closes its desk in its last cell of code
+    page.keyboard.press("Escape")
+    closing = [n for n, cell in enumerate(book.cells) if cell.cell_type == "code"][-1:]
+    run_until(page, closing)
 
 
 def run_until(page: Page, cells: list[int]) -> None:
