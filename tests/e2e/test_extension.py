@@ -189,7 +189,7 @@ def test_a_kernel_that_cannot_answer_is_stale_and_not_confirmed_then_late(
     run_for(page, 1, "stuck")
     card(page, "late").locator('.cdl-state[data-state="STALE"]').wait_for(timeout=15_000)
     toast(page, "is stale: no sign of life for 3.5 s. Its stops stay at the venue.").wait_for(timeout=5_000)
-    assert "no sign of life for" in card(page, "late").inner_text()
+    assert "silent for" in card(page, "late").inner_text()
     card(page, "late").get_by_role("button", name="Halt", exact=True).click()
     toast(page, "late: halt NOT confirmed within 5 s. Stops stay at the venue").wait_for(timeout=10_000)
     shown = card(page, "late").locator(".cdl-unconfirmed")
