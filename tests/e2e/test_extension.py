@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,13 +51,15 @@ IN_FLIGHT_MS = 2_000  # an entry that is later than 2.5 s is refused by its own 
 LATE = {"kind": "delay", "when": "before", "ms": IN_FLIGHT_MS, "count": 1, "match": {"role": "entry"}}
 # C calls that hold the GIL: nothing in this kernel can answer meanwhile, and the second hears no signal.
 STUCK = """
-import ctypes, time
+import ctypes, os, time
 print("stuck", flush=True)
 time.sleep(0.5)  # the word reaches the page first
 {call}
 print("free")
 """
-FOR_A_WHILE = STUCK.format(call="ctypes.PyDLL(None).sleep(14)")
+GATE = "gate"  # a pipe: what reads from it goes on when something is written
+READ = "gate = os.open('{gate}', os.O_RDWR); ctypes.PyDLL(None).read(gate, ctypes.create_string_buffer(1), 1)"
+UNTIL_TOLD = STUCK.format(call=READ.format(gate=GATE))
 FOR_EVER = STUCK.format(call="sum(range(10**12))")
 # When the button was clicked and when the desk was seen as halted, by the browser's own clock.
 TIMES = """
@@ -180,17 +183,20 @@ def test_after_a_reload_a_busy_kernels_desk_is_listed_and_halted(
 def test_a_kernel_that_cannot_answer_is_stale_and_not_confirmed_then_late(
     page: Page, lab: Lab, pictures: Path
 ) -> None:
-    trading(page, lab, "late", FOR_A_WHILE)
+    gate = lab.folder / GATE
+    os.mkfifo(gate)
+    trading(page, lab, "late", UNTIL_TOLD)
     run_for(page, 1, "stuck")
     card(page, "late").locator('.cdl-state[data-state="STALE"]').wait_for(timeout=15_000)
     toast(page, "is stale: no sign of life for 3.5 s. Its stops stay at the venue.").wait_for(timeout=5_000)
-    assert "no sign of life for" in card(page, "late").inner_text()
+    assert "silent for" in card(page, "late").inner_text()
     card(page, "late").get_by_role("button", name="Halt", exact=True).click()
     toast(page, "late: halt NOT confirmed within 5 s. Stops stay at the venue").wait_for(timeout=10_000)
     shown = card(page, "late").locator(".cdl-unconfirmed")
     assert "halt NOT confirmed" in shown.inner_text()
     assert shown.get_by_role("button", name="Kill kernel").is_visible()
     page.screenshot(path=pictures / "extension-unconfirmed.png")
+    gate.write_bytes(b"!")
     # Once the call is over the kernel does what it was asked, and everything that was said is put right.
     toast(page, "Late: late (EMBEDDED) is HALTED").wait_for(timeout=30_000)
     toast(page, "is back: it is").wait_for(timeout=10_000)

@@ -64,7 +64,7 @@ export function feed(desk: Desk): string {
 /** When it was last heard of: an age only where it is worth a look. */
 export function heard(row: Row): string {
   if (row.stale) {
-    return `no sign of life for ${duration(row.ageMs)}`;
+    return `silent for ${duration(row.ageMs)}`;
   }
   return row.ageMs < USUAL_MS ? 'live' : `${duration(row.ageMs)} ago`;
 }

@@ -94,7 +94,7 @@ test('a desk whose kernel speaks but which makes no pictures is stale, too', () 
   assert.deepEqual(kinds(live(board, 2_000, 5_000, { silent_ms: 3_600 })), ['stale']);
   const [row] = board.rows(5_200);
   assert.equal(row.standing, 'STALE');
-  assert.equal(heard(row), 'no sign of life for 3.8 s');
+  assert.equal(heard(row), 'silent for 3.8 s');
   assert.deepEqual(kinds(live(board, 6_000, 7_000)), ['back']);
   assert.equal(heard(board.rows(7_400)[0]), 'live');
   assert.equal(heard(board.rows(9_400)[0]), '2.4 s ago');
