@@ -38,7 +38,7 @@ from tests.e2e.watch import await_status  # noqa: E402
 
 HALTS, MINUTES = 20, 20.0
 AWAY_S = 60.0
-NOTICED_S = 6.0  # until a closed tab is taken for one
+NOTICED_S = 10.0  # until a closed tab is taken for one
 OPEN = """
 import contractdesk as cd
 desk = cd.open_desk("embedded", name="halts", seed=7, fresh=True, idle_limit_s=20)
@@ -83,7 +83,9 @@ def halts(sheet: Sheet, browser: Browser, lab: Lab, count: int) -> None:
     terminal = [_round(page, Prompt(lab).enter) for _ in range(count)]
     _told(sheet, "the panel's Halt, from the click", [halt.took_s for halt in panel])
     _told(sheet, "contractdesk halt, from its asking", [halt.took_s for halt in terminal])
-    _told(sheet, "contractdesk halt, with its interpreter's start", [halt.in_all_s for halt in terminal])
+    _told(
+        sheet, "contractdesk halt, with its interpreter's start", [halt.in_all_s for halt in terminal], None
+    )
     page.keyboard.press("Escape")
     page.keyboard.press("i")
     page.keyboard.press("i")
@@ -101,9 +103,9 @@ def _round(page: Page, route: Route) -> Halt:
     return halted
 
 
-def _told(sheet: Sheet, what: str, seconds: list[float]) -> None:
+def _told(sheet: Sheet, what: str, seconds: list[float], aim_ms: float | None = 1_000) -> None:
     sheet.figure(f"{what}, median of {len(seconds)}", 1e3 * quantile(seconds, 0.5), "ms")
-    sheet.figure(f"{what}, worst", 1e3 * max(seconds), "ms", 1_000)
+    sheet.figure(f"{what}, worst", 1e3 * max(seconds), "ms", aim_ms)
 
 
 # -- the market -------------------------------------------------------------------------------

@@ -26,15 +26,13 @@ def marked(frames: Iterable[Frame], tick_size: Decimal) -> Iterator[Frame]:
     recorded, price, due_ns = False, None, 0
     for frame in frames:
         due_ns = due_ns or frame.recorded_ns + MARKS_WITHIN_NS
-        match frame.message:
-            case MarkTick():
-                recorded = True
-            case Print(tick=tick):
-                price = tick * tick_size
+        recorded = recorded or isinstance(frame.message, MarkTick)
         while not recorded and price is not None and due_ns <= frame.recorded_ns:
             funding_ns = due_ns - due_ns % FUNDING_EVERY_NS + FUNDING_EVERY_NS
             yield Frame(due_ns, MarkTick(price, price, Decimal(0), funding_ns))
             due_ns += MARK_EVERY_NS
+        if isinstance(frame.message, Print):
+            price = frame.message.tick * tick_size
         yield frame
 
 

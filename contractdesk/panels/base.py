@@ -9,7 +9,8 @@ from contractdesk.clock import NS_PER_S
 from contractdesk.domain.intents import SizePreview, StopSpec
 from contractdesk.domain.views import DeskSnapshot
 
-SILENT_NS = 4 * NS_PER_S  # a browser that has not acknowledged for so long is taken to be away
+SILENT_NS = 4 * NS_PER_S  # a desk that has made no picture for so long is said to be silent
+AWAY_NS = 8 * NS_PER_S  # a browser that has not acknowledged for so long is taken to be away
 
 
 class Outcome(Protocol):
@@ -111,9 +112,9 @@ class Pulse:
         self._awaiting_ns = None
 
     def silent(self, now_ns: int) -> bool:
-        """True when what was sent has stayed without an answer for ``SILENT_NS``."""
+        """True when what was sent has stayed without an answer for ``AWAY_NS``."""
         since = self._awaiting_ns
-        return since is not None and now_ns - since >= SILENT_NS
+        return since is not None and now_ns - since >= AWAY_NS
 
 
 class Panel(Protocol):

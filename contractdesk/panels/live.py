@@ -34,7 +34,7 @@ def _read(name: str) -> str:
 class LiveWidget(anywidget.AnyWidget):
     """An anywidget whose every refresh is one message, marked by a growing ``seq``.
 
-    The browser draws on ``seq`` and acknowledges from requestAnimationFrame, at most once a second,
+    The browser draws on ``seq`` and acknowledges from requestAnimationFrame, at most once in three seconds,
     where ``acknowledges`` is set; of the panels on one screen a single one does.
     """
 

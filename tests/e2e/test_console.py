@@ -109,7 +109,7 @@ def test_the_ladder_moves_and_halt_reaches_the_desk_while_a_cell_is_busy(page: P
     show(page, lab, "busy.ipynb", BUSY, REPORT)
     run_cell(page, 1)
     page.locator("#jp-main-statusbar", has_text="| Busy").wait_for(timeout=10_000)
-    page.wait_for_timeout(5_000)  # past the 4 s after which a browser that cannot acknowledge is left alone
+    page.wait_for_timeout(9_000)  # past the 8 s after which a browser that cannot acknowledge is left alone
     await_frames(page, 20, timeout_s=20)  # a probe in 5 s would draw four
 
     page.locator(".cd-button-halt").evaluate(CLICK_TIME)

@@ -23,7 +23,7 @@ TRUE_WINDOWS, TRUE = (
     0.99,
 )  # a minute in which the top shown was never older than 250 ms, but for a hundredth
 SPAN_S = 15.0  # of listening to a kernel whose tab was closed
-SILENT_S = 6.0  # after which it has noticed
+SILENT_S = 10.0  # after which it has noticed
 
 
 @pytest.fixture(scope="module")

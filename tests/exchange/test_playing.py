@@ -37,7 +37,7 @@ def marks(frames: Iterable[Frame]) -> list[tuple[float, Decimal]]:
 def test_a_capture_without_marks_has_its_last_price_each_second() -> None:
     prints = [at(second, Print(Side.BUY, 600_000 + 10 * second, 5)) for second in range(7)]
     played = list(marked(prints, TICK))
-    assert marks(played) == [(3, D("60003.0")), (4, D("60004.0")), (5, D("60005.0")), (6, D("60006.0"))]
+    assert marks(played) == [(3, D("60002.0")), (4, D("60003.0")), (5, D("60004.0")), (6, D("60005.0"))]
     made = next(frame.message for frame in played if isinstance(frame.message, MarkTick))
     assert (made.index_price, made.rate, made.next_funding_ns) == (made.mark_price, 0, MIDNIGHT_NS)
     assert MIDNIGHT_NS % FUNDING_EVERY_NS == 0

@@ -98,9 +98,9 @@ def test_every_refresh_raises_the_sequence_and_acknowledgements_reach_the_pulse(
     assert status.refresh(desk.snapshot) == 1
     assert status.seq == 1
     status.pulse.sent(0)
-    assert status.pulse.silent(5 * NS_PER_S)
+    assert status.pulse.silent(9 * NS_PER_S)
     status._on_message(status, {"ack": 1}, [])
-    assert not status.pulse.silent(5 * NS_PER_S)
+    assert not status.pulse.silent(9 * NS_PER_S)
 
 
 def test_the_halt_button_calls_the_desk_and_unknown_messages_call_nothing(desk: SyntheticDesk) -> None:

@@ -137,13 +137,13 @@ def test_a_cost_above_the_burst_is_served_when_the_bucket_is_full() -> None:
 def test_a_closed_tab_gets_one_probe_in_five_seconds_and_a_returning_one_is_served_at_once() -> None:
     panel = Recorder(MovingDesk())
     pump = pumped(panel)
-    run(pump, 4)
+    run(pump, 8)
     lively = len(panel.seen)
-    run(pump, 60, since_ns=4 * NS_PER_S)
+    run(pump, 60, since_ns=8 * NS_PER_S)
     assert 11 <= len(panel.seen) - lively <= 14
     panel.pulse.beat()
     probes = len(panel.seen)
-    run(pump, 2, since_ns=64 * NS_PER_S, beats=(panel,))
+    run(pump, 2, since_ns=68 * NS_PER_S, beats=(panel,))
     assert len(panel.seen) - probes >= 19
 
 

@@ -1,5 +1,5 @@
 // What every panel shares: draw on `seq`, acknowledge when drawn, say when the kernel is silent.
-const ACK_MS = 1000;
+const ACK_MS = 3000; // each one turns JupyterLab's icon to busy and back, which costs a browser memory
 const STALE_MS = 3500;
 
 function live({ model, el, draw, stale }) {
