@@ -47,15 +47,20 @@ def two_desks(page: Page, lab: Lab) -> None:
     card(page, "trend").locator('.cdl-state[data-state="HALTED"]').wait_for()
 
 
+def _themed(page: Page, theme: str) -> None:
+    set_theme(page, theme)
+    page.locator("#jupyterlab-splash").wait_for(state="detached")  # it hides a change of themes
+
+
 def _narrow(page: Page) -> None:
     """The sidebar as slim as JupyterLab lets it be."""
-    set_theme(page, "JupyterLab Light")
+    _themed(page, "JupyterLab Light")
     page.set_viewport_size({"width": 560, "height": 900})
 
 
 LOOKS: dict[str, Callable[[Page], object]] = {
-    "light": lambda page: set_theme(page, "JupyterLab Light"),
-    "dark": lambda page: set_theme(page, "JupyterLab Dark"),
+    "light": lambda page: _themed(page, "JupyterLab Light"),
+    "dark": lambda page: _themed(page, "JupyterLab Dark"),
     "narrow": _narrow,
 }
 

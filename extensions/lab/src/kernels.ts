@@ -14,7 +14,9 @@ import { REPLY, REQUEST, STATE, replyOf } from './protocol.js';
 import type { Reply, Request } from './protocol.js';
 
 const LOOK_MS = 500;
-/** No desk outlives these; "starting" is what other pages hear of a restart. */
+/** A kernel that is shut down or restarted says so itself; a restart by a notebook is told to nobody else. */
+const GOODBYE = 'shutdown_reply';
+/** No desk outlives these. */
 const ENDED: ReadonlySet<Kernel.Status> = new Set([
   'starting', 'restarting', 'autorestarting', 'dead', 'terminating'
 ]);
@@ -141,9 +143,12 @@ export class Kernels implements IDisposable {
     // With comms handled here, too, the notebook's own widgets would be closed.
     const connection = this.services.kernels.connectTo({ model, handleComms: false });
     connection.iopubMessage.connect((_, message) => {
-      if ((message.header.msg_type as string) === STATE) {
+      const type = message.header.msg_type as string;
+      if (type === STATE) {
         this.raise(this.board.hear(model.id, message.content, performance.now()));
         this._changed.emit();
+      } else if (type === GOODBYE) {
+        this.forget(model.id);
       }
     });
     connection.statusChanged.connect((_, status) => {
