@@ -17,6 +17,7 @@ from contractdesk.console.observing import FACETS
 from contractdesk.console.opening import open_desks
 from contractdesk.console.tables import Table
 from contractdesk.desk.supervisor import attempt
+from contractdesk.panels import Panels
 from contractdesk.strategy import library
 from contractdesk.strategy.base import Strategy
 
@@ -183,7 +184,7 @@ def _magic_words(command: str, rest: list[str], names: Namespace) -> Iterable[st
         case "flatten":
             return _unique(symbols_of, desks)
         case "show":
-            return panel_names(desks[0].panels) if first and desks else _unique(symbols_of, desks)
+            return list(Panels.names()) if first and desks else _unique(symbols_of, desks)
         case "close":
             return ["leave="]
         case _:
@@ -243,11 +244,6 @@ def strategies(names: Namespace) -> dict[str, type[Strategy]]:
         for name, item in ready.items()
         if isinstance(item, type) and issubclass(item, Strategy) and name not in own
     }
-
-
-def panel_names(panels: Any) -> list[str]:
-    """The windows of ``desk.panels``."""
-    return [name for name in vars(type(panels)) if not name.startswith("_") and name != "flush"]
 
 
 def _unique(of: Callable[[Desk], list[str]], desks: Iterable[Desk]) -> list[str]:

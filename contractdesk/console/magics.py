@@ -146,7 +146,7 @@ class DeskMagics(Magics):
         permitted(words, 2)
         panels = chosen(words).panels
         name, *symbol = words.plain or ("console",)
-        known = completion.panel_names(panels)
+        known = panels.names()
         if name not in known:
             raise UserError(f"no panel {name!r}; there are {', '.join(known)}")
         panel = getattr(panels, name)

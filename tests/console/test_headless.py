@@ -136,7 +136,7 @@ def test_a_raised_cell_ends_protected_with_its_last_picture_in_the_notebook(
     assert items["protection"] == "protected 100 %"
     assert items["equity"].endswith(" USDT")
     assert status["state"] == "ACTIVE"
-    (tables,) = [w for w in state if len(w.get("shown", [])) > 1]
+    (tables,) = [w for w in state if "guests" in w and len(w["shown"]) > 1]
     assert "+0.002" in tables["positions"]["html"]
     assert (
         tables["orders"]["count"] == 2

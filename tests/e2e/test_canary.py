@@ -108,10 +108,10 @@ def typed(page: Page, secret: str) -> None:
 
 def saved(page: Page, path: Path) -> str:
     """The notebook's file once it has been saved with all its cells run."""
-    before = path.stat().st_mtime_ns
+    before = path.read_text()
     page.keyboard.press("Escape")
     page.keyboard.press("Control+s")
-    until(lambda: path.stat().st_mtime_ns != before, 20, "saving")
+    until(lambda: path.read_text() not in ("", before), 20, "saving")  # "": it is being written
     return path.read_text()
 
 
