@@ -68,9 +68,13 @@ SCROLLING = [".cd-body", ".cd-status-reason"]
 
 
 class Wire:
-    """The kernel's messages that reach the page, at the times at which the kernel made them."""
+    """The kernel's messages that reach the page, at the times at which the kernel made them.
+
+    The extension listens on a socket of its own, to which the server sends the same once more: one message.
+    """
 
     def __init__(self, page: Page) -> None:
+        self._ids: deque[bytes] = deque(maxlen=1_000)
         self._times: deque[float] = deque(maxlen=100_000)
         self._heard: Counter[tuple[str, str]] = Counter()  # (word, way)
         self._words: tuple[str, ...] = ()
@@ -91,8 +95,13 @@ class Wire:
 
     def _received(self, frame: str | bytes) -> None:
         raw = _raw(frame)
-        self._times.append(_made(raw))
         self._search("received", raw)
+        known = _ID.search(raw)
+        if known is not None and known[0] in self._ids:
+            return
+        if known is not None:
+            self._ids.append(known[0])
+        self._times.append(_made(raw))
 
     def _search(self, way: str, raw: bytes) -> None:
         self._heard.update((word, way) for word in self._words if word.encode() in raw)
@@ -112,7 +121,8 @@ class Wire:
         return most
 
 
-# The header comes first, and its date before its parent's.
+# The header comes first, its id and its date before its parent's.
+_ID = re.compile(rb'"msg_id": ?"[^"]+"')
 _DATE = re.compile(rb'"date": ?"([^"]+)"')
 
 

@@ -32,14 +32,14 @@ LESSONS = (
 )  # fmt: skip
 # What a stranger must find in the executed lesson.
 READINGS = {
-    "01-console": ("Audit: passed", "EMBEDDED", "passed", "REDUCING (closing, asked by person)"),
+    "01-console": ("Audit: passed", "EMBEDDED", "passed", "(closing, asked by person)"),
     "02-your-own-strategy": (
         "on_bar: 1s bar of", "every entry has a stop", "disabled: on_bar raised ZeroDivisionError",
-        "already trades", "REDUCING (closing, asked by person)",
+        "already trades", "(closing, asked by person)",
     ),
     "03-risk-and-refusals": ("found no stop", "in the other direction", "found HALTED", "HALTED, BTC/"),
     "04-tuning-live": ("fast 3 -&gt; 5", "is already running", "refused: fast=20", "what if: "),
-    "05-headless-sessions": ("EMBEDDED CLOSED lesson-5", "Protection flat", "REDUCING (closing"),
+    "05-headless-sessions": ("EMBEDDED CLOSED lesson-5", "Protection flat", "(closing, asked by person)"),
     "06-replay": ("max drawdown",),
     "07-twin": ("replayed: the same orders",),
 }  # fmt: skip
