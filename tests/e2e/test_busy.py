@@ -24,6 +24,7 @@ from tests.e2e.watch import (
 )
 from tests.e2e.witness import Witness, until
 
+pytestmark = pytest.mark.alone
 NAME = "busy"
 WITHIN_S = 1.0
 ATTEMPTS = 3

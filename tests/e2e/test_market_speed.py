@@ -16,7 +16,7 @@ from tests.e2e.lab import Lab
 from tests.e2e.soak import CAPTURE, Screen, Soak, rss_mb, soak
 from tests.e2e.tops import NEVER_MS
 
-pytestmark = [pytest.mark.recording, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.recording, pytest.mark.timeout(400)]
 WINDOWS, MOST = 6, 12  # of 20 s
 TRUE_WINDOWS, TRUE = (
     3,
