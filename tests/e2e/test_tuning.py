@@ -169,15 +169,15 @@ def test_no_text_overflows_in_light_dark_and_narrow(page: Page, lab: Lab, pictur
 
 def test_the_console_shows_it_behind_a_tab_that_the_keyboard_reaches(page: Page, lab: Lab) -> None:
     show(page, lab, "tuning-tab.ipynb", "console")
-    page.get_by_role("tab", name="Log").wait_for(timeout=60_000)
-    page.get_by_role("tab", name="Log").click()
+    page.get_by_role("tab", name="Latency").wait_for(timeout=60_000)
+    page.get_by_role("tab", name="Latency").click()
     page.keyboard.press("ArrowRight")
     page.get_by_label("fast, slider").wait_for(timeout=WITHIN_MS)
-    expect(page.locator(".cd-tables > .cd-body")).to_be_hidden()
+    expect(page.locator(".cd-tables[data-pages~=tuning] .cd-frame")).to_be_hidden()
     press(page, "fast, slider", "PageUp")
     expect(difference(page, "TrendFollow-1/fast")).to_contain_text("22 bars", timeout=WITHIN_MS)
     page.get_by_role("tab", name="Positions").click()
     expect(page.locator(".cd-tuning")).to_be_hidden()
-    page.get_by_role("tab", name="Tuning").click()
+    page.get_by_role("tab", name="Tuning", exact=True).click()
     expect(page.get_by_label("fast", exact=True)).to_have_value("22")
     assert overflowing(page) == []
