@@ -141,7 +141,7 @@ def test_a_raised_cell_ends_protected_with_its_last_picture_in_the_notebook(
     assert (
         tables["orders"]["count"] == 2
     )  # the stop, and the entry that rests: the cell raised before the end
-    (ladder,) = [w for w in state if "terms" in w]
+    (ladder,) = [w for w in state if "foot" in w]
     assert ladder["foot"][0]["text"].startswith("long 0.002 @ ")
 
 
