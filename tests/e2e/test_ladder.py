@@ -267,7 +267,7 @@ def test_on_live_the_switch_is_refused_until_a_cell_permits_it(page: Page, lab: 
     await_frames(page, 5)
     switch, said = page.locator(".cd-trade").first, page.locator(".cd-ladder-said").first
     assert switch.get_attribute("aria-disabled") == "true"
-    switch.click()
+    switch.click(force=True)  # whoever clicks all the same is told why not
     eventually(page, said.inner_text, lambda text: "LIVE: trading from the ladder is off" in text)
     page.screenshot(path=pictures / "live.png")
     page.locator(".cd-ladder-canvas").first.click(position={"x": 200, "y": 400})
