@@ -31,7 +31,7 @@ class Ladder(LiveWidget):
     ``hand`` is the trading side of it: off at first, and on LIVE until a cell permits it.
     """
 
-    _esm = script("ladder_view.js", "ladder_hand.js", "ladder_ticket.js", "ladder.js")
+    _esm = script("ink.js", "ladder_view.js", "ladder_hand.js", "ladder_ticket.js", "ladder.js")
     _css = style("ladder.css")
 
     bids = traitlets.Bytes(b"").tag(sync=True)

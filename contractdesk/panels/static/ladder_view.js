@@ -14,26 +14,6 @@ function readLevels(view) {
   return levels;
 }
 
-function grouped(digits) {
-  return digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-}
-
-function fixed(units, decimals) {
-  const text = String(Math.abs(Math.round(units))).padStart(decimals + 1, "0");
-  const whole = grouped(text.slice(0, text.length - decimals));
-  return decimals ? `${whole}.${text.slice(-decimals)}` : whole;
-}
-
-function palette(el) {
-  const style = getComputedStyle(el);
-  const of = (name) => style.getPropertyValue(name).trim();
-  return {
-    fg: of("--cd-fg"), dim: of("--cd-dim"), line: of("--cd-line"), bg: of("--cd-bg"), bg2: of("--cd-bg2"),
-    buy: of("--cd-buy"), sell: of("--cd-sell"), alarm: of("--cd-alarm"), warn: of("--cd-warn"),
-    on: of("--cd-on"), mono: of("--cd-mono"), sans: of("--cd-sans"),
-  };
-}
-
 // Where the columns stand in `width` pixels: tags | price | size | sum; the last one yields first.
 function columnsOf(width, ink, terms, sample) {
   const price = ink.measureText(sample.price).width + 10;
@@ -101,24 +81,13 @@ class LadderCanvas {
   }
 
   prepare() {
-    const box = this.canvas.getBoundingClientRect();
-    if (box.width < 20 || box.height < 60) return null;
-    const ratio = window.devicePixelRatio || 1;
-    this.width = box.width;
-    this.height = box.height;
-    const [w, h] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
-    if (this.canvas.width !== w || this.canvas.height !== h) {
-      this.canvas.width = w;
-      this.canvas.height = h;
-    }
     this.colors = palette(this.root);
-    const ink = this.canvas.getContext("2d");
-    ink.setTransform(ratio, 0, 0, ratio, 0, 0);
-    ink.fillStyle = this.colors.bg;
-    ink.fillRect(0, 0, box.width, box.height);
-    ink.textBaseline = "middle";
-    ink.font = `11px ${this.colors.mono}`;
-    return ink;
+    const made = surface(this.canvas, this.colors);
+    if (!made || made.height < 60) return null;
+    this.width = made.width;
+    this.height = made.height;
+    made.ink.font = `11px ${this.colors.mono}`;
+    return made.ink;
   }
 
   empty(ink, text) {
