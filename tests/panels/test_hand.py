@@ -3,96 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from contractdesk.clock import NS_PER_S, ManualClock
+from contractdesk.clock import NS_PER_S
 from contractdesk.domain.intents import AtrStop, FixedStop
-from contractdesk.domain.orders import OrderRole
 from contractdesk.errors import VenueUnreachable
 from contractdesk.panels.hand import LAPSES_NS
-from contractdesk.panels.hotkeys import HOTKEYS, Verb
-from contractdesk.panels.ladder import Ladder
 from contractdesk.panels.layout import console
-from contractdesk.panels.status import Status
 from tests.e2e.synthetic import BTC
+from tests.panels.seat import ORDER, Seat, joined
 from tests.panels.trading import Said, TradingDesk
 
 D = Decimal
-ORDER = {
-    "kind": "order", "symbol": BTC.symbol, "side": "buy", "price": "28140.0", "notional": "",
-    "stop": "atr", "by": "2.5",
-}  # fmt: skip
-
-
-class Seat:
-    """A ladder on a recording desk, and a clock that only the test moves."""
-
-    def __init__(self, label: str = "EMBEDDED") -> None:
-        self.desk = TradingDesk(label)
-        self.desk.snapshot = by_hand(self.desk.snapshot)
-        self.clock = ManualClock()
-        self.ladder = Ladder(self.desk, clock=self.clock)
-        self.look()
-
-    def look(self) -> dict[str, Any]:
-        """A new picture; returns what it says of the hand."""
-        self.ladder.refresh(self.desk.snapshot)
-        hand: dict[str, Any] = self.ladder.hand
-        return hand
-
-    def send(self, **content: Any) -> dict[str, Any]:
-        """A message, its threads' ends awaited, and the picture after it."""
-        self.ladder._on_message(self.ladder, {"seen": self.ladder.seq, **content}, [])
-        joined()
-        return self.look()
-
-    def on(self) -> Seat:
-        assert self.send(trade=True)["on"]
-        return self
-
-    def arm(self, **changes: Any) -> dict[str, Any]:
-        ticket: dict[str, Any] = self.send(arm=ORDER | changes)["ticket"]
-        return ticket
-
-    def close(self) -> None:
-        self.ladder.close()
-
-
-def by_hand(snapshot: Any) -> Any:
-    """The synthetic picture with its entry placed by a person."""
-    orders = tuple(
-        replace(order, request=replace(order.request, strategy_id="", client_id=f"hand{number}"))
-        if order.request.role is OrderRole.ENTRY
-        else order
-        for number, order in enumerate(snapshot.orders)
-    )
-    return replace(snapshot, orders=orders)
-
-
-def joined() -> None:
-    """All threads that a click has started have ended."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("contractdesk-") and thread.name != "contractdesk-pump":
-            thread.join(5)
-
-
-@pytest.fixture
-def seat() -> Iterator[Callable[..., Seat]]:
-    seats: list[Seat] = []
-
-    def take(label: str = "EMBEDDED") -> Seat:
-        seats.append(Seat(label))
-        return seats[-1]
-
-    yield take
-    for one in seats:
-        one.desk.answering.set()
-        one.close()
 
 
 # -- the switch ----------------------------------------------------------------------------------
@@ -337,122 +264,3 @@ def test_nonsense_does_nothing_and_raises_nothing(seat: Callable[..., Seat], con
     at.ladder._on_message(at.ladder, content, [])
     assert at.look()["ticket"] == {}
     assert at.desk.asked == []
-
-
-# -- orders that are there -------------------------------------------------------------------------
-
-
-def move(order: str, price: str) -> dict[str, Any]:
-    return {"kind": "move", "symbol": BTC.symbol, "order": order, "price": price}
-
-
-def ids(at: Seat) -> dict[str, str]:
-    """The client id of the first open order of each role."""
-    return {
-        order.request.role.name: order.request.client_id
-        for order in reversed(at.desk.snapshot.orders)
-        if order.status.open
-    }
-
-
-def test_a_dragged_entry_is_moved_after_it_was_confirmed(seat: Callable[..., Seat]) -> None:
-    at = seat().on()
-    ticket = at.send(arm=move(ids(at)["ENTRY"], "28139.5"))["ticket"]
-    assert ticket["title"] == "MOVE buy 0.005 28,148.0 \u2192 28,139.5"
-    assert ticket["lines"] == [
-        "cancelled first, then placed anew through the gate: it goes to the end of the queue"
-    ]
-    assert at.desk.asked == []
-    at.send(place=ticket["id"])
-    assert at.desk.asked == [("move_entry", (ids(at)["ENTRY"], D("28139.5")), {})]
-
-
-def test_a_dragged_stop_says_whether_it_is_tighter_or_looser(seat: Callable[..., Seat]) -> None:
-    at = seat().on()
-    looser = at.send(arm=move(ids(at)["STOP"], "28100.0"))["ticket"]
-    assert looser["title"] == "MOVE stop 28,131.5 \u2192 28,100.0"
-    assert looser["lines"][0].startswith("looser: more can be lost, and it follows the market no more, ")
-    ticket = at.send(arm=move(ids(at)["STOP"], "28140.0"))["ticket"]
-    assert ticket["lines"][0].startswith("tighter, ")
-    at.send(place=ticket["id"])
-    assert at.desk.asked == [("move_stop", (BTC.symbol, D("28140.0")), {})]
-
-
-def test_a_click_on_its_x_cancels_an_order_at_once(seat: Callable[..., Seat]) -> None:
-    at = seat().on()
-    at.send(cancel=ids(at)["ENTRY"])
-    at.send(cancel=ids(at)["EXIT"])
-    assert [(verb, args) for verb, args, _ in at.desk.asked] == [
-        ("cancel", (ids(at)["ENTRY"],)),
-        ("cancel", (ids(at)["EXIT"],)),
-    ]
-
-
-def test_what_cannot_be_moved_or_cancelled_is_said(seat: Callable[..., Seat]) -> None:
-    at = seat().on()
-    gone = next(order for order in at.desk.snapshot.orders if not order.status.open).request.client_id
-    for message, sentence in (
-        ({"arm": move(ids(at)["EXIT"], "28160.0")}, "only entries and stops can be dragged"),
-        ({"arm": move(gone, "28160.0")}, "this order is not open any more"),
-        ({"arm": move(ids(at)["ENTRY"], "28148.0")}, "it rests at that price already"),
-        ({"arm": move(ids(at)["STOP"], "28131.5")}, "the stop is at that price already"),
-        ({"cancel": ids(at)["STOP"]}, "a position is never without its stop: drag it, or close the position"),
-        ({"cancel": gone}, "this order is not open any more"),
-    ):
-        said = at.send(**message)
-        assert said["said"]["text"].startswith(f"nothing done: {sentence}")
-        assert said["ticket"] == {}
-    assert at.desk.asked == []
-
-
-def test_the_entry_of_a_strategy_can_be_cancelled_and_not_dragged(seat: Callable[..., Seat]) -> None:
-    at = seat().on()
-    at.desk.snapshot = TradingDesk().snapshot
-    entry = ids(at)["ENTRY"]
-    said = at.send(arm=move(entry, "28140.0"))["said"]["text"]
-    assert said == "nothing done: this entry is TrendFollow-1's: cancel it, or tune the strategy"
-    at.send(cancel=entry)
-    assert at.desk.asked == [("cancel", (entry,), {})]
-
-
-def test_marks_say_what_an_order_is_and_whether_it_can_be_dragged(seat: Callable[..., Seat]) -> None:
-    marks = {mark.get("role", mark["kind"]): mark for mark in seat().ladder.marks}
-    assert marks["entry"]["kind"] == "entry", "the position's own mark is not the order's"
-    orders = [mark for mark in seat().ladder.marks if "id" in mark]
-    assert [(mark["text"], mark["role"], mark["drag"]) for mark in orders] == [
-        ("B 0.005", "entry", True),
-        ("STOP", "stop", True),
-        ("X 0.005", "exit", False),
-    ]
-    assert orders[0]["tip"] == "entry: buy 0.005 at 28,148.0"
-    assert orders[1]["tip"] == "stop: sell 0.007 at 28,131.5, TrendFollow-1"
-
-
-# -- keys of the whole console -----------------------------------------------------------------------
-
-
-def test_no_key_opens_a_position_and_none_is_used_twice() -> None:
-    assert {one.verb for one in HOTKEYS} == {Verb.HALT, Verb.FLATTEN, Verb.CANCEL_ALL, Verb.CLOSE}
-    assert len({one.key for one in HOTKEYS}) == len(HOTKEYS)
-    jupyter = set("KJMABZLR")  # JupyterLab 4's own Shift chords in command mode
-    assert not {one.key for one in HOTKEYS} & jupyter
-    assert {one.verb for one in HOTKEYS if one.sure} == {Verb.FLATTEN, Verb.CLOSE}
-
-
-def test_closing_by_key_names_the_symbol_that_was_shown_and_needs_a_position() -> None:
-    desk = TradingDesk()
-    status = Status(desk)
-    status.refresh(desk.snapshot)
-    assert status.symbol == BTC.symbol
-    for symbol in ("ETH/USDT:USDT", "", None, 3, ["x"]):
-        status.clicked({"verb": "close", "symbol": symbol})
-        status.refresh(desk.snapshot)
-        assert status.outcome == f"close: no position of this desk in {symbol}"
-    joined()
-    assert desk.asked == []
-    status.clicked({"verb": "close", "symbol": BTC.symbol})
-    status.clicked({"verb": "cancel_all"})
-    joined()
-    assert sorted(verb for verb, _, _ in desk.asked) == ["cancel_all", "close_position"]
-    status.refresh(desk.snapshot)
-    assert status.outcome == ""
