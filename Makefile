@@ -30,7 +30,7 @@ lab: .venv/.installed
 
 test: .venv/.installed-test .venv-sdk/.installed
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest -m alone -n 0 tests/e2e
+	$(BIN)/python -m pytest -m browser -n 0 tests/e2e
 
 # The laws of the risk rules, asked whether they would notice: longer than a suite that runs at each change.
 mutants: .venv/.installed-test

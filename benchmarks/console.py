@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from tests.e2e.halts import Halt, Prompt, by_the_panel  # noqa: E402
-from tests.e2e.lab import CHROMIUM, Lab, chromium, open_notebook, run_cell, running_lab  # noqa: E402
+from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, open_notebook, run_cell, running_lab  # noqa: E402
 from tests.e2e.soak import (  # noqa: E402
     CAPTURE,
     WINDOW_S,
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def halts(sheet: Sheet, browser: Browser, lab: Lab, count: int) -> None:
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = new_page(browser)
     open_notebook(page, lab, lab.write("halts.ipynb", OPEN.strip(), BUSY, "desk.close()"))
     run_cell(page, 0)
     page.locator(".cd-ladder-canvas").first.wait_for(timeout=90_000)
@@ -112,7 +112,7 @@ def _told(sheet: Sheet, what: str, seconds: list[float], aim_ms: float | None = 
 
 
 def market(sheet: Sheet, browser: Browser, lab: Lab, recording: Path, windows: int) -> None:
-    screen = Screen(browser.new_page(viewport={"width": 1440, "height": 900}), lab, recording)
+    screen = Screen(new_page(browser), lab, recording)
     found = soak(screen, lambda found: _go_on(found, windows))
     for line in found.lines():
         print(line, flush=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+THREAD = "contractdesk-call-"  # how a call's thread is named; what comes next is the call's own name
+
 
 class Calls:
     """Threads of one panel; of each name one at a time."""
@@ -19,7 +21,7 @@ class Calls:
             if name in self._running:
                 return False
             self._running.add(name)
-        run = threading.Thread(target=self._run, args=(name, work), name=f"contractdesk-{name}", daemon=True)
+        run = threading.Thread(target=self._run, args=(name, work), name=f"{THREAD}{name}", daemon=True)
         run.start()
         return True
 

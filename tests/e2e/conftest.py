@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.lab import CHROMIUM, Lab, chromium, running_lab
+from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, running_lab
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What is found in this folder needs a browser, and may wait for one that has much to do."""
+    item.add_marker(pytest.mark.browser)
+    item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="package")  # playwright keeps a loop running: it must end with these tests
@@ -27,7 +33,7 @@ def browser(lab: Lab) -> Iterator[Browser]:  # the lab first: it knows whether t
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1440, "height": 900})
+    opened = new_page(browser)
     yield opened
     opened.close()
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page
 
 from contractdesk.desk import embedded
 from contractdesk.desk.paths import DeskPaths
-from tests.e2e.lab import TOKEN, Lab
+from tests.e2e.lab import PATIENCE_S, TOKEN, Lab
 
 SYMBOL = "BTCUSDT"
 POLL_S = 0.1
@@ -57,7 +57,7 @@ class Exchange:
         rows = json.loads(embedded.get(self.address, "/control/requests?limit=100000"))
         return [row for row in rows if row["role"] == "entry"]
 
-    def until(self, holds: Callable[[Exchange], bool], within_s: float = 20.0) -> None:
+    def until(self, holds: Callable[[Exchange], bool], within_s: float = PATIENCE_S) -> None:
         """Wait until something holds here; AssertionError after ``within_s``."""
         end = time.monotonic() + within_s
         while not holds(self):
@@ -68,11 +68,11 @@ class Exchange:
 def end_kernels(lab: Lab) -> None:
     """All of that server: a desk that is still open would be listed in the next test."""
     address, words = f"http://127.0.0.1:{lab.port}/api/kernels", f"?token={TOKEN}"
-    with urllib.request.urlopen(address + words, timeout=30) as answer:  # noqa: S310  (loopback)
+    with urllib.request.urlopen(address + words, timeout=PATIENCE_S) as answer:  # noqa: S310  (loopback)
         kernels = json.load(answer)
     for kernel in kernels:
         ending = urllib.request.Request(f"{address}/{kernel['id']}{words}", method="DELETE")  # noqa: S310
-        urllib.request.urlopen(ending, timeout=60).close()  # noqa: S310
+        urllib.request.urlopen(ending, timeout=PATIENCE_S).close()  # noqa: S310
 
 
 def card(page: Page, name: str) -> Locator:

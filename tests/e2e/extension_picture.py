@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tests.e2e.desks import card, end_kernels
-from tests.e2e.lab import CHROMIUM, Lab, chromium, open_notebook, running_lab, set_theme
+from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, open_notebook, running_lab, set_theme
 from tests.e2e.test_desk import run_for
 
 OPEN = """
@@ -39,8 +39,8 @@ def two_desks(page: Page, lab: Lab) -> None:
     for name, seed, symbol, more in notebooks:
         text = OPEN.format(name=name, seed=seed, symbol=symbol, more=more).strip()
         open_notebook(page, lab, lab.write(f"{name}.ipynb", text))
-        run_for(page, 0, "trading", timeout_s=90)
-    page.locator(".cdl-status-line", has_text="2 desks").wait_for(timeout=30_000)
+        run_for(page, 0, "trading")
+    page.locator(".cdl-status-line", has_text="2 desks").wait_for()
     if not page.locator(".cdl-sidebar").is_visible():
         page.locator(".cdl-status-line").click()
     card(page, "carry").wait_for()
@@ -79,7 +79,7 @@ def main() -> int:
         running_lab(Path(folder)) as lab,
         chromium() as browser,
     ):
-        page = browser.new_page()
+        page = new_page(browser, 1280, 720)
         try:
             two_desks(page, lab)
             for name in chosen.look:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Page
 
-from tests.e2e.lab import REPOSITORY, Lab
+from tests.e2e.lab import PATIENCE_S, REPOSITORY, Lab
 from tests.e2e.watch import halted_at, watch_for_halt
 from tests.e2e.witness import state_folder
 
@@ -72,7 +72,7 @@ class Prompt:
         """Halt; AssertionError where that was not confirmed."""
         watch_for_halt(page)
         entered = time.time()
-        output, errors = self._process.communicate("\n", timeout=30)
+        output, errors = self._process.communicate("\n", timeout=PATIENCE_S)
         assert self._process.returncode == 0, errors
         asked, said = output.split("\n", 1)
         assert " (EMBEDDED): halted\n" in said, said

@@ -14,12 +14,12 @@ import nbformat
 from msgspec import Struct
 from playwright.sync_api import Page
 
-from tests.e2e.lab import CHROMIUM, Lab, chromium, open_notebook, run_cell, running_lab
+from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, open_notebook, run_cell, running_lab
 from tests.e2e.watch import await_frames
 from tests.notebooks.keep import LESSONS
 
 OUT = LESSONS / "pictures"
-PATIENCE_MS = 300_000  # nobody measures here
+PATIENCE_S = 300.0  # nobody measures here
 
 
 class Shot(Struct, frozen=True):
@@ -47,8 +47,8 @@ def main() -> int:
         chromium() as browser,
     ):
         for name in sys.argv[1:] or SHOTS:
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.set_default_timeout(PATIENCE_MS)
+            page = new_page(browser)
+            page.set_default_timeout(PATIENCE_S * 1_000)
             shoot(page, lab, name, SHOTS[name])
             page.close()
             sys.stdout.write(f"{OUT / name}.png\n")
@@ -73,7 +73,7 @@ def shoot(page: Page, lab: Lab, name: str, shot: Shot) -> None:
             cell.source = cell.source.replace(old, new)
     path = lab.folder / f"{name}.ipynb"
     nbformat.write(book, path)
-    open_notebook(page, lab, path.name, PATIENCE_MS)
+    open_notebook(page, lab, path.name)
     page.keyboard.press("Control+b")
     sources = [cell.source for cell in book.cells]
     shown = next(n for n, source in enumerate(sources) if shot.cell in source)
@@ -81,9 +81,9 @@ def shoot(page: Page, lab: Lab, name: str, shot: Shot) -> None:
     run_until(page, [n for n in range(last) if book.cells[n].cell_type == "code"])
     output = page.locator(".jp-Notebook .jp-Cell").nth(shown)
     output.evaluate("node => node.scrollIntoView(true)")
-    output.locator(".cd").first.wait_for(timeout=PATIENCE_MS)
+    output.locator(".cd").first.wait_for()
     if output.locator(".cd-ladder-canvas").count():
-        await_frames(page, 15, timeout_s=PATIENCE_MS / 1_000)
+        await_frames(page, 15, timeout_s=PATIENCE_S)
     output.locator(".jp-OutputArea-output", has=page.locator(".cd")).last.screenshot(path=OUT / f"{name}.png")
     page.keyboard.press("Escape")
     closing = [n for n, cell in enumerate(book.cells) if cell.cell_type == "code"][-1:]
@@ -98,7 +98,6 @@ def run_until(page: Page, cells: list[int]) -> None:
             "index => /\\[\\d+\\]/.test(document.querySelectorAll('.jp-Notebook .jp-Cell')[index]"
             ".querySelector('.jp-InputPrompt').textContent)",
             arg=index,
-            timeout=PATIENCE_MS,
         )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page
 
 from contractdesk.panels import Panels
-from tests.e2e.lab import CHROMIUM, Lab, chromium, open_notebook, run_cell, set_theme
+from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, open_notebook, run_cell, set_theme
 from tests.e2e.lab import running_lab as running
 from tests.e2e.watch import await_frames, overflowing
 
@@ -61,7 +61,7 @@ def main() -> int:
         running(Path(folder)) as lab,
         chromium() as browser,
     ):
-        page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]})
+        page = new_page(browser, *WIDE)
         show(page, lab, chosen.seed, panels)
         page.wait_for_function(TRADED, arg=chosen.fills, timeout=chosen.patience * 1_000)
         for theme in THEMES:
@@ -83,8 +83,8 @@ def show(page: Page, lab: Lab, seed: int, panels: Sequence[str]) -> None:
     page.keyboard.press("Control+b")
     for index in range(len(cells)):
         run_cell(page, index)
-    page.locator(".cd-ladder-canvas").first.wait_for(timeout=90_000)
-    await_frames(page, 5, timeout_s=60.0)  # the first book, on a machine that may be busy
+    page.locator(".cd-ladder-canvas").first.wait_for()
+    await_frames(page, 5)  # the first book, on a machine that may be busy
 
 
 def picture_console(page: Page, folder: Path, theme: str, patience: float) -> None:
@@ -127,7 +127,7 @@ def cell(page: Page, index: int) -> Locator:
 def close(page: Page, index: int) -> None:
     """Close the desk, so that nothing of it outlives the picture."""
     run_cell(page, index)
-    cell(page, index).locator(".jp-OutputArea-output pre").first.wait_for(timeout=30_000)
+    cell(page, index).locator(".jp-OutputArea-output pre").first.wait_for()
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ class Screen:
         cells = (text.replace("{name}", NAME).replace("{recording}", str(recording)) for text in CELLS)
         open_notebook(page, lab, lab.write("speed.ipynb", *map(str.strip, cells)))
         page.keyboard.press("Control+b")
-        said = run_until_said(page, 0, "kernel", timeout_s=90)
+        said = run_until_said(page, 0, "kernel")
         self.kernel = psutil.Process(int(said.split()[-1]))
         parent = self.kernel.parent()
         assert parent is not None
@@ -133,8 +133,8 @@ class Screen:
 
     def show(self) -> None:
         run_cell(self.page, 1)
-        self.page.locator(".cd-ladder-canvas").first.wait_for(timeout=60_000)
-        await_frames(self.page, 30, timeout_s=60)
+        self.page.locator(".cd-ladder-canvas").first.wait_for()
+        await_frames(self.page, 30)
 
     def reading(self) -> Reading:
         """CPU and memory of now."""

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.halts import Halt, Prompt, by_the_panel
-from tests.e2e.lab import Lab, open_notebook, run_cell
+from tests.e2e.lab import Lab, new_page, open_notebook, run_cell
 from tests.e2e.watch import (
     await_frames,
     await_status,
@@ -24,10 +24,9 @@ from tests.e2e.watch import (
 )
 from tests.e2e.witness import Witness, until
 
-pytestmark = pytest.mark.alone
 NAME = "busy"
 WITHIN_S = 1.0
-ATTEMPTS = 3
+ATTEMPTS = 5
 IN_FLIGHT_MS = 2_000  # later it would be too old for the exchange
 RISE = 1.02  # by which the market is led up to have the strategy enter
 OPEN = f"""
@@ -84,12 +83,12 @@ class Before(NamedTuple):
 def notebook(browser: Browser, lab: Lab) -> Iterator[Page]:
     """A page with the console of a desk that is ready to trade."""
     pytest.importorskip("matplotlib")
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = new_page(browser)
     open_notebook(page, lab, lab.write("halts.ipynb", *map(str.strip, (OPEN, TRADE, BUSY, CLOSE))))
     page.keyboard.press("Control+b")
     run_cell(page, 0)
-    page.locator(".cd-ladder-canvas").first.wait_for(timeout=60_000)
-    await_frames(page, 5, timeout_s=60)
+    page.locator(".cd-ladder-canvas").first.wait_for()
+    await_frames(page, 5)
     await_status(page, "Idle")
     yield page
     run_until_said(page, 3, "close")
@@ -112,7 +111,7 @@ def busy(page: Page, witness: Witness) -> Iterator[Before]:
     try:
         await_frames(page, 20)
         witness.walk("BTCUSDT", price * RISE)
-        (sent,) = until(lambda: witness.creates(before.last), 20, "an entry of the strategy")
+        (sent,) = until(lambda: witness.creates(before.last), "an entry of the strategy")
         assert sent["fault"] == "delay"
         yield before._replace(last=sent["seq"], executed_s=(sent["ns"] / 1e6 + IN_FLIGHT_MS) / 1e3)
     finally:
@@ -126,8 +125,8 @@ def judge(page: Page, witness: Witness, before: Before) -> None:
     """The ladder moves on; no entry is left or comes, and the stop is what it was. Just halted."""
     assert colours_on_ladder(page) > 50
     await_frames(page, 20)  # two bars and more: the strategy goes on wishing
-    until(lambda: witness.executed(before.last), 10, "the entry in flight comes to the book")
-    until(lambda: not witness.entries, 10, "it is cancelled as well")
+    until(lambda: witness.executed(before.last), "the entry in flight comes to the book")
+    until(lambda: not witness.entries, "it is cancelled as well")
     assert witness.creates(before.last) == []
     assert witness.stops == before.stops
     assert witness.position("BTCUSDT") == before.position
@@ -135,8 +134,8 @@ def judge(page: Page, witness: Witness, before: Before) -> None:
 
 def figure_kept(page: Page) -> None:
     cell = page.locator(".jp-Notebook .jp-Cell").nth(2)
-    cell.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").wait_for(timeout=10_000)
-    cell.locator('.jp-OutputArea-output img[src^="data:image/png"]').wait_for(timeout=10_000)
+    cell.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").wait_for()
+    cell.locator('.jp-OutputArea-output img[src^="data:image/png"]').wait_for()
 
 
 def halting(page: Page, lab: Lab, prepared: Callable[[], Callable[[Page], Halt]]) -> None:

@@ -101,7 +101,7 @@ def venue(tmp_path: Path) -> Iterator[embedded.Running]:
 def typed(page: Page, secret: str) -> None:
     """Type into the password field of the cell that runs."""
     field = page.locator(".jp-Stdin-input")
-    field.wait_for(timeout=20_000)
+    field.wait_for()
     field.fill(secret)
     field.press("Enter")
 
@@ -111,7 +111,7 @@ def saved(page: Page, path: Path) -> str:
     before = path.read_text()
     page.keyboard.press("Escape")
     page.keyboard.press("Control+s")
-    until(lambda: path.read_text() not in ("", before), 20, "saving")  # "": it is being written
+    until(lambda: path.read_text() not in ("", before), "saving")  # "": it is being written
     return path.read_text()
 
 
@@ -131,14 +131,14 @@ def test_keys_reach_no_widget_output_message_or_saved_notebook(
         typed(page, KEY)
         await_status(page, "Idle")
         run_cell(page, 1)
-        page.locator(".cd-ladder-canvas").first.wait_for(timeout=60_000)
-        run_until_said(page, 2, "traded", timeout_s=90)
+        page.locator(".cd-ladder-canvas").first.wait_for()
+        run_until_said(page, 2, "traded")
         await_frames(page, 10)
         embedded.post(venue.address, "/control/fault", wrong_key())
-        run_until_said(page, 3, "refused", timeout_s=60)
+        run_until_said(page, 3, "refused")
         await_frames(page, 10)
         seen = page.content()
-        run_until_said(page, 4, "closed for good", timeout_s=60)
+        run_until_said(page, 4, "closed for good")
         text = saved(page, lab.folder / name)
     assert wire.count_of(SHOWN, "received")
     assert wire.count_of(KEY, "sent") == 1  # as it was typed: by the kernel's own password prompt

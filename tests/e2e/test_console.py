@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.e2e.lab import Lab, interrupt, open_notebook, run_cell, set_theme
+from tests.e2e.lab import PATIENCE_S, Lab, interrupt, open_notebook, run_cell, set_theme
 from tests.e2e.watch import Wire, await_frames, colours_on_ladder, overflowing, said, value_of
 
 SHOW = """
@@ -78,7 +78,7 @@ def show(page: Page, lab: Lab, name: str, *more: str) -> Wire:
     open_notebook(page, lab, lab.write(name, SHOW.strip(), *map(str.strip, more)))
     page.keyboard.press("Control+b")
     run_cell(page, 0)
-    page.locator(".cd-ladder-canvas").first.wait_for(timeout=30_000)
+    page.locator(".cd-ladder-canvas").first.wait_for()
     await_frames(page, 5)
     return wire
 
@@ -87,7 +87,7 @@ def calls(page: Page, index: int) -> list[Any]:
     """What the desk was asked to do, as the kernel says in cell ``index``."""
     run_cell(page, index)
     output = page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre")
-    text = output.first.inner_text(timeout=10_000)
+    text = output.first.inner_text()
     return list(json.loads(text.removeprefix("calls ")))
 
 
@@ -108,18 +108,18 @@ def test_the_console_draws_what_the_desk_says_within_fifty_messages_a_second(pag
 def test_the_ladder_moves_and_halt_reaches_the_desk_while_a_cell_is_busy(page: Page, lab: Lab) -> None:
     show(page, lab, "busy.ipynb", BUSY, REPORT)
     run_cell(page, 1)
-    page.locator("#jp-main-statusbar", has_text="| Busy").wait_for(timeout=10_000)
+    page.locator("#jp-main-statusbar", has_text="| Busy").wait_for()
     page.wait_for_timeout(9_000)  # past the 8 s after which a browser that cannot acknowledge is left alone
-    await_frames(page, 20, timeout_s=20)  # a probe in 5 s would draw four
+    await_frames(page, 20)  # a probe in 5 s would draw four
 
     page.locator(".cd-button-halt").evaluate(CLICK_TIME)
     page.locator(".cd-button-halt").click()
-    page.locator('.cd-state[data-state="HALTED"]').wait_for(timeout=5_000)
+    page.locator('.cd-state[data-state="HALTED"]').wait_for()
     clicked = page.evaluate("window.clicked / 1000")
     interrupt(page, 1)
     ((verb, at),) = calls(page, 2)
     assert verb == "halt"
-    assert at - clicked < 1.0
+    assert 0 < at - clicked < PATIENCE_S  # how long it takes on the real desk: test_busy
 
 
 def test_a_click_does_not_fire_the_hooks_of_the_running_cell(page: Page, lab: Lab) -> None:
@@ -127,9 +127,9 @@ def test_a_click_does_not_fire_the_hooks_of_the_running_cell(page: Page, lab: La
     run_cell(page, 1)
     page.wait_for_timeout(1_000)
     page.locator(".cd-button-halt").click()
-    page.locator('.cd-state[data-state="HALTED"]').wait_for(timeout=5_000)
+    page.locator('.cd-state[data-state="HALTED"]').wait_for()
     output = page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-OutputArea-output pre")
-    assert output.first.inner_text(timeout=15_000).strip() == "fired 0"
+    assert output.first.inner_text().strip() == "fired 0"
 
 
 def test_flatten_asks_twice_and_resume_works(page: Page, lab: Lab) -> None:
@@ -137,9 +137,9 @@ def test_flatten_asks_twice_and_resume_works(page: Page, lab: Lab) -> None:
     flatten = page.locator(".cd-button-flatten")
     flatten.click()
     page.locator(".cd-button-flatten", has_text="Sure?").click()
-    page.locator('.cd-state[data-state="REDUCING"]').wait_for(timeout=5_000)
+    page.locator('.cd-state[data-state="REDUCING"]').wait_for()
     page.locator(".cd-button-resume").click()
-    page.locator('.cd-state[data-state="ACTIVE"]').wait_for(timeout=5_000)
+    page.locator('.cd-state[data-state="ACTIVE"]').wait_for()
     assert [verb for verb, _ in calls(page, 1)] == ["flatten", "resume"]
 
 
@@ -147,7 +147,7 @@ def look(page: Page, theme: str, width: int, height: int) -> None:
     """Have the page so, and wait until all is drawn anew."""
     set_theme(page, theme)
     page.set_viewport_size({"width": width, "height": height})
-    await_frames(page, 20)
+    await_frames(page, 8)
 
 
 def test_no_text_overflows_in_light_dark_and_narrow(page: Page, lab: Lab, pictures: Path) -> None:
@@ -171,12 +171,12 @@ def test_each_panel_alone_shows_values_in_the_instruments_precision(
     show(page, lab, "alone.ipynb", ALONE)
     run_cell(page, 1)
     alone = page.locator(".jp-Notebook .jp-Cell").nth(1)
-    alone.locator(".cd-latency-figures").first.wait_for(timeout=30_000)
+    alone.locator(".cd-latency-figures").first.wait_for()
     for name, *how in LOOKS:
         look(page, *how)
         for chart in alone.locator(".cd-chart").all():  # unseen, it keeps its old size
             chart.scroll_into_view_if_needed()
-            await_frames(page, 5)
+            await_frames(page, 2)
         alone.screenshot(path=pictures / f"alone-{name}.png")
         assert overflowing(page) == [], name
         panels = said(page)
@@ -214,5 +214,5 @@ def test_a_reloaded_page_shows_the_same_console_again(page: Page, lab: Lab) -> N
     page.locator(".jp-DocumentSearch-overlay").wait_for(state="detached")
     page.wait_for_timeout(500)
     page.reload()
-    page.locator(".cd-ladder-canvas").first.wait_for(timeout=60_000)
+    page.locator(".cd-ladder-canvas").first.wait_for()
     await_frames(page, 10)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
-from tests.e2e.lab import Lab, interrupt, open_notebook, run_cell
+from tests.e2e.lab import PATIENCE_S, Lab, interrupt, open_notebook, run_cell
 from tests.e2e.watch import Wire, await_frames, colours_on_ladder, overflowing, value_of
 
 OPEN = """
@@ -50,7 +50,7 @@ def cell_output(page: Page, index: int) -> Locator:
     return page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output pre").last
 
 
-def run_for(page: Page, index: int, said: str, timeout_s: float = 60.0) -> str:
+def run_for(page: Page, index: int, said: str, timeout_s: float = PATIENCE_S) -> str:
     """Run a cell and wait until it has said ``said``; returns all it said."""
     run_cell(page, index)
     cell = page.locator(".jp-Notebook .jp-Cell").nth(index)
@@ -66,7 +66,7 @@ def test_halt_in_the_panel_stops_the_real_desk_while_a_cell_is_busy(
     open_notebook(page, lab, lab.write("desk.ipynb", *cells))
     page.keyboard.press("Control+b")
     run_cell(page, 0)
-    page.locator(".cd-ladder-canvas").first.wait_for(timeout=60_000)
+    page.locator(".cd-ladder-canvas").first.wait_for()
     try:
         run_for(page, 1, "trading")
         await_frames(page, 10)
@@ -76,10 +76,10 @@ def test_halt_in_the_panel_stops_the_real_desk_while_a_cell_is_busy(
         assert overflowing(page) == []
 
         run_cell(page, 2)
-        page.locator("#jp-main-statusbar", has_text="| Busy").wait_for(timeout=10_000)
+        page.locator("#jp-main-statusbar", has_text="| Busy").wait_for()
         since = time.monotonic()
         page.locator(".cd-button-halt").click()
-        page.locator('.cd-state[data-state="HALTED"]').wait_for(timeout=5_000)
+        page.locator('.cd-state[data-state="HALTED"]').wait_for()
         await_frames(page, 30)
         assert wire.most_in_a_second(since) <= 50
         interrupt(page, 2)

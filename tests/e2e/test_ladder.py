@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.lab import Lab, open_notebook, run_cell, set_theme
+from tests.e2e.lab import Lab, new_page, open_notebook, run_cell, set_theme
 from tests.e2e.trader import BOOK_X, CLOSE_CELL, CROSS_X, HOLD_CELL, TAG_X, Trader, eventually
 from tests.e2e.watch import await_frames, overflowing
-
-pytestmark = pytest.mark.timeout(300)
 
 LIVE = """
 from tests.panels.trading import TradingDesk
@@ -28,7 +26,7 @@ REACHED = "() => { const n = document.activeElement; return n.getAttribute('aria
 
 @pytest.fixture(scope="module")
 def desk(browser: Browser, lab: Lab) -> Iterator[Trader]:
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = new_page(browser)
     trader = Trader(page, lab)
     yield trader
     trader.run(CLOSE_CELL)
@@ -143,7 +141,7 @@ def test_keys_alone_place_and_cancel(at: Trader) -> None:
         assert len(seen) < 15, seen
         if seen[-1] == "Trade":
             page.keyboard.press("Space")
-            page.locator('.cd-trade[aria-checked="true"]').wait_for(timeout=5_000)
+            page.locator('.cd-trade[aria-checked="true"]').wait_for()
     for name in ("Cancel all", "Flatten", "Halt", "Trade", "Size: how", "Stop: how", "Stop: amount"):
         assert any(words.startswith(name) for words in seen), (name, seen)
     ring = "() => getComputedStyle(document.activeElement).outlineStyle"
@@ -263,7 +261,7 @@ def test_on_live_the_switch_is_refused_until_a_cell_permits_it(page: Page, lab: 
     open_notebook(page, lab, lab.write("live.ipynb", LIVE.strip(), PERMIT))
     page.keyboard.press("Control+b")
     run_cell(page, 0)
-    page.locator(".cd-ladder-canvas").first.wait_for(timeout=30_000)
+    page.locator(".cd-ladder-canvas").first.wait_for()
     await_frames(page, 5)
     switch, said = page.locator(".cd-trade").first, page.locator(".cd-ladder-said").first
     assert switch.get_attribute("aria-disabled") == "true"
@@ -278,8 +276,8 @@ def test_on_live_the_switch_is_refused_until_a_cell_permits_it(page: Page, lab: 
 
     run_cell(page, 1)
     asked = page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-OutputArea-output pre")
-    assert asked.last.inner_text(timeout=10_000).strip() == "[]"
+    assert asked.last.inner_text().strip() == "[]"
     eventually(page, lambda: switch.get_attribute("aria-disabled"), lambda value: value == "false")
     assert switch.get_attribute("aria-checked") == "false"
     switch.click()
-    page.locator('.cd-trade[aria-checked="true"]').first.wait_for(timeout=5_000)
+    page.locator('.cd-trade[aria-checked="true"]').first.wait_for()

@@ -36,7 +36,6 @@ def sign(lab: Lab, name: str) -> None:
     NotebookNotary(data_dir=str(folder)).sign(nbformat.read(lab.folder / name, as_version=4))
 
 
-@pytest.mark.timeout(300)
 def test_the_final_screen_is_there_untrusted_as_tables_and_trusted_as_widgets(
     page: Page, lab: Lab, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,7 +48,7 @@ def test_the_final_screen_is_there_untrusted_as_tables_and_trusted_as_widgets(
 
     open_notebook(page, lab, "reopened.ipynb")
     shown = page.locator(".jp-Notebook .jp-Cell").nth(CONSOLE).locator(".jp-OutputArea-output")
-    words = shown.filter(has_text="Equity").inner_text(timeout=20_000)
+    words = shown.filter(has_text="Equity").inner_text()
     page.screenshot(path=pictures / "reopened-untrusted.png")
     assert page.locator(".cd-ladder-canvas").count() == 0, "a stranger's notebook ran scripts"
     for told in (
@@ -65,10 +64,10 @@ def test_the_final_screen_is_there_untrusted_as_tables_and_trusted_as_widgets(
 
     sign(lab, "reopened.ipynb")
     open_notebook(page, lab, "reopened.ipynb")
-    page.locator(".cd-ladder-canvas").first.wait_for(timeout=30_000)
-    page.get_by_role("tab", name="Positions 1").wait_for(timeout=20_000)
-    page.wait_for_function("() => document.querySelectorAll('.cd-chart svg path').length > 4", timeout=20_000)
-    page.locator(".cd-gone .cd-button-halt").wait_for(state="hidden", timeout=10_000)  # it would reach nobody
+    page.locator(".cd-ladder-canvas").first.wait_for()
+    page.get_by_role("tab", name="Positions 1").wait_for()
+    page.wait_for_function("() => document.querySelectorAll('.cd-chart svg path').length > 4")
+    page.locator(".cd-gone .cd-button-halt").wait_for(state="hidden")  # it would reach nobody
     page.wait_for_timeout(
         4_000
     )  # past the silence that would be called stale, were somebody expected to talk

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from playwright.sync_api import Locator, Page
 
 from contractdesk.desk import embedded
-from tests.e2e.lab import Lab, interrupt, open_notebook, run_cell
+from tests.e2e.lab import PATIENCE_S, Lab, interrupt, open_notebook, run_cell
 from tests.e2e.watch import await_frames
 
 T = TypeVar("T")
@@ -45,9 +45,9 @@ CLOSE = 'desk.close(leave="flatten")'
 CONSOLE, BUSY_CELL, HOLD_CELL, RESET_CELL, CLOSE_CELL = range(5)
 
 
-def eventually(page: Page, read: Callable[[], T], wanted: Callable[[T], object], within_s: float = 15.0) -> T:
+def eventually(page: Page, read: Callable[[], T], wanted: Callable[[T], object]) -> T:
     """What ``read`` gives once it is wanted; the page lives on meanwhile."""
-    end = time.monotonic() + within_s
+    end = time.monotonic() + PATIENCE_S
     while not wanted(value := read()):
         assert time.monotonic() < end, f"still {value}"
         page.wait_for_timeout(100)
@@ -68,8 +68,8 @@ class Trader:
         open_notebook(page, lab, lab.write("trader.ipynb", *(cell.strip() for cell in cells)))
         page.keyboard.press("Control+b")
         run_cell(page, CONSOLE)
-        page.locator(".cd-ladder-canvas").first.wait_for(timeout=90_000)
-        await_frames(page, 3, timeout_s=60)
+        page.locator(".cd-ladder-canvas").first.wait_for()
+        await_frames(page, 3)
         running = embedded.find(self.exchange)
         assert running is not None
         self._address = running.address
@@ -94,7 +94,7 @@ class Trader:
         self._runs += 1
         run_cell(self.page, index)
         said = self.cell(index).locator(".jp-OutputArea-output pre", has_text=f"ended {self._runs}")
-        said.last.wait_for(timeout=60_000)
+        said.last.wait_for()
         self.look()
 
     def look(self) -> None:
@@ -119,7 +119,7 @@ class Trader:
 
     def busy(self) -> None:
         run_cell(self.page, BUSY_CELL)
-        self.page.locator("#jp-main-statusbar", has_text="| Busy").wait_for(timeout=10_000)
+        self.page.locator("#jp-main-statusbar", has_text="| Busy").wait_for()
         self.look()
 
     def interrupt(self) -> None:
@@ -139,7 +139,7 @@ class Trader:
 
     def switch_on(self) -> None:
         self.switch.click()
-        self.page.locator('.cd-trade[aria-checked="true"]').wait_for(timeout=5_000)
+        self.page.locator('.cd-trade[aria-checked="true"]').wait_for()
         await_frames(self.page, 2)  # the bar has taken its room from the book
 
     @property
@@ -171,7 +171,7 @@ class Trader:
 
     def title(self) -> str:
         """The ticket's, once Place may be pressed."""
-        self.page.locator(".cd-ticket-place:not(:disabled)").wait_for(timeout=10_000)
+        self.page.locator(".cd-ticket-place:not(:disabled)").wait_for()
         return self.page.locator(".cd-ticket-title").inner_text()
 
     def place(self) -> None:
@@ -181,7 +181,7 @@ class Trader:
         return self.page.locator(".cd-ladder-said").inner_text()
 
     def state(self, wanted: str) -> None:
-        self.page.locator(f'.cd-state[data-state="{wanted}"]').wait_for(timeout=5_000)
+        self.page.locator(f'.cd-state[data-state="{wanted}"]').wait_for()
 
     # -- the exchange --------------------------------------------------------------------------
 

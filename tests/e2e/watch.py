@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Page, WebSocket
 from playwright.sync_api import TimeoutError as TooLate
 
-from tests.e2e.lab import run_cell
+from tests.e2e.lab import PATIENCE_S, run_cell
 
 _PAINTED = """
 () => {
@@ -143,7 +143,7 @@ def frames(page: Page) -> int:
     return int(page.locator(".cd-ladder-canvas").first.get_attribute("data-frames") or 0)
 
 
-def await_frames(page: Page, more: int, timeout_s: float = 20.0) -> None:
+def await_frames(page: Page, more: int, timeout_s: float = PATIENCE_S) -> None:
     """Wait until the ladder was drawn ``more`` times from now."""
     wanted = frames(page) + more
     page.wait_for_function(
@@ -200,19 +200,19 @@ def watch_for_halt(page: Page) -> None:
     page.evaluate(_WATCH_FOR_HALT)
 
 
-def halted_at(page: Page, timeout_s: float = 10.0) -> tuple[float, float]:
+def halted_at(page: Page, timeout_s: float = PATIENCE_S) -> tuple[float, float]:
     """(click on Halt or 0, HALTED shown): wall-clock seconds, the browser's; see ``watch_for_halt``."""
     page.wait_for_function("window.halts.halted", timeout=timeout_s * 1_000)
     seen = page.evaluate("window.halts")
     return float(seen.get("clicked", 0)), float(seen["halted"])
 
 
-def await_status(page: Page, status: str, timeout_s: float = 20.0) -> None:
+def await_status(page: Page, status: str, timeout_s: float = PATIENCE_S) -> None:
     """Wait until the lab's status bar says that the kernel is ``Idle`` or ``Busy``."""
     page.locator("#jp-main-statusbar", has_text=f"| {status}").wait_for(timeout=timeout_s * 1_000)
 
 
-def run_until_said(page: Page, index: int, said: str, timeout_s: float = 60.0) -> str:
+def run_until_said(page: Page, index: int, said: str, timeout_s: float = PATIENCE_S) -> str:
     """Run cell ``index`` and wait until it has said ``said``; returns all that it said last.
 
     AssertionError, with what it says instead, after ``timeout_s``.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from contractdesk.desk import embedded
-from tests.e2e.lab import Lab
+from tests.e2e.lab import PATIENCE_S, Lab
 
 T = TypeVar("T")
 LOOK_S = 0.05
@@ -83,7 +83,7 @@ class Witness:
         embedded.post(self.address, "/control/fault", fault)
 
 
-def until(found: Callable[[], T], within_s: float, what: str) -> T:
+def until(found: Callable[[], T], what: str, within_s: float = PATIENCE_S) -> T:
     """The first true answer of ``found``; AssertionError after ``within_s``."""
     end = time.monotonic() + within_s
     while not (answer := found()):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from contractdesk.clock import ManualClock
 from contractdesk.domain.orders import OrderRole
+from contractdesk.panels.calling import THREAD
 from contractdesk.panels.ladder import Ladder
 from tests.e2e.synthetic import BTC
 from tests.panels.trading import TradingDesk
@@ -67,7 +68,8 @@ def by_hand(snapshot: Any) -> Any:
 
 
 def joined() -> None:
-    """All threads that a click has started have ended."""
+    """All threads that a click has started have ended; those of other desks in this process go on."""
     for thread in threading.enumerate():
-        if thread.name.startswith("contractdesk-") and thread.name != "contractdesk-pump":
-            thread.join(5)
+        if thread.name.startswith(THREAD):
+            thread.join(30)
+            assert not thread.is_alive(), f"{thread.name} has not ended"
