@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.e2e.desks import end_kernels, kernels
 from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, running_lab
 
 
@@ -31,11 +33,24 @@ def browser(lab: Lab) -> Iterator[Browser]:  # the lab first: it knows whether t
         yield running
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_kernel_left(lab: Lab) -> Iterator[None]:
+    """A desk that is still open would go on working, and be heard, beside the next tests."""
+    yield
+    end_kernels(lab)
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, lab: Lab, pictures: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page, and after it no kernel that was begun in it; of a test that failed, its last picture."""
+    before, failures = kernels(lab), request.session.testsfailed
     opened = new_page(browser)
     yield opened
+    if request.session.testsfailed > failures:
+        opened.screenshot(path=pictures / f"failed-{request.node.name}.png")
+        sys.stdout.write(f"its last picture: {pictures}/failed-{request.node.name}.png\n")
     opened.close()
+    end_kernels(lab, spared=before)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 from playwright.sync_api import Locator, Page
@@ -65,14 +67,22 @@ class Exchange:
             time.sleep(POLL_S)
 
 
-def end_kernels(lab: Lab) -> None:
-    """All of that server: a desk that is still open would be listed in the next test."""
-    address, words = f"http://127.0.0.1:{lab.port}/api/kernels", f"?token={TOKEN}"
-    with urllib.request.urlopen(address + words, timeout=PATIENCE_S) as answer:  # noqa: S310  (loopback)
-        kernels = json.load(answer)
-    for kernel in kernels:
-        ending = urllib.request.Request(f"{address}/{kernel['id']}{words}", method="DELETE")  # noqa: S310
-        urllib.request.urlopen(ending, timeout=PATIENCE_S).close()  # noqa: S310
+def kernels(lab: Lab) -> set[str]:
+    """Ids of the kernels that run on that server."""
+    with urllib.request.urlopen(_kernels(lab), timeout=PATIENCE_S) as answer:  # noqa: S310  (loopback)
+        return {kernel["id"] for kernel in json.load(answer)}
+
+
+def end_kernels(lab: Lab, spared: Collection[str] = ()) -> None:
+    """All but ``spared``: a desk that is still open would go on working beside the next test."""
+    for kernel in kernels(lab) - set(spared):
+        ending = urllib.request.Request(_kernels(lab, f"/{kernel}"), method="DELETE")  # noqa: S310
+        with suppress(urllib.error.HTTPError):  # the server is about to restart it, or to end it
+            urllib.request.urlopen(ending, timeout=PATIENCE_S).close()  # noqa: S310
+
+
+def _kernels(lab: Lab, one: str = "") -> str:
+    return f"http://127.0.0.1:{lab.port}/api/kernels{one}?token={TOKEN}"
 
 
 def card(page: Page, name: str) -> Locator:

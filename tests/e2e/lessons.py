@@ -32,7 +32,10 @@ class Shot(Struct, frozen=True):
 
 SHOTS = {
     "01-console": Shot("desk.console()", "desk.halt", (("fills = 2", "fills = 10"),)),
+    "02-your-own-strategy": Shot("desk.console()", "desk.why(last", (("fills = 2", "fills = 10"),)),
     "03-risk-and-refusals": Shot("desk.panels.risk()", "desk.halt"),
+    "04-tuning-live": Shot("desk.tuning_panel()", "print(trend.params"),
+    "05-headless-sessions": Shot("desk.console()", "desk.fills", (("minutes = 0.2", "minutes = 2"),)),
 }
 
 

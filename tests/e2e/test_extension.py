@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +84,10 @@ new MutationObserver(() => {
 
 
 @pytest.fixture(autouse=True)
-def state(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Asked about the desks of that lab, and left without a kernel."""
+def state(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked about the desks of that lab."""
     assert INSTALLED.exists(), "the extension is not installed: `pip install --editable .` builds it"
     monkeypatch.setenv("CONTRACTDESK_STATE", str(lab.folder.parent / "state"))
-    yield
-    end_kernels(lab)
 
 
 def show_desks(page: Page) -> None:

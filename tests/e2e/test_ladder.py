@@ -39,14 +39,23 @@ def at(desk: Trader) -> Trader:
     return desk
 
 
+def empty(found: object) -> bool:
+    return not found
+
+
+def twice(at: Trader, key: str) -> None:
+    """A key that asks before it does something."""
+    at.page.keyboard.press(key)
+    at.page.keyboard.press(key)
+
+
 def rest(at: Trader, row: int = 6) -> Decimal:
     """Place an entry by a click on a bid; returns its price."""
-    at.click(BOOK_X, at.bid_y(row))
-    price = at.title().removeprefix("BUY limit @ ").replace(",", "")
-    at.place()
-    at.resting(1)
+    stops = [str(stop["client_id"]) for stop in at.truth()["open_algo_orders"]]
+    price = at.arm(at.bid_y(row)).removeprefix("BUY limit @ ").replace(",", "")
+    (order,) = at.place(lambda: at.truth()["open_orders"], bool)
     eventually(at.page, at.said, lambda said: said.startswith("working: buy"))
-    await_frames(at.page, 3)
+    at.await_own(str(order["client_id"]), *stops)
     return Decimal(price)
 
 
@@ -63,8 +72,7 @@ def test_trading_is_off_at_first_and_a_click_sends_nothing(at: Trader) -> None:
 def test_a_click_arms_place_sends_and_a_click_on_its_x_cancels(at: Trader, pictures: Path) -> None:
     at.switch_on()
     y = at.bid_y(6)
-    at.click(BOOK_X, y)
-    assert at.title().startswith("BUY limit @ ")
+    assert at.arm(y).startswith("BUY limit @ ")
     at.page.screenshot(path=pictures / "ticket.png")
     assert at.truth()["open_orders"] == [], "armed is not sent"
     at.page.locator(".cd-ticket-drop").click()
@@ -73,23 +81,20 @@ def test_a_click_arms_place_sends_and_a_click_on_its_x_cancels(at: Trader, pictu
     (order,) = at.resting(1)
     assert (order["side"], Decimal(order["price"]), order["reduce_only"]) == ("BUY", price, False)
     at.page.screenshot(path=pictures / "resting.png")
-    at.click(CROSS_X, y)
-    at.resting(0)
+    at.insist(lambda: at.click(CROSS_X, y), lambda: at.truth()["open_orders"], empty)
 
 
 def test_an_entry_is_dragged_to_another_price(at: Trader) -> None:
     at.switch_on()
     price = rest(at)
     (old,) = at.resting(1)
-    at.drag(at.bid_y(6), at.bid_y(10))
-    title = at.title()
+    title = at.insist(lambda: at.drag(at.bid_y(6), at.bid_y(10)), at.armed, bool)
     assert title.startswith("MOVE buy 0.00")
     assert at.resting(1) == [old], "dragged is not moved"
     target = Decimal(title.rpartition(" ")[2].replace(",", ""))
     assert target < price
-    at.place()
-    (new,) = eventually(
-        at.page, lambda: at.truth()["open_orders"], lambda now: [Decimal(o["price"]) for o in now] == [target]
+    (new,) = at.place(
+        lambda: at.truth()["open_orders"], lambda now: [Decimal(o["price"]) for o in now] == [target]
     )
     assert (new["side"], new["quantity"]) == (old["side"], old["quantity"])
     assert new["client_id"] != old["client_id"]
@@ -100,14 +105,18 @@ def test_the_stop_is_dragged_and_stays_one(at: Trader) -> None:
     at.switch_on()
     box = at.canvas.bounding_box()
     assert box is not None
-    at.drag(box["height"] - 6, at.bid_y(12))  # it lies below the book: its tag is at the lower edge
-    assert at.title().startswith("MOVE stop ")
+    low = box["height"] - 6  # it lies below the book: its tag is at the lower edge
+    assert at.insist(lambda: at.drag(low, at.bid_y(12)), at.armed, bool).startswith("MOVE stop ")
     for _ in range(15):  # ten ticks each: below the mark, wherever that is
         at.page.keyboard.press("PageDown")
     target = at.bid(12) - 15
-    eventually(at.page, at.title, lambda said: said.endswith(f"{target:,.1f}"))
-    at.place()
-    eventually(at.page, at.said, lambda said: "stop at" in said)
+
+    def up_and_down() -> None:
+        at.page.keyboard.press("ArrowUp")
+        at.page.keyboard.press("ArrowDown")
+
+    at.insist(up_and_down, at.armed, lambda said: said.endswith(f"{target:,.1f}"))
+    at.place(at.said, lambda said: "stop at" in said)
     (moved,) = eventually(at.page, lambda: at.truth()["open_algo_orders"], lambda now: len(now) == 1)
     assert Decimal(moved["trigger_price"]) == target > Decimal(stop["trigger_price"])
     assert (moved["reduce_only"], Decimal(moved["quantity"])) == (True, abs(at.held()))
@@ -117,8 +126,8 @@ def test_what_the_gate_refuses_is_told_and_cannot_be_placed(at: Trader, pictures
     at.switch_on()
     at.page.locator(".cd-ladder-bar select").first.select_option("notional")
     at.page.locator(".cd-ladder-bar input").first.fill("5000")
-    at.click(BOOK_X, at.bid_y(6))
     refusal = at.page.locator(".cd-ticket-refusal.cd-alarm")
+    at.insist(lambda: at.click(BOOK_X, at.bid_y(6)), refusal.inner_text, bool)
     eventually(at.page, refusal.inner_text, lambda said: said.startswith("refused by size_cap: "))
     assert "limit <= 3 % of equity" in refusal.inner_text()
     assert "would pass: size <= " in refusal.inner_text()
@@ -140,8 +149,7 @@ def test_keys_alone_place_and_cancel(at: Trader) -> None:
         seen.append(page.evaluate(REACHED))
         assert len(seen) < 15, seen
         if seen[-1] == "Trade":
-            page.keyboard.press("Space")
-            page.locator('.cd-trade[aria-checked="true"]').wait_for()
+            at.insist(lambda: page.keyboard.press("Space"), lambda: at.trading, bool)
     for name in ("Cancel all", "Flatten", "Halt", "Trade", "Size: how", "Stop: how", "Stop: amount"):
         assert any(words.startswith(name) for words in seen), (name, seen)
     ring = "() => getComputedStyle(document.activeElement).outlineStyle"
@@ -151,16 +159,13 @@ def test_keys_alone_place_and_cancel(at: Trader) -> None:
     for _ in range(6):
         page.keyboard.press("ArrowDown")
     assert "buy" in str(at.canvas.get_attribute("aria-valuetext"))
-    page.keyboard.press("Enter")
-    at.title()
+    at.insist(lambda: page.keyboard.press("Enter"), at.armed, bool)
     page.wait_for_timeout(400)  # a ticket is looked at before a key may place it
-    page.keyboard.press("Enter")
-    at.resting(1)
+    at.insist(lambda: page.keyboard.press("Enter"), lambda: at.truth()["open_orders"], bool)
     eventually(
         page, lambda: str(at.canvas.get_attribute("aria-valuetext")), lambda said: "entry: buy" in said
     )
-    page.keyboard.press("Delete")
-    at.resting(0)
+    at.insist(lambda: page.keyboard.press("Delete"), lambda: at.truth()["open_orders"], empty)
 
 
 def test_hotkeys_cancel_close_and_halt(at: Trader, pictures: Path) -> None:
@@ -181,12 +186,9 @@ def test_hotkeys_cancel_close_and_halt(at: Trader, pictures: Path) -> None:
     at.page.keyboard.press("Escape")
     eventually(at.page, word.inner_text, lambda said: "Shift+P" not in said)
     assert at.held() > 0
-    at.page.keyboard.press("Shift+P")
-    at.page.keyboard.press("Shift+P")
-    eventually(at.page, at.held, lambda size: size == 0)
+    at.insist(lambda: twice(at, "Shift+P"), at.held, empty)
 
-    at.click(BOOK_X, at.bid_y(6))
-    at.title()
+    at.arm(at.bid_y(6))
     at.page.keyboard.press("Shift+F")
     at.page.keyboard.press("Enter")  # with an armed ticket: it answers what was asked last
     at.state("REDUCING")
@@ -230,15 +232,12 @@ def test_all_of_it_works_while_a_cell_is_busy(at: Trader) -> None:
     at.switch_on()
     rest(at)
     at.click(TAG_X, at.bid_y(6))
-    at.page.keyboard.press("Delete")
-    at.resting(0)
+    at.insist(lambda: at.page.keyboard.press("Delete"), lambda: at.truth()["open_orders"], empty)
     rest(at)
     at.page.keyboard.press("Shift+X")
     at.resting(0)
     rest(at)
-    at.page.keyboard.press("Shift+P")
-    at.page.keyboard.press("Shift+P")
-    eventually(at.page, at.held, lambda size: size == 0)
+    at.insist(lambda: twice(at, "Shift+P"), at.held, empty)
     at.page.keyboard.press("Shift+H")
     at.state("HALTED")
     at.interrupt()
@@ -250,8 +249,7 @@ def test_nothing_overflows_with_a_ticket_in_light_and_dark(at: Trader, pictures:
     for theme in ("Dark", "Light"):
         set_theme(at.page, f"JupyterLab {theme}")
         at.look()
-        at.click(BOOK_X, at.bid_y(3))
-        at.title()
+        at.arm(at.bid_y(3))
         at.page.screenshot(path=pictures / f"trade-{theme.lower()}.png")
         assert overflowing(at.page) == []
         at.page.keyboard.press("Escape")

@@ -54,6 +54,9 @@ def eventually(page: Page, read: Callable[[], T], wanted: Callable[[T], object])
     return value
 
 
+AGAIN_S = 4.0  # after which a person who sees nothing come of a gesture makes it again
+
+
 class Trader:
     """One notebook with one desk; ``reset`` makes it flat, active and switched off again."""
 
@@ -115,6 +118,7 @@ class Trader:
         stops: list[dict[str, Any]] = eventually(self.page, self.truth, lambda now: now["open_algo_orders"])[
             "open_algo_orders"
         ]
+        self.await_own(*(str(stop["client_id"]) for stop in stops))
         return stops
 
     def busy(self) -> None:
@@ -138,9 +142,31 @@ class Trader:
         return self.switch.get_attribute("aria-checked") == "true"
 
     def switch_on(self) -> None:
-        self.switch.click()
-        self.page.locator('.cd-trade[aria-checked="true"]').wait_for()
+        self.insist(self.switch.click, lambda: self.trading, bool)
         await_frames(self.page, 2)  # the bar has taken its room from the book
+
+    def insist(self, act: Callable[[], object], read: Callable[[], T], wanted: Callable[[T], object]) -> T:
+        """Act, and again where nothing comes of it, until what ``read`` gives is wanted.
+
+        A gesture that was made on an old picture does nothing, and says so: on a busy machine that is usual.
+        """
+        end, again = time.monotonic() + PATIENCE_S, 0.0
+        while not wanted(value := read()):
+            now = time.monotonic()
+            assert now < end, f"still {value}; the ladder says {self.said()!r}"
+            if now > again:
+                act()
+                again = now + AGAIN_S
+            self.page.wait_for_timeout(100)
+        return value
+
+    def await_own(self, *client_ids: str) -> None:
+        """Until these own orders, and no others, are drawn."""
+        eventually(
+            self.page,
+            lambda: (self.canvas.get_attribute("data-own") or "").split(),
+            lambda drawn: sorted(drawn) == sorted(client_ids),
+        )
 
     @property
     def canvas(self) -> Locator:
@@ -154,6 +180,10 @@ class Trader:
 
     def click(self, x: float, y: float) -> None:
         self.canvas.click(position={"x": x, "y": y})
+
+    def arm(self, y: float) -> str:
+        """Click on a price of the book until the ticket may be placed; returns its title."""
+        return self.insist(lambda: self.click(BOOK_X, y), self.armed, bool)
 
     def drag(self, start: float, end: float) -> None:
         """From one height to another, by the tag of an own order."""
@@ -169,13 +199,22 @@ class Trader:
     def ticket(self) -> Locator:
         return self.page.locator(".cd-ticket")
 
+    def armed(self) -> str:
+        """The ticket's title, while Place may be pressed; else nothing."""
+        ready = self.page.locator(".cd-ticket-place:not(:disabled)").is_visible()
+        return self.page.locator(".cd-ticket-title").inner_text() if ready else ""
+
     def title(self) -> str:
         """The ticket's, once Place may be pressed."""
-        self.page.locator(".cd-ticket-place:not(:disabled)").wait_for()
-        return self.page.locator(".cd-ticket-title").inner_text()
+        return eventually(self.page, self.armed, bool)
 
-    def place(self) -> None:
-        self.page.locator(".cd-ticket-place").click()
+    def place(self, read: Callable[[], T], wanted: Callable[[T], object]) -> T:
+        """Press Place, until what ``read`` gives is wanted."""
+        return self.insist(self._press, read, wanted)
+
+    def _press(self) -> None:
+        if self.armed():
+            self.page.locator(".cd-ticket-place").click()
 
     def said(self) -> str:
         return self.page.locator(".cd-ladder-said").inner_text()

@@ -78,6 +78,7 @@ class LadderCanvas {
     this.drawHand(ink, terms, hand);
     this.canvas.dataset.frames = String(Number(this.canvas.dataset.frames || 0) + 1);
     this.canvas.dataset.top = `${bids[0] ?? ""} ${asks[0] ?? ""}`; // ticks,lots of the best bid and ask drawn
+    this.canvas.dataset.own = this.hits.map((hit) => hit.mark.id).join(" ");
   }
 
   prepare() {
