@@ -25,8 +25,6 @@ from contractdesk.storage.journal_reader import JournalReader
 from tests.console.loopback import BTC, truth, walk
 from tests.test_cli import notebook
 
-pytestmark = pytest.mark.timeout(180)
-
 CRASHED = """
 import sys, os, signal
 import contractdesk as cd

@@ -23,8 +23,6 @@ from contractdesk.strategy import intents
 from contractdesk.strategy.base import BarView, Context, Strategy
 from tests.console.loopback import BTC, address, ready, truth
 
-pytestmark = pytest.mark.timeout(120)
-
 
 class Eager(Strategy):
     """Enters at every bar while flat, with a stop one per cent away, and leaves at the next."""

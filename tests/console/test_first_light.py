@@ -15,8 +15,6 @@ from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError, UnknownSymbol, UserError
 from tests.console.loopback import BTC, Pendulum, address, ready, truth
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def test_it_opens_reconciled_and_says_where_it_trades(desk: Desk) -> None:
     picture = desk.wait_for(lambda s: s.state is TradingState.ACTIVE, 10)

@@ -15,7 +15,6 @@ from contractdesk.domain.views import DeskSnapshot
 from contractdesk.strategy.funding import FundingRow, ledger, payment
 from tests.console.loopback import BTC, Watcher, address, ready, truth
 
-pytestmark = pytest.mark.timeout(120)
 SIZE = Decimal("0.004")
 
 

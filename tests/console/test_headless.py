@@ -27,8 +27,6 @@ from contractdesk.desk.paths import DeskPaths
 from contractdesk.errors import ConfigError
 from tests.test_cli import notebook
 
-pytestmark = pytest.mark.timeout(300)
-
 REPOSITORY = Path(__file__).parents[2]
 BTC = "BTC/USDT:USDT"
 OPEN = """

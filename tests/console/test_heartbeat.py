@@ -16,7 +16,6 @@ from contractdesk.console.opening import open_desk
 from contractdesk.domain.views import TradingState
 from tests.console.loopback import BTC
 
-pytestmark = pytest.mark.timeout(120)
 WITHIN_S = 20.0
 
 

@@ -23,7 +23,6 @@ from contractdesk.domain.views import DeskSnapshot, PositionRow
 from contractdesk.errors import ConfigError, DeskBusy, UnknownSymbol, UserError
 from tests.console.loopback import Watcher, address, ready, truth
 
-pytestmark = pytest.mark.timeout(120)
 COIN, VENUE = "BTC/USD:BTC", "BTCUSD_PERP"
 D = Decimal
 USD = D(100)  # a contract

@@ -23,7 +23,6 @@ from contractdesk.panels.status import Status
 from tests.console.loopback import BTC, Pendulum
 from tests.console.test_halting import CELL_WITHIN_S, Kernel
 
-pytestmark = pytest.mark.timeout(180)
 STARTED = f"TrendFollow is running on {BTC}, 1s bars with fast=5, slow=15"
 
 

@@ -14,7 +14,6 @@ from contractdesk.domain.orders import Side
 from contractdesk.domain.views import DeskSnapshot
 from tests.console.loopback import BTC, Watcher, address, ready, truth
 
-pytestmark = pytest.mark.timeout(120)
 SIZE = Decimal("0.002")
 
 

@@ -24,7 +24,6 @@ from tests.console.loopback import BTC, Watcher, ready
 from tests.e2e.synthetic import Market, SyntheticDesk
 from tests.panels.test_pump import Recorder, run
 
-pytestmark = pytest.mark.timeout(120)
 WITHIN_S = 10.0
 
 

@@ -17,7 +17,6 @@ from contractdesk.replay.models import ConstantLatency, FixedSlippage, Models
 from contractdesk.replay.twin_report import TwinReport
 from tests.console.loopback import BTC, Watcher, ready
 
-pytestmark = pytest.mark.timeout(120)
 SIZE = Decimal("0.004")
 ROUNDS = 3
 

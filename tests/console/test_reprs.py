@@ -28,7 +28,6 @@ from contractdesk.panels.render import html_of
 from tests.console.loopback import BTC, Pendulum, ready
 from tests.console.test_observing import Stepped
 
-pytestmark = pytest.mark.timeout(120)
 EVIL = "<img src=x onerror=alert(1)>&\"'"
 
 

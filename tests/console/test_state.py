@@ -21,8 +21,6 @@ from tests.console.loopback import BTC, Watcher, ready
 from tests.console.test_observing import WITHIN_S, Stepped
 from tests.panels.test_pump import Recorder, run
 
-pytestmark = pytest.mark.timeout(120)
-
 
 class Counted(StateWriter):
     """Remembers how many messages each refresh was reckoned at."""

@@ -13,7 +13,6 @@ from contractdesk.panels.rehearsal import Cancelled
 from contractdesk.panels.tuning_face import DESK, TuningFace
 from tests.console.loopback import BTC, Pendulum, ready
 
-pytestmark = pytest.mark.timeout(180)
 NAME = "pendulum"
 
 

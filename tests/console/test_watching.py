@@ -17,7 +17,6 @@ from contractdesk.strategy.library import TrendFollow
 from tests.console.loopback import BTC, Watcher, truth
 
 ETH = "ETH/USDT:USDT"
-pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture(scope="module")

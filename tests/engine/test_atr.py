@@ -151,7 +151,6 @@ def assert_live_equals(live: Live, expected: dict[int, float], fed: list[Bar]) -
     assert_same({ns: None if asked is None else D(asked) for ns, _, asked in live.read}, expected)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("base", "timeframe", "first", "warmup", "count"), SERIES)
 def test_atr_fed_live_equals_talib_at_every_bar(
     recordings: Path, base: str, timeframe: str, first: int, warmup: int, count: int
@@ -221,7 +220,6 @@ def resampled(frame: pd.DataFrame, rule: str) -> list[Bar]:
     return bars[1:-1]  # seen in part: the first and the last
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("timeframe", "rule", "least"), [("1s", "1s", 330), ("5s", "5s", 60)])
 def test_atr_of_bars_built_from_real_trades_equals_talib_at_every_bar(
     recordings: Path, timeframe: str, rule: str, least: int

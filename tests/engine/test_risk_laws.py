@@ -23,7 +23,6 @@ SEQUENCES = 1_000
 TOTAL = Tally()
 
 
-@pytest.mark.timeout(600)
 @settings(
     max_examples=SEQUENCES,
     derandomize=True,  # the same thousand everywhere, and each time

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
 from tests.exchange.loopback import SYMBOL, Client, hear, on_exchange, quiet_exchange
 
-pytestmark = pytest.mark.timeout(60)
 STREAM = "/market/ws/btcusdt@markPrice@1s"
 
 

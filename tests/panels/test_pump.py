@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 
-import pytest
 from msgspec.structs import replace
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S
@@ -190,7 +189,6 @@ def test_closed_panels_are_forgotten_and_the_list_is_bounded() -> None:
     assert pump.panels == ()
 
 
-@pytest.mark.timeout(20)
 def test_the_thread_runs_while_a_panel_lives_and_starts_again_for_the_next() -> None:
     pump = Pump()
     for _ in range(2):

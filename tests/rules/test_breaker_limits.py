@@ -12,7 +12,6 @@ from contractdesk.domain.views import TradingState
 from tests.rules.still import HALF_SPREAD, OPENING
 from tests.rules.venue import BTC, ETH, SOL, VENUE, Seat, covered, eventually, held, live_stops
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 TAKER = D("0.0005")
 TICK = {BTC: D("0.1"), ETH: D("0.01"), SOL: D("0.01")}

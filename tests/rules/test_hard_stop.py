@@ -11,7 +11,6 @@ import pytest
 from tests.rules.venue import BTC, ETH, NS_PER_S, SOL, VENUE, Seat, covered, held, live_stops
 from tests.rules.witness import longest_naked_s, most_live, uncovered_after_ns
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 RAISED = {"size_cap": "10"}  # of 1,000 USDT: 6,000 are permitted, and there is a liquidation price
 LIMIT = {BTC: 60_000, ETH: 3_000, SOL: 150}

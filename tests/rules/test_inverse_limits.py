@@ -15,7 +15,6 @@ from contractdesk.domain.views import TradingState
 from tests.rules.venue import COIN, VENUE, Seat, covered, held, live_stops
 from tests.rules.witness import longest_naked_s, most_live
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 EXCHANGE = {"opening": {VENUE[COIN]: D(60_000)}, "asset": "BTC"}
 SATOSHI = D("0.00000001")

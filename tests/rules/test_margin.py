@@ -12,7 +12,6 @@ from contractdesk.domain.views import TradingState
 from tests.rules.venue import BTC, ETH, SOL, VENUE, Seat, covered, held
 from tests.rules.witness import naked_between
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 CENT = D("0.01")
 LOT = {BTC: D("0.001"), ETH: D("0.001"), SOL: D("0.01")}

@@ -11,7 +11,6 @@ import pytest
 from contractdesk.domain.intents import Gauge
 from tests.rules.venue import BTC, ETH, SOL, VENUE, Seat, covered, held
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 SIZE = {BTC: "0.004", ETH: "0.08", SOL: "1.6"}  # 240 USDT
 STOP = {BTC: (59_000, 61_000), ETH: (2_950, 3_050), SOL: ("147.5", "152.5")}

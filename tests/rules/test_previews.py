@@ -15,7 +15,6 @@ from contractdesk.domain.intents import Gauge
 from contractdesk.domain.views import TradingState
 from tests.rules.venue import BTC, ETH, SOL, VENUE, Seat, covered, held, live_stops
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 STOP = {BTC: (59_000, 61_000), ETH: (2_950, 3_050), SOL: (147, 153)}
 

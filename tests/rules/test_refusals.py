@@ -15,7 +15,6 @@ from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.params import Param
 from tests.rules.venue import BTC, ETH, SOL, Seat
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 
 # What is wished, of an equity of 10,000; then the row that comes of it, whole.

@@ -16,7 +16,6 @@ from contractdesk.strategy import intents
 from contractdesk.strategy.base import BarView, Context, Strategy
 from tests.rules.venue import BTC, ETH, Seat, covered, eventually, live_stops
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 
 

@@ -17,7 +17,6 @@ from contractdesk.strategy.base import BarView, Context, Strategy
 from tests.rules.venue import BTC, ETH, SOL, VENUE, Seat, covered, held, live_stops
 from tests.rules.witness import longest_naked_s, most_live
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 CENT = D("0.01")
 CAP = D("0.03")

@@ -14,7 +14,6 @@ from contractdesk.strategy import intents
 from contractdesk.strategy.base import BarView, Context, Strategy
 from tests.rules.venue import BTC, ETH, Seat, covered, held, live_stops
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 SIDES = [("buy", 1), ("sell", -1)]
 AWAY = {1: ("2950", "2960"), -1: ("3050", "3040")}  # a stop, and one nearer to the market

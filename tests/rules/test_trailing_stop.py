@@ -18,7 +18,6 @@ from tests.rules.still import OPENING
 from tests.rules.venue import BTC, ETH, NS_PER_S, SOL, VENUE, Seat, covered, held, live_stops
 from tests.rules.witness import longest_naked_s, moments, most_live, naked_between
 
-pytestmark = pytest.mark.timeout(120)
 D = Decimal
 MULTIPLE = D("2.5")
 STEP = D("0.1")  # ATRs: less is not worth a request
