@@ -14,6 +14,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from tests.console.loopback import end_exchanges
 
@@ -39,7 +40,9 @@ def keep(path: Path, state: str) -> None:
     """Execute the lesson, and write it back with the outputs of this run."""
     book = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(book, timeout=300, resources=folder, coalesce_streams=True).execute()
+    NotebookClient(book, timeout=300, resources=folder).execute()
+    # Not while it runs: a display that is updated later is found by its number.
+    book, _ = CoalesceStreamsPreprocessor().preprocess(book, {})
     book.metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
