@@ -101,12 +101,16 @@ class HostLoop(asyncio.BaseEventLoop):
 
     def wind_up(self) -> None:
         """End what it still runs, when nothing that this does can matter any more."""
-        for task in asyncio.all_tasks(self):
-            task.cancel()
         for _ in range(ROUNDS):
-            self.step()
-            if not asyncio.all_tasks(self):
+            left = asyncio.all_tasks(self)
+            if not left:
                 break
+            for task in left:
+                task.cancel()
+            self._timeline.now_ns = max(
+                self._timeline.now_ns, min(self.due_ns, self._timeline.now_ns + NS_PER_S)
+            )
+            self.step()
         self._ready.clear()  # type: ignore[attr-defined]
         self._scheduled.clear()  # type: ignore[attr-defined]
         self.close()

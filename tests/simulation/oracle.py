@@ -219,34 +219,36 @@ class Oracle:
             return f"the desk's books of {', '.join(self._adrift_ns)} are not the exchange's"
         return ""
 
-    def settled(self) -> None:
-        """Everything is closed: books, orders and money are the exchange's, to the last digit."""
+    def unsettled(self) -> tuple[str, str]:
+        """Everything is closed: books, orders and money are the exchange's, to the last digit.
+
+        The law and what breaks it; empty words when all is so.
+        """
         desk = self._world.desk
         assert desk is not None
         exchange = self._world.server.exchange
         for symbol, own in self._books.own.items():
             if own:
-                self._verdict.found("LIVENESS", f"{own} contracts of {symbol} are still held")
+                return "LIVENESS", f"{own} contracts of {symbol} are still held"
         left = [order.client_id for order in exchange.open_orders(ACCOUNT)]
         left += [algo.client_id for algo in exchange.open_algos(ACCOUNT)]
         own = [client_id for client_id in left if client_id.startswith(OWN)]
         if own:
-            self._verdict.found("LIVENESS", f"orders are left: {', '.join(own)}")
+            return "LIVENESS", f"orders are left: {', '.join(own)}"
         wallet = exchange._floor.accounts[ACCOUNT].wallets["USDT"]
         if desk.host.state.wallet_balance != wallet:
-            text = f"the wallet is {wallet}, the desk has {desk.host.state.wallet_balance}"
-            self._verdict.found("CASH", text)
-        for symbol in SYMBOLS:
-            self._money(desk, symbol)
+            return "CASH", f"the wallet is {wallet}, the desk has {desk.host.state.wallet_balance}"
+        return next((found for symbol in SYMBOLS if (found := self._money(desk, symbol))[0]), ("", ""))
 
-    def _money(self, desk: DeskProcess, symbol: str) -> None:
+    def _money(self, desk: DeskProcess, symbol: str) -> tuple[str, str]:
         """Realized, fees and funding by symbol; where somebody else closed some, both wallets tell."""
         market = desk.host.state.symbols[SYMBOLS[symbol]]
         booked = market.position.realized_pnl - market.position.fees + market.position.funding
         ledger = self._world.server.exchange.ledger(ACCOUNT)
         there = sum((entry.amount for entry in ledger if entry.symbol == symbol), Decimal(0))
-        if booked != there and not self._strikes.external:
-            self._verdict.found("CASH", f"{symbol} has made {there}, the desk has booked {booked}")
+        if booked == there or self._strikes.external:
+            return "", ""
+        return "CASH", f"{symbol} has made {there}, the desk has booked {booked}"
 
 
 def _pair(sizes: tuple[Decimal, Decimal]) -> str:
