@@ -24,12 +24,13 @@ from tests.simulation.world import World
 
 CAP = Decimal("0.03")
 MEANWHILE = Decimal("1.02")  # the mark and the equity move between a decision and its order
-BOOK_NS = 2_500_000_000  # its age at a decision is 2 s at most
-GAP_NS = NS_PER_S  # from a gap to the last entry that was decided before it
+BOOK_NS = 3 * NS_PER_S  # its age at a decision is 2 s at most
+DECIDED_NS = NS_PER_S  # from a decision to its departure: the disk's 250 ms, and a turn in the queue
 MARK_NS = 6 * NS_PER_S
-GONE_NS = 6 * NS_PER_S  # a create that has not arrived by then never will
+GONE_NS = 4_500_000_000  # its window of 2.5 s, and 2 s for what nobody can know: it never will arrive
 RESEND = -1021  # the one refusal after which an id may be sent again: it was never looked at
 IDS = re.compile(rb"cd[a-z0-9]{17}")
+UNKNOWN = b"Unknown error"  # of the one refusal after which it may have been accepted
 DEPTH = re.compile(rb'"stream":"(\w+)@depth@100ms".*?"u":(\d+),"pu":(\d+)')
 MARK = re.compile(rb'"stream":"(\w+)@markPrice')
 LAST_ID = re.compile(rb'"lastUpdateId":(\d+)')
@@ -63,6 +64,7 @@ class Departures(Watcher):
         self._durable: set[bytes] = set()
         self._read = 0  # of what is on the disk
         self._up: Counter[str] = Counter()  # sockets that are open, by path
+        self._down_ns: dict[str, int] = {}  # when the last one ended
         self._book_ns: dict[str, int] = {}
         self._book_id: dict[str, int] = {}
         self._gap_ns: dict[str, int] = {}
@@ -139,12 +141,12 @@ class Departures(Watcher):
         """Whatever it was decided on was not old, and its streams were there."""
         now = self._now_ns
         for path in ("public", "market", "private"):
-            if not self._up[path]:
+            if not self._up[path] and now - self._down_ns.get(path, 0) > DECIDED_NS:
                 self._verdict.found("FRESH", f"the entry {name} left without a {path} stream")
         if now - self._book_ns.get(symbol, 0) > BOOK_NS:
             age_s = (now - self._book_ns.get(symbol, 0)) / NS_PER_S
             self._verdict.found("FRESH", f"the entry {name} left on a book of {age_s:.1f} s")
-        if now - self._gap_ns.get(symbol, now) > GAP_NS:
+        if now - self._gap_ns.get(symbol, now) > DECIDED_NS:
             self._verdict.found("FRESH", f"the entry {name} left on a book with a gap")
         if now - self._mark_ns.get(symbol, 0) > MARK_NS:
             self._verdict.found("FRESH", f"the entry {name} left on an old mark")
@@ -185,7 +187,7 @@ class Departures(Watcher):
         facts = facts_of(ask, ask.params())
         if facts.role is not Role.OTHER and reply.code == RESEND:
             self._resend.add(facts.client_id)
-        if facts.role is not Role.OTHER and 400 <= reply.status < 500:
+        if reply.status >= 400 and UNKNOWN not in reply.body:
             self._under_way.pop(facts.client_id, None)
 
     def on_events(self, events: Sequence[Event]) -> None:
@@ -205,9 +207,12 @@ class Departures(Watcher):
 
     def connected(self, path: str) -> None:
         self._up[path] += 1
+        if path == "public":  # until the whole book has been read, there is none
+            self._gap_ns = dict.fromkeys(self._books.own, self._now_ns)
 
     def disconnected(self, path: str) -> None:
         self._up[path] -= 1
+        self._down_ns[path] = self._now_ns
         if path == "public":
             self._book_id.clear()
 

@@ -91,6 +91,10 @@ def _any_order(dice: Random) -> Match:
     return Match(method=dice.choice(("POST", "DELETE", "GET")), path=dice.choice(ORDERS))
 
 
+def _query(dice: Random) -> Match:
+    return Match(method="GET", path=dice.choice(ORDERS))
+
+
 def _read(dice: Random) -> Match:
     return Match(method="GET", path=dice.choice(READS))
 
@@ -122,11 +126,10 @@ def _cancel_lost(dice: Random) -> Any:
     return _window(dice), fault, {}
 
 
-def _answers(*variants: dict[str, Any]) -> Maker:
+def _answers(*variants: dict[str, Any], match: Callable[[Random], Match] = _create) -> Maker:
     def make(dice: Random) -> Any:
-        terms = dict(dice.choice(variants))
-        match = _create(dice) if terms.pop("create", True) else _any_order(dice)
-        return _window(dice), Answer(match=match, count=_count(dice), **terms), {}
+        terms = dice.choice(variants)
+        return _window(dice), Answer(match=match(dice), count=_count(dice), **terms), {}
 
     return make
 
@@ -228,7 +231,7 @@ KINDS: dict[str, Maker] = {
         {"status": 400, "code": -2022, "msg": "ReduceOnly Order is rejected."},
     ),
     "order not found": _answers(
-        {"status": 400, "code": -2013, "msg": "Order does not exist.", "create": False}
+        {"status": 400, "code": -2013, "msg": "Order does not exist."}, match=_query
     ),
     "reads fail": _reads_fail,
     "reads hang": _reads_hang,
