@@ -27,8 +27,8 @@ WHO = "person"
 STRATEGY = "gambler"
 TRADED, BY_HAND = "BTC/USDT:USDT", "ETH/USDT:USDT"
 HALTED_S = (1.5, 4.0)
-BETWEEN_ACTS_S = (0.7, 3.0)
-EAGER = 0.6
+BETWEEN_ACTS_S = (0.5, 2.2)
+EAGER = 0.85
 
 
 class Person:
