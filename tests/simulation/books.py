@@ -63,6 +63,12 @@ class Books:
         whole = any(algo.close_position for algo in stops)
         return whole or sum((algo.quantity for algo in stops), ZERO) >= abs(self.own[symbol])
 
+    def split_anew(self, symbol: str, own: Decimal, external: Decimal) -> None:
+        """The same position, of which another part is the desk's."""
+        assert own + external == self.own[symbol] + self.external[symbol]
+        self.own[symbol], self.external[symbol] = own, external
+        self.opened_ns[symbol] = self.changed_ns[symbol]
+
     def _book(self, fill: Fill, now_ns: int) -> None:
         symbol, signed = fill.symbol, fill.quantity * fill.side.sign
         self.fills += 1

@@ -79,7 +79,7 @@ class Network:
     def lose(self, here: HostLoop) -> None:
         """The desk's host process has ended: its kernel closes its sockets."""
         for pipe in [pipe for pipe in self.pipes if pipe.here is here]:
-            pipe.break_off()
+            pipe.abort()
 
     @asynccontextmanager
     async def _dial(self, here: HostLoop, address: str, times: StreamTimes) -> AsyncIterator[Pipe]:

@@ -105,7 +105,8 @@ class Oracle:
             return  # of a position before this one
         sign = 1 if own > 0 else -1
         before = self._best.get(symbol)
-        best = before[1] if before is not None and before[0] == opened_ns else algo.trigger_price
+        known = before is not None and before[0] == opened_ns
+        best = before[1] if before is not None and known else algo.trigger_price
         if sign * (algo.trigger_price - best) < 0 and not self._by_hand(symbol):
             text = f"the stop of {symbol} loosens from {best} to {algo.trigger_price}"
             self._verdict.found("MONOTONE", text)
@@ -173,6 +174,10 @@ class Oracle:
                 continue
             theirs = (self._books.own[symbol], self._books.external[symbol])
             ours = (market.position.size, market.external_size)
+            if ours != theirs and sum(ours) == sum(theirs) and self._strikes.external:
+                self._books.split_anew(symbol, *ours)  # whose they are hangs on the order of the telling
+                self._best.pop(symbol, None)
+                theirs = ours
             if ours == theirs:
                 self._adrift_ns.pop(symbol, None)
                 continue
