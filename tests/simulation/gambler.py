@@ -73,8 +73,8 @@ class Gambler(Strategy):
         if dice.random() < 0.5 and item.book.valid:
             best = item.book.best_bid if side is Side.BUY else item.book.best_ask
             limit = terms.from_ticks(best + dice.randint(-3, 12) * sign)
-        notional = Decimal(dice.choice((300, 700, 1500)))
+        notional = Decimal(dice.choice((300, 700, 1500, 2500)))
         return make(
             symbol, stop=stop, notional=notional, limit=limit, reverse=reverse,
-            expire_s=None if limit is None else 4.0,
+            expire_s=None if limit is None else dice.choice((3.0, 6.0, 12.0)),
         )  # fmt: skip

@@ -25,6 +25,8 @@ AFTER_TROUBLE_NS = 15 * NS_PER_S  # to cover, or to know, what happened while no
 DRIFT_NS = 10 * NS_PER_S  # the desk's books are the exchange's within this
 MOVED_BY_HAND_NS = 6 * NS_PER_S  # a person may loosen a stop; what is under way then may be the old one
 LOOSE_NS = 3 * NS_PER_S  # for which the tightest of two stops may be gone before another is there
+CALM_NS = 5 * NS_PER_S  # after the last trouble: by then the desk knows what happened in it
+TOLD_NS = NS_PER_S // 2
 MOST_STOPS = 2
 MOST_CANCELS = 10  # of one order
 MOST_WAITING = 2_000
@@ -92,7 +94,11 @@ class Oracle:
     def _on_stop(self, algo: AlgoOrder) -> None:
         """One of the desk's own has appeared: reduce-only, and no looser than any before it."""
         symbol = algo.symbol
-        if algo.status is not AlgoStatus.NEW or role_of(algo.client_id) != STOP:
+        if role_of(algo.client_id) != STOP:
+            return
+        if algo.status is AlgoStatus.CANCELED:
+            self._given_up(algo)
+        if algo.status is not AlgoStatus.NEW:
             return
         if not (algo.reduce_only or algo.close_position):
             self._verdict.found("NO-FLIP", f"the stop {algo.client_id} is not reduce-only")
@@ -112,6 +118,19 @@ class Oracle:
             self._verdict.found("MONOTONE", text)
         tighter = algo.trigger_price if sign * (algo.trigger_price - best) > 0 else best
         self._best[symbol] = (opened_ns, algo.trigger_price if self._by_hand(symbol) else tighter)
+
+    def _given_up(self, algo: AlgoOrder) -> None:
+        """While nothing goes wrong, what the desk cancels is never what a position stands under."""
+        calm = self._now_ns > self._strikes.troubled_until_ns + CALM_NS
+        calm &= self._now_ns > self._books.changed_ns[algo.symbol] + TOLD_NS  # it knows what it holds
+        of_this_one = self.sent_ns.get(algo.client_id, 0) >= self._books.opened_ns[algo.symbol]
+        closing = algo.side.sign * self._books.own[algo.symbol] < 0
+        if calm and closing and of_this_one and not self._books.covered(algo.symbol):
+            whole = sum((each.quantity for each in self._books.stops(algo.symbol)), algo.quantity)
+            if whole >= abs(self._books.own[algo.symbol]):
+                self._verdict.found(
+                    "PROTECT", f"the stop {algo.client_id} was cancelled before another stood"
+                )
 
     def _by_hand(self, symbol: str) -> bool:
         moved_ns = self._person.moved_ns.get(SYMBOLS[symbol], -MOVED_BY_HAND_NS)

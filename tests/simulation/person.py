@@ -17,6 +17,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.instrument import Rounding
 from contractdesk.domain.intents import Intent
+from contractdesk.domain.orders import OrderRole, OrderStatus
 from contractdesk.engine.state import HostStatus, Market
 from contractdesk.strategy.intents import enter_long, enter_short, exit_position, move_stop
 from contractdesk.strategy.loader import source_of
@@ -107,6 +108,9 @@ class Person:
         await host.ask(FlattenAsked(ts_ns=now_ns, who=WHO))
 
     async def _halt(self, desk: DeskProcess) -> None:
+        """Now, or in the very moment in which an entry is on its way."""
+        if self._random.random() < 0.7:
+            await desk.host.until(lambda: _entering(desk.host) or None, 2.0)
         await desk.host.ask(HaltAsked(ts_ns=desk.clock.now_ns(), who=WHO, reason="a look"))
         self.halted_ns = desk.world.timeline.now_ns
         await asyncio.sleep(self._random.uniform(*HALTED_S))
@@ -126,6 +130,14 @@ class Person:
         assert market.mark is not None
         distance = Decimal(repr(self._random.uniform(0.001, 0.004)))
         return market.instrument.round_price(market.mark * (1 - sign * distance), Rounding.NEAREST)
+
+
+def _entering(host: DeskHost) -> bool:
+    """An entry has been decided and has no answer yet."""
+    return any(
+        tracked.role is OrderRole.ENTRY and tracked.order.status is OrderStatus.IN_FLIGHT
+        for tracked in host.state.orders_by_id.values()
+    )
 
 
 def settled(host: DeskHost) -> bool:

@@ -136,11 +136,11 @@ def _answers(*variants: dict[str, Any], match: Callable[[Random], Match] = _crea
 
 def _reads_fail(dice: Random) -> Any:
     status = dice.choice((500, 502, 503, 504))
-    return _window(dice), Answer(status=status, msg="", match=_read(dice), count=dice.choice((1, 3, 9))), {}
+    return _window(dice), Answer(status=status, msg="", match=_read(dice), count=dice.choice((1, 4, 40))), {}
 
 
 def _reads_hang(dice: Random) -> Any:
-    return _window(dice), DropRequest(when=When.BEFORE, match=_read(dice), count=dice.choice((1, 3, 9))), {}
+    return _window(dice), DropRequest(when=When.BEFORE, match=_read(dice), count=dice.choice((1, 4, 40))), {}
 
 
 def _limited(dice: Random) -> Any:
