@@ -5,7 +5,7 @@ RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 LAB := hatch_build.py $(wildcard extensions/lab/package*.json extensions/lab/src/* extensions/lab/style/* extensions/lab/schema/*) contractdesk/panels/static/theme.css
 
-.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
+.PHONY: demo lab test mutants soak lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
 
 .venv/.installed: pyproject.toml $(LAB)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -32,9 +32,16 @@ test: .venv/.installed-test .venv-sdk/.installed
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -m browser -n 0 tests/e2e
 
-# The laws of the risk rules, asked whether they would notice: longer than a suite that runs at each change.
+# The laws of the risk rules and of the simulated desk, asked whether they would notice: longer than a suite
+# that runs at each change.
 mutants: .venv/.installed-test
 	$(BIN)/python -m pytest -m mutants
+
+# The whole live desk against the exchange in virtual time, a seed after the other, on all cores.
+SEEDS ?= 2000
+FIRST ?= 1
+soak: .venv/.installed-test
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 lint: .venv/.installed-test
 	$(BIN)/ruff format --check .

@@ -23,6 +23,7 @@ from contractdesk.storage.journal import Journal
 from contractdesk.storage.journal_reader import SessionMeta
 from contractdesk.storage.tape import Tape
 from contractdesk.storage.tape_file import TapeHeader
+from contractdesk.storage.writer import MakeScribe, Writer
 
 # Each session counts from a number of its own: the tape of one that was killed may hold later
 # numbers than its journal, and no number is ever used twice.
@@ -35,10 +36,17 @@ log = logging.getLogger(__name__)
 class Recorder:
     """The journal and the tape of one session, under one sequence of numbers."""
 
-    def __init__(self, paths: DeskPaths, config: EngineConfig, account: str, opened_ns: int) -> None:
+    def __init__(
+        self,
+        paths: DeskPaths,
+        config: EngineConfig,
+        account: str,
+        opened_ns: int,
+        make_writer: MakeScribe = Writer,
+    ) -> None:
         """Open both; StorageError where the journal is damaged or newer than this code."""
-        self._journal = Journal(paths.journal)
-        self._tape = Tape(paths.tape)
+        self._journal = Journal(paths.journal, make_writer)
+        self._tape = Tape(paths.tape, make_writer=make_writer)
         self._settings = msgspec.msgpack.encode(config)
         self._sources: list[str] = []
         self._trouble = ""

@@ -2,12 +2,19 @@
 
 What the engine answers to them is not performed: it was, then. Afterwards nothing is trusted that
 only the venue can know: books are invalid, streams lost, and the account is reconciled before trading.
+
+A session that ended before its first checkpoint was on disk has begun where the one before it ended: so
+does its repetition.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
+
+import msgspec
 
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.supervisor import attempt
@@ -19,7 +26,7 @@ from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
 from contractdesk.errors import StorageError
 from contractdesk.storage.inputs import checkpoints, read_inputs
-from contractdesk.storage.journal_reader import JournalReader
+from contractdesk.storage.journal_reader import JournalReader, SessionMeta
 from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.loader import load_all
@@ -47,20 +54,37 @@ def _last_state(paths: DeskPaths, account: str, classes: dict[str, type[Strategy
     if not paths.journal.exists():
         return None
     with JournalReader(paths.journal) as journal:
-        sessions = journal.sessions()
-        if not sessions or sessions[-1].account != account:
+        sessions = _of_account(journal.sessions(), account)
+        if not sessions:
             return None
-        header = _last_checkpoint(paths.tape, sessions[-1].first_seq)
+        header = _last_checkpoint(paths.tape, sessions[0].first_seq)
         if header is None:
-            raise StorageError(f"the tape of {paths.tape} has no checkpoint of the last session")
-        _load_classes(journal, sessions[-1].first_seq, header, classes)
+            raise StorageError(f"the tape of {paths.tape} has no checkpoint of the last sessions")
+        begun = max(meta.first_seq for meta in sessions if meta.first_seq <= header.first_seq)
+        _load_classes(journal, begun, header, classes)
         engine = Engine.restore(header.checkpoint, classes)
+        later = [meta for meta in sessions if meta.first_seq > header.first_seq]
         for seq, event in read_inputs(journal, paths.tape, header.first_seq):
+            while later and seq >= later[0].first_seq:
+                engine = _as_opened(engine, later.pop(0), classes)
             # What faulted live faults again; the live engine went on with the next event, so does this one.
             _, error = attempt(engine.handle, event)
             if error is not None:
                 log.warning("input %d faulted while it was repeated: %r", seq, error)
         return engine.checkpoint()
+
+
+def _of_account(sessions: Sequence[SessionMeta], account: str) -> list[SessionMeta]:
+    """The last ones, as far back as they are all of this account."""
+    ours = takewhile(lambda meta: meta.account == account, reversed(sessions))
+    return list(ours)[::-1]
+
+
+def _as_opened(engine: Engine, meta: SessionMeta, classes: dict[str, type[Strategy]]) -> Engine:
+    """The engine with which a later session began: it had recovered what this one knows."""
+    state = decode_desk(engine.checkpoint())
+    _begin_anew(state, msgspec.msgpack.decode(meta.settings, type=EngineConfig))
+    return Engine.restore(encode_desk(state), classes)
 
 
 def _last_checkpoint(tape: Path, since_seq: int) -> TapeHeader | None:

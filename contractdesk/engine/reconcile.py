@@ -20,6 +20,7 @@ from contractdesk.domain.views import TradingState
 from contractdesk.engine.core import READ_TIMEOUT_NS, Core
 from contractdesk.engine.coverage import renewed
 from contractdesk.engine.executions import Executions
+from contractdesk.engine.found_stops import take_up
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Drift, Market
@@ -62,7 +63,7 @@ class Reconciliation:
         self._compare_orders(event.orders, asked_ns)
         at_once = startup and not overtaken
         self._compare_positions(event.account.positions, asked_ns, startup=at_once)
-        self._cancel_orphans(event)
+        self._meet_strangers(event)
         self._conclude(asked_ns, startup=startup)
         return True
 
@@ -119,11 +120,16 @@ class Reconciliation:
                 if settled and item.id not in seen:
                     self._orders.ask(item, 0)
 
-    def _cancel_orphans(self, event: VenueStateRead) -> None:
-        """Once the positions are compared: by then it is known what is ours and what is guarded."""
+    def _meet_strangers(self, event: VenueStateRead) -> None:
+        """Once the positions are compared: by then it is known what is ours and what is guarded.
+
+        A stop of our making is taken up, whatever else we do not remember is cancelled.
+        """
         sizes = {position.symbol: position.size for position in event.account.positions}
         for row in event.orders:
             if self._orders.find(row.client_id, row.venue_id) is not None:
+                continue
+            if take_up(self._core, self._orders, row):
                 continue
             market = self._core.market(row.symbol)
             guarded = (

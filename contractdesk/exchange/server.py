@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
+import msgspec
 from aiohttp import web
 
 from contractdesk.clock import NS_PER_S, Clock
@@ -101,26 +102,28 @@ class Server:
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         self.busy_ns = self.clock.monotonic_ns()
-        ask = await _ask_of(request)
+        reply = await self.attend(await _ask_of(request))
+        return _hang_up(request) if reply is None else _response(reply)
+
+    async def attend(self, ask: Ask) -> Reply | None:
+        """The answer to one request, faults and all; None: the connection breaks without one."""
         params = ask.params()
         facts = facts_of(ask, params)
         row = self.trail.note(facts, params, self.clock.now_ns())
         fault = self.faults.next_request(facts)
         if fault is not None:
             row.fault = str(fault.__struct_config__.tag)
-        return await self._serve(request, ask, row, fault)
+        return await self._serve(ask, row, fault)
 
-    async def _serve(
-        self, request: web.Request, ask: Ask, row: RequestRow, fault: RequestFault | None
-    ) -> web.StreamResponse:
+    async def _serve(self, ask: Ask, row: RequestRow, fault: RequestFault | None) -> Reply | None:
         match fault:
             case DropRequest(when=When.AFTER, ms=ms) if ms:
                 _later(ms / MS_PER_S, lambda: self._execute_unheard(ask, row))
-                return _hang_up(request)
+                return None
             case DropRequest(when=when):
                 if when is When.AFTER:
                     self._execute_unheard(ask, row)
-                return _hang_up(request)
+                return None
             case Answer(execute=execute):
                 if execute:
                     self._execute(ask, row)
@@ -128,13 +131,13 @@ class Server:
                 return _made_up(fault)
             case Delay(when=When.BEFORE, ms=ms):
                 await asyncio.sleep(ms / MS_PER_S)
-                return _response(self._execute(ask, row))
+                return self._execute(ask, row)
             case Delay(ms=ms):
                 reply = self._execute(ask, row)
                 await asyncio.sleep(ms / MS_PER_S)
-                return _response(reply)
+                return reply
             case None:
-                return _response(self._execute(ask, row))
+                return self._execute(ask, row)
 
     def _execute(self, ask: Ask, row: RequestRow) -> Reply:
         """Bring the market up to now, handle the request, send out what followed from it."""
@@ -166,16 +169,16 @@ async def _ask_of(request: web.Request) -> Ask:
 
 
 def _response(reply: Reply) -> web.Response:
-    return web.Response(
-        status=reply.status, body=reply.body, headers=reply.headers, content_type="application/json"
-    )
+    kind = "application/json" if reply.body[:1] in (b"{", b"[") else "text/plain"
+    return web.Response(status=reply.status, body=reply.body, headers=reply.headers, content_type=kind)
 
 
-def _made_up(fault: Answer) -> web.Response:
+def _made_up(fault: Answer) -> Reply:
     headers = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
-    if fault.code is None:
-        return web.Response(status=fault.status, text=fault.msg, headers=headers)
-    return web.json_response({"code": fault.code, "msg": fault.msg}, status=fault.status, headers=headers)
+    body = fault.msg.encode()
+    if fault.code is not None:
+        body = msgspec.json.encode({"code": fault.code, "msg": fault.msg})
+    return Reply(status=fault.status, body=body, headers=headers, weight=0, code=fault.code or 0)
 
 
 def _hang_up(request: web.Request) -> web.Response:

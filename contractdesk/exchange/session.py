@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
-from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
 from contractdesk.clock import NS_PER_S, Clock
 from contractdesk.exchange.wire.binance.streams import Path
@@ -22,30 +24,42 @@ MAX_STREAMS = 1_024
 MAX_MESSAGES_A_SECOND = 10
 
 
+class Socket(Protocol):
+    """The server's end of a WebSocket, as aiohttp has it."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    async def receive(self) -> WSMessage: ...
+
+    async def send_frame(self, message: bytes, opcode: WSMsgType) -> None: ...
+
+    async def ping(self, message: bytes = b"") -> None: ...
+
+    async def pong(self, message: bytes = b"") -> None: ...
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"") -> bool: ...
+
+
 class Session:
     """What the hub knows of a connection. Frames go out in the order in which they were put."""
 
-    def __init__(self, path: Path, *, combined: bool, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, socket: Socket, abort: Callable[[], None], *, combined: bool, clock: Clock
+    ) -> None:
+        """``abort`` breaks the connection under ``socket`` without a word."""
         self.path = path
         self.combined = combined
         self.subscriptions: dict[str, None] = {}  # names, in the order of subscription
         self.events: frozenset[str] = frozenset()  # of the user stream; empty: all
         self.thawed = asyncio.Event()
         self.thawed.set()
-        self._socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=64 * 1024)
-        self._transport: asyncio.Transport | None = None
+        self.socket = socket
+        self._abort = abort
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue(OUTBOX)
         self._clock = clock
         self._opened_ns = self._heard_ns = clock.monotonic_ns()
         self._second, self._messages = 0, 0
-
-    async def open(self, request: web.Request) -> web.WebSocketResponse:
-        """Upgrade the connection."""
-        await self._socket.prepare(request)
-        transport = request.transport
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-        return self._socket
 
     # -- out ---------------------------------------------------------------------------------
 
@@ -63,8 +77,7 @@ class Session:
 
     def cut(self) -> None:
         """Break the connection at once: no close frame."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._abort()
 
     async def write(self) -> None:
         """Send what is queued, until cancelled or disconnected."""
@@ -72,7 +85,7 @@ class Session:
             while True:
                 frame = await self._outbox.get()
                 await self.thawed.wait()
-                await self._socket.send_frame(frame, WSMsgType.TEXT)
+                await self.socket.send_frame(frame, WSMsgType.TEXT)
 
     async def keep_alive(self) -> None:
         """Ping every three minutes; end the session when pongs stay out, or after 24 hours."""
@@ -84,10 +97,10 @@ class Session:
                 await self.close(WSCloseCode.POLICY_VIOLATION, b"disconnected")
                 return
             if self.thawed.is_set():
-                await self._socket.ping(str(self._clock.now_ns() // 1_000_000).encode())
+                await self.socket.ping(str(self._clock.now_ns() // 1_000_000).encode())
 
     async def close(self, code: WSCloseCode, reason: bytes) -> None:
-        await self._socket.close(code=code, message=reason)
+        await self.socket.close(code=code, message=reason)
 
     # -- in ----------------------------------------------------------------------------------
 
@@ -100,7 +113,7 @@ class Session:
         if not self.thawed.is_set():
             return None
         if message.type is WSMsgType.PING:
-            await self._socket.pong(message.data)
+            await self.socket.pong(message.data)
         return str(message.data) if message.type is WSMsgType.TEXT else None
 
     def _flooding(self, second: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec import Struct
 from contractdesk.clock import Clock
 from contractdesk.exchange.faults import FaultBoard
 from contractdesk.exchange.hub import Hub
-from contractdesk.exchange.session import MAX_STREAMS, Session
+from contractdesk.exchange.session import MAX_STREAMS, Session, Socket
 from contractdesk.exchange.wire.binance.streams import Path
 from contractdesk.exchange.wire.binance.text import Json
 
@@ -63,20 +64,30 @@ class Sockets:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from upgrade to end."""
-        query = request.query
+        target = self.admit(request.path, request.query)
+        if isinstance(target, int):
+            return web.Response(status=target)
+        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=64 * 1024)
+        await socket.prepare(request)
+        transport = request.transport
+        abort = transport.abort if isinstance(transport, asyncio.Transport) else _nothing
+        await self.run(target, socket, abort)
+        return socket
+
+    def admit(self, path: str, query: Mapping[str, str]) -> Target | int:
+        """What a connection would be for, or the HTTP status with which it is refused."""
         target = target_of(
-            request.path, query.get("streams", ""), query.get("listenKey", ""), query.get("events", "")
+            path, query.get("streams", ""), query.get("listenKey", ""), query.get("events", "")
         )
         if target is None:
-            return web.Response(status=404)
-        if self._faults.refusing(target.path.value, self._clock.monotonic_ns()):
-            return web.Response(status=503)
-        session = Session(target.path, combined=target.combined, clock=self._clock)
-        session.events = target.events
-        return await self._run(session, target, request)
+            return 404
+        refusing = self._faults.refusing(target.path.value, self._clock.monotonic_ns())
+        return 503 if refusing else target
 
-    async def _run(self, session: Session, target: Target, request: web.Request) -> web.StreamResponse:
-        socket = await session.open(request)
+    async def run(self, target: Target, socket: Socket, abort: Callable[[], None]) -> None:
+        """Serve an open socket until it ends; ``abort`` breaks the connection under it."""
+        session = Session(target.path, socket, abort, combined=target.combined, clock=self._clock)
+        session.events = target.events
         self._hub.sessions.add(session)
         self._hub.subscribe(session, [name for name in target.names if self._hub.known(session, name)])
         workers = [asyncio.create_task(session.write()), asyncio.create_task(session.keep_alive())]
@@ -91,7 +102,6 @@ class Sockets:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        return socket
 
     def _obey(self, session: Session, text: str) -> Json:
         """Do what the client says; returns the answer."""
@@ -132,6 +142,10 @@ class Sockets:
                 return {"result": None, "id": order.id}
             case _:
                 return _error(2, "Invalid request: SET_PROPERTY takes [`combined`, boolean]", order.id)
+
+
+def _nothing() -> None:
+    """A connection that is gone needs no breaking."""
 
 
 def _error(code: int, message: str, request_id: int | str | None) -> Json:

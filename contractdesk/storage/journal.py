@@ -23,7 +23,7 @@ from contractdesk.errors import StorageError
 from contractdesk.storage.codec import encode
 from contractdesk.storage.journal_file import guarded, open_for_writing
 from contractdesk.storage.journal_reader import JournalReader, RecordKind, SessionMeta
-from contractdesk.storage.writer import Writer
+from contractdesk.storage.writer import MakeScribe, Writer
 
 MOST_QUEUED = 50_000  # rows that wait for the disk; beyond, they are lost and entries are refused
 DISK_ANSWERS_WITHIN_S = 30.0  # how long ``append`` waits
@@ -37,13 +37,13 @@ _SOURCE = "INSERT OR IGNORE INTO sources VALUES (?, ?)"
 class Journal:
     """Open for appending. Only ``append`` and ``close`` wait for the disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, make_writer: MakeScribe = Writer) -> None:
         """Open or create; StorageError when the file is newer than this code, damaged, or no journal."""
         self.path = path
         self._connection = open_for_writing(path)
         with JournalReader(path) as reader:
             self.last_seq = reader.last_seq  # at opening
-        self._writer: Writer[Row] = Writer("contractdesk-journal", self._store, most=MOST_QUEUED)
+        self._writer = make_writer("contractdesk-journal", self._store, most=MOST_QUEUED)
 
     def put_event(self, seq: int, event: Event) -> None:
         """Queue an input; StorageError only when it cannot be encoded."""

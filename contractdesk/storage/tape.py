@@ -31,7 +31,7 @@ from contractdesk.storage.tape_file import (
     segment_path,
     segments,
 )
-from contractdesk.storage.writer import Writer
+from contractdesk.storage.writer import MakeScribe, Writer
 
 MOST_QUEUED = 200_000  # inputs that wait for the disk; beyond, they are lost and ``broken`` says so
 GATHER_S = 0.25
@@ -51,7 +51,9 @@ class Tape:
     checkpoint; one that does not still has bounded segments, and replays from a session's start.
     """
 
-    def __init__(self, folder: Path, limits: TapeLimits | None = None) -> None:
+    def __init__(
+        self, folder: Path, limits: TapeLimits | None = None, make_writer: MakeScribe = Writer
+    ) -> None:
         """Make the folder; StorageError when that is not possible, or the last segment is damaged."""
         self.folder = folder
         self._limits = limits or TapeLimits()
@@ -66,9 +68,7 @@ class Tape:
         except OSError as error:
             raise StorageError(f"tape {folder}: {error}") from error
         self.last_seq = last_seq(folder)  # at opening
-        self._writer: Writer[Item | TapeHeader] = Writer(
-            "contractdesk-tape", self._store, most=MOST_QUEUED, linger_s=GATHER_S
-        )
+        self._writer = make_writer("contractdesk-tape", self._store, most=MOST_QUEUED, linger_s=GATHER_S)
 
     def due(self, now_ns: int) -> bool:
         """True when the segment is full or old, and before the first one."""

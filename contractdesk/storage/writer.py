@@ -9,13 +9,37 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from contractdesk.errors import StorageError
 
 T = TypeVar("T")
 
 RETRY_S = 0.5
+
+
+class Scribe(Protocol):
+    """What a journal or a tape needs of a writer: see ``Writer``, which is one."""
+
+    @property
+    def broken(self) -> str: ...
+
+    @property
+    def ended(self) -> bool: ...
+
+    def put(self, item: Any) -> None: ...
+
+    def barrier(self) -> Future[None]: ...
+
+    def close(self, timeout_s: float = 5.0) -> bool: ...
+
+
+class MakeScribe(Protocol):
+    """How a writer is made: a thread of its own in production, a timer in a simulation."""
+
+    def __call__(
+        self, name: str, write: Callable[[Sequence[Any]], None], *, most: int, linger_s: float = 0.0
+    ) -> Scribe: ...
 
 
 class Writer(Generic[T]):

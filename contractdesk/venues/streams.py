@@ -11,30 +11,20 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Literal
-
-from msgspec import Struct
-from websockets.asyncio.client import ClientConnection, connect
+from typing import Any
 
 from contractdesk.clock import NS_PER_S, Clock
 from contractdesk.errors import VenueError
 from contractdesk.venues.backoff import Backoff
 from contractdesk.venues.credentials import redact
 from contractdesk.venues.subscriptions import Subscriptions
+from contractdesk.venues.transport import NETWORK, Socket, StreamTimes, Transport
+
+__all__ = ["Stream", "StreamDied", "StreamTimes"]
 
 log = logging.getLogger(__name__)
-MAX_FRAME = 10 << 20  # bytes
 TICK_S = 0.1
 STABLE_S = 10.0  # a connection that lived so long ends a series of failures
-
-
-class StreamTimes(Struct, frozen=True, kw_only=True):
-    """Limits in seconds."""
-
-    open_s: float = 5.0
-    ping_s: float = 5.0  # one ping each so often ...
-    pong_s: float = 5.0  # ... answered within
-    rotate_s: float = 22.5 * 3600  # the venue cuts at 24 h
 
 
 class StreamDied(Exception):
@@ -60,6 +50,7 @@ class Stream:
         backoff: Backoff,
         proxy: bool,
         times: StreamTimes | None = None,
+        transport: Transport = NETWORK,
     ) -> None:
         """``address`` is asked before each connection (it may fetch a listen key); VenueError: retry."""
         self.name = name
@@ -72,8 +63,9 @@ class Stream:
         self._on_down = on_down
         self._clock = clock
         self._backoff = backoff
-        self._proxy: Literal[True] | None = True if proxy else None
+        self._proxy = proxy
         self._times = times or StreamTimes()
+        self._transport = transport
         self._task: asyncio.Task[None] | None = None
         self._verdict: asyncio.Future[str] | None = None
         self._failures = 0
@@ -136,26 +128,16 @@ class Stream:
 
     async def _connection(self) -> str:
         """One connection from its opening to its end; returns why it ended."""
-        times = self._times
         try:
-            async with connect(
-                await self._address(),
-                open_timeout=times.open_s,
-                ping_interval=times.ping_s,
-                ping_timeout=times.pong_s,
-                close_timeout=1.0,
-                max_size=MAX_FRAME,
-                compression=None,
-                proxy=self._proxy,
-                logger=_quiet,
-            ) as socket:
+            address = await self._address()
+            async with self._transport.dial(address, self._times, self._proxy) as socket:
                 return await self._attend(socket)
         except VenueError as refused:
             return f"no address: {refused}"
         except Exception as failure:  # a supervisor: whatever it is, the next connection is tried
             return f"{type(failure).__name__}: {failure}"
 
-    async def _attend(self, socket: ClientConnection) -> str:
+    async def _attend(self, socket: Socket) -> str:
         self.connections += 1
         self.subscriptions.on_connected()
         self._verdict = asyncio.get_running_loop().create_future()
@@ -171,11 +153,11 @@ class Stream:
             await asyncio.gather(reader, keeper, return_exceptions=True)
             socket.transport.abort()  # a half-open peer would not answer a closing handshake
 
-    async def _read(self, socket: ClientConnection) -> None:
+    async def _read(self, socket: Socket) -> None:
         while True:
             self._on_frame(await socket.recv(decode=False))
 
-    async def _keep(self, socket: ClientConnection) -> None:
+    async def _keep(self, socket: Socket) -> None:
         """Subscriptions, their answers, and the end of a connection's days."""
         began_ns = self._clock.monotonic_ns()
         while True:
@@ -200,7 +182,3 @@ def _why(*tasks: asyncio.Task[None]) -> str:
         if task.done() and not task.cancelled() and (failure := task.exception()):
             return f"{type(failure).__name__}: {failure}"
     return "cancelled"
-
-
-_quiet = logging.Logger("websockets", logging.CRITICAL + 1)  # its debug lines hold listen keys
-_quiet.addHandler(logging.NullHandler())

@@ -100,8 +100,30 @@ def test_an_orphan_stop_goes_when_nothing_stands_behind_it() -> None:
 def test_an_orphan_stop_goes_once_our_own_stop_holds() -> None:
     bench = Bench()
     stop = bench.open()
-    next_picture(bench, "0.02", orders=(orphan_stop(), row(bench, stop)))
-    assert cancelled(bench) == [orphan_stop().client_id]
+    looser = replace(orphan_stop(), trigger_price=D(28_000))
+    next_picture(bench, "0.02", orders=(looser, row(bench, stop)))
+    assert cancelled(bench) == [looser.client_id]
+
+
+def test_a_tighter_orphan_stop_is_the_stop_from_now_on() -> None:
+    bench = Bench()
+    stop = bench.open()
+    tighter = replace(orphan_stop(), trigger_price=bench.tracked(stop).order.request.trigger_price + 100)
+    next_picture(bench, "0.02", orders=(tighter, row(bench, stop)))
+    assert cancelled(bench) == [stop]
+    assert bench.market.guard.stop_price == tighter.trigger_price
+    assert bench.market.guarded == D("0.02")
+
+
+def test_an_orphan_stop_that_has_taken_the_place_of_ours_is_never_cancelled() -> None:
+    """A kill within a replacement: the journal knows the old stop, the venue has the new one alone."""
+    bench = Bench()
+    stop = bench.open()
+    orphan = replace(orphan_stop(), trigger_price=bench.tracked(stop).order.request.trigger_price + 100)
+    for _ in range(3):
+        next_picture(bench, "0.02", orders=(orphan,))
+    assert orphan.client_id not in cancelled(bench)
+    assert bench.market.position.size == D("0.02") == bench.market.guarded
 
 
 @pytest.mark.parametrize("startup", [True, False])

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from contractdesk.clock import ManualClock, SystemClock
 from contractdesk.exchange import session
@@ -95,7 +96,9 @@ def test_a_closed_bar_is_announced() -> None:
     clock = ManualClock(1_800_000_000 * 10**9)
     server = build(ExchangeOptions(accounts=TWO), clock)
     shown: list[Any] = []
-    listener = session.Session(Path.MARKET, combined=False, clock=clock)
+    listener = session.Session(
+        Path.MARKET, web.WebSocketResponse(), lambda: None, combined=False, clock=clock
+    )
     listener.put = lambda frame: shown.append(json.loads(frame))  # type: ignore[method-assign]
     server.hub.subscribe(listener, ["btcusdt@kline_1m"])
     for _ in range(3 * 60):
@@ -266,8 +269,8 @@ def test_the_recorded_market_is_served_without_a_gap(recordings: FilePath) -> No
 def test_a_slow_consumer_is_disconnected() -> None:
     async def story() -> None:
         broken = asyncio.Event()
-        listener = session.Session(Path.PUBLIC, combined=False, clock=SystemClock())
-        listener.cut = broken.set  # type: ignore[method-assign]
+        socket = web.WebSocketResponse()
+        listener = session.Session(Path.PUBLIC, socket, broken.set, combined=False, clock=SystemClock())
         for _ in range(session.OUTBOX):
             listener.put(b"{}")
         assert not broken.is_set()

@@ -38,6 +38,7 @@ from contractdesk.venues.binance.user_events import (
     UserEvents,
 )
 from contractdesk.venues.streams import Stream, StreamTimes
+from contractdesk.venues.transport import NETWORK, Transport
 from contractdesk.venues.upkeep import go_on
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class AccountFeed:
         proxy: bool,
         times: StreamTimes | None,
         symbols: Callable[[], set[str]],
+        transport: Transport = NETWORK,
     ) -> None:
         """``instruments`` by unified symbol, ``by_venue`` by the venue's; both may change in place.
 
@@ -100,7 +102,7 @@ class AccountFeed:
         self.restored = asyncio.Event()
         self.stream = Stream(
             "private", self._address, self._on_frame, self._on_up, self._on_down,
-            clock=clock, backoff=backoff, proxy=proxy, times=times,
+            clock=clock, backoff=backoff, proxy=proxy, times=times, transport=transport,
         )  # fmt: skip
         self._tasks: OrderedDict[Ask | Backfill, Task] = OrderedDict()
         self._running: list[asyncio.Task[None]] = []

@@ -23,6 +23,7 @@ from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.limits import Limiter, Quota, RequestQueue
 from contractdesk.venues.rest import READ_LIMIT_S, RestClient, prepare_client
 from contractdesk.venues.server_clock import ServerClock
+from contractdesk.venues.transport import NETWORK, Transport
 
 REQUEST_TIMEOUT_S = 5.0
 _APIS = {USDM.name: BinanceApi, COINM.name: CoinApi}
@@ -50,10 +51,11 @@ async def connect(
     random: Callable[[], float],
     quota: Quota | None = None,
     patience: Patience = IN_A_HURRY,
+    transport: Transport = NETWORK,
 ) -> tuple[BinanceApi, Unify]:
     """The account's API, nothing sent yet; close its ``client`` when done."""
     ccxt: Any = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # 0.8 s of CPU
-    exchange = getattr(ccxt, product.ccxt)()
+    exchange = getattr(ccxt, product.ccxt)({} if transport.http is None else {"session": transport.http()})
     _point(exchange.urls["api"], where)
     server_clock = ServerClock(clock, emit)
     prepare_client(exchange, BinanceDialect(), credentials, server_clock.now_ms, REQUEST_TIMEOUT_S)

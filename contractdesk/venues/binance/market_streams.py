@@ -22,6 +22,7 @@ from contractdesk.venues.binance.product import USDM, Product
 from contractdesk.venues.book_sync import DepthDelta
 from contractdesk.venues.scanner import DepthScanner
 from contractdesk.venues.streams import Stream, StreamTimes
+from contractdesk.venues.transport import NETWORK, Transport
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class MarketStreams:
         proxy: bool,
         times: StreamTimes | None,
         product: Product = USDM,
+        transport: Transport = NETWORK,
     ) -> None:
         """``by_venue`` by the venue's symbol, ``feeds`` by the unified one; both may change in place."""
         self._clock = clock
@@ -56,6 +58,7 @@ class MarketStreams:
             name: Stream(
                 name.value, self._at(ws_url + path), self._reader(name),
                 self._up(name), self._down(name), clock=clock, backoff=backoff, proxy=proxy, times=times,
+                transport=transport,
             )
             for name, path in paths.items()
         }  # fmt: skip

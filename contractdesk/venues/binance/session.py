@@ -19,6 +19,7 @@ from contractdesk.venues.binance.market_streams import MarketStreams
 from contractdesk.venues.binance.markets import Listing
 from contractdesk.venues.binance.product import Product
 from contractdesk.venues.streams import StreamTimes
+from contractdesk.venues.transport import NETWORK, Transport
 
 RECONNECT_BASE_S, RECONNECT_CAP_S = 0.2, 15.0
 
@@ -60,19 +61,21 @@ def assemble(
     asset: str | None,
     random: Callable[[], float],
     times: StreamTimes | None,
+    transport: Transport = NETWORK,
 ) -> Session:
     """Nothing runs yet. ``asset`` None: market data only."""
     backoff = Backoff(base_s=RECONNECT_BASE_S, cap_s=RECONNECT_CAP_S, random=random)
     market = MarketStreams(
         clock, emit, listing.venues, feeds,
         ws_url=where.ws_url, product=product, backoff=backoff, proxy=not where.local, times=times,
+        transport=transport,
     )  # fmt: skip
     if asset is None:
         return Session(api, unify, emit, market, None)
     feed = AccountFeed(
         api, clock, emit, listing.unified, listing.venues,
         address=lambda key: where.ws_url + product.private_stream(key), symbols=lambda: set(feeds),
-        backoff=backoff, proxy=not where.local, times=times,
+        backoff=backoff, proxy=not where.local, times=times, transport=transport,
     )  # fmt: skip
     reads = Accounts(api, clock, feed.orders, listing.venues, listing.unified, asset)
     return Session(api, unify, emit, market, Private(feed, reads))

@@ -57,6 +57,7 @@ from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
 from contractdesk.venues.limits import Quota
 from contractdesk.venues.streams import StreamTimes
+from contractdesk.venues.transport import NETWORK, Transport
 from contractdesk.venues.upkeep import go_on
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class BinanceVenue:
         asset: str = "USDT",
         quota: Quota | None = None,
         times: StreamTimes | None = None,
+        transport: Transport = NETWORK,
     ) -> None:
         """``seed`` makes the jitter repeatable; ``asset`` is the margin asset that is reported."""
         self._product = product
@@ -99,6 +101,7 @@ class BinanceVenue:
         self._asset = asset
         self._quota = quota
         self._times = times
+        self._transport = transport
         self._listing = Listing()
         self._feeds: dict[str, SymbolFeed] = {}
         self._session: Session | None = None
@@ -116,13 +119,14 @@ class BinanceVenue:
             self._heed(event)
 
         api, unify = await connect(
-            self._product, self._endpoints, self._credentials, self._clock, tell, self._random, self._quota
-        )
+            self._product, self._endpoints, self._credentials, self._clock, tell, self._random, self._quota,
+            transport=self._transport,
+        )  # fmt: skip
         session = self._session = assemble(
             api, unify, tell,
             product=self._product, where=self._endpoints, clock=self._clock, listing=self._listing,
             feeds=self._feeds, asset=self._asset if self._credentials else None, random=self._random,
-            times=self._times,
+            times=self._times, transport=self._transport,
         )  # fmt: skip
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 
 from contractdesk.domain.instrument import Instrument
 from contractdesk.exchange.wire.binance.product import product_of
@@ -65,6 +66,7 @@ def price_decimals(terms: Instrument) -> int:
     return max(product_of(terms).least_price_decimals, decimals(terms.tick_size))
 
 
+@cache
 def decimals(step: Decimal) -> int:
     """Digits after the point of a grid step."""
     exponent = step.normalize().as_tuple().exponent
