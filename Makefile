@@ -5,7 +5,7 @@ RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 LAB := hatch_build.py $(wildcard extensions/lab/package*.json extensions/lab/src/* extensions/lab/style/* extensions/lab/schema/*) contractdesk/panels/static/theme.css
 
-.PHONY: demo lab test mutants lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
+.PHONY: demo lab test mutants faults lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
 
 .venv/.installed: pyproject.toml $(LAB)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -35,6 +35,11 @@ test: .venv/.installed-test .venv-sdk/.installed
 # The laws of the risk rules, asked whether they would notice: longer than a suite that runs at each change.
 mutants: .venv/.installed-test
 	$(BIN)/python -m pytest -m mutants
+
+# The fault matrix: every row injected by the exchange and judged by its state; ROWS="1 7" for some of them.
+ROWS ?=
+faults: .venv/.installed-test
+	$(BIN)/python -m tests.faults $(ROWS)
 
 lint: .venv/.installed-test
 	$(BIN)/ruff format --check .

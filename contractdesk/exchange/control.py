@@ -4,6 +4,7 @@
 ``GET state``                    accounts, positions, orders, algo orders, fills, ledger (see ``state``)
 ``GET requests?since=SEQ``       the request log after SEQ; ``limit`` bounds it
 ``GET sockets``                  the open sockets and what they are subscribed to
+``GET levers``                   how often each of the levers below has been pulled, by name
 ``POST price``                   ``{"symbol", "price", "seconds"}``: the generated market walks there
 ``POST mark``                    ``{"symbol", "mark"}``: one mark is printed there; the index stays
 ``GET | POST | DELETE fault``    see ``faults``; POST answers with the fault's id, DELETE takes ``?id=``
@@ -21,6 +22,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import TypeVar
@@ -96,12 +98,14 @@ class Control:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._pulled: Counter[str] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
         table: list[tuple[str, str, Callable[[web.Request], Awaitable[object]]]] = [
             ("GET", "state", self._state),
             ("GET", "requests", self._requests),
             ("GET", "sockets", self._sockets),
+            ("GET", "levers", self._levers),
             ("POST", "price", self._price),
             ("POST", "mark", self._mark),
             ("GET", "fault", self._faults),
@@ -116,10 +120,13 @@ class Control:
             ("POST", "expire_listen_key", self._expire),
             ("POST", "limits", self._limits),
         ]
-        return [web.route(method, f"/control/{name}", self._guarded(act)) for method, name, act in table]
+        return [
+            web.route(method, f"/control/{name}", self._guarded(act, name if method == "POST" else ""))
+            for method, name, act in table
+        ]
 
     def _guarded(
-        self, act: Callable[[web.Request], Awaitable[object]]
+        self, act: Callable[[web.Request], Awaitable[object]], lever: str
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """JSON out; 400 with a sentence for what cannot be done; nothing for web pages."""
 
@@ -132,6 +139,8 @@ class Control:
                 answer, status = await act(request), 200
             except (ValueError, Refused) as problem:  # msgspec's errors are ValueErrors
                 answer, status = {"error": str(problem)}, 400
+            else:
+                self._pulled[lever] += 1
             return web.Response(
                 status=status, body=msgspec.json.encode(answer), content_type="application/json"
             )
@@ -147,6 +156,9 @@ class Control:
         since = int(request.query.get("since", "0"))
         limit = int(request.query.get("limit", str(ROWS_SHOWN)))
         return self._server.trail.since(since)[:limit]
+
+    async def _levers(self, _: web.Request) -> object:
+        return {name: times for name, times in self._pulled.items() if name}
 
     async def _sockets(self, _: web.Request) -> object:
         listen_keys = self._server.api.listen_keys

@@ -1,0 +1,54 @@
+"""What the scenarios share: a position under its stop, and what a desk has sent, by the exchange."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from tests.rules.venue import ETH, Seat, covered, held
+from tests.rules.witness import longest_naked_s, most_live
+
+D = Decimal
+SIZE = D("0.05")  # ETH at 3,000: half of what the cap of 10,000 USDT permits
+STOP = D(2_950)
+ENTRY = {"method": "POST", "role": "entry"}
+STOPS = {"method": "POST", "role": "stop"}
+ORDERS = "ORDER_TRADE_UPDATE"
+Take = Callable[..., Seat]  # a new account and its desk
+
+
+def creates(at: Seat, role: str) -> list[dict[str, Any]]:
+    """Every create in that role ("entry", "reduce", "stop") that reached the exchange, answered or not."""
+    return [row for row in at.creates() if row["role"] == role]
+
+
+def never_twice(at: Seat) -> None:
+    """No client id was ever sent twice, by the exchange's own log."""
+    sent = Counter(row["client_id"] for row in at.creates())
+    assert max(sent.values(), default=0) <= 1, sent
+
+
+def under_stop(
+    at: Seat, size: Decimal = SIZE, within_s: float = 15.0, naked_s: float = 3.0
+) -> dict[str, Any]:
+    """The exchange's picture once so much ETH is held and one stop covers exactly that.
+
+    No contract has been longer than ``naked_s`` without a stop, and no more than two stood together.
+    """
+    truth: dict[str, Any] = at.until(lambda now: held(now, ETH) == size and covered(now, ETH), within_s)
+    assert longest_naked_s(truth, ETH) <= naked_s
+    assert most_live(truth, ETH) <= 2
+    return truth
+
+
+def bought(at: Seat, **terms: Any) -> dict[str, Any]:
+    """A long of 0.05 ETH at market, under its stop at 2,950."""
+    assert at.desk.buy(ETH, **({"size": SIZE, "stop": STOP} | terms)).done
+    return under_stop(at)
+
+
+def naked(truth: dict[str, Any]) -> str:
+    """For the table: how long at most something was held without a stop."""
+    return f"{longest_naked_s(truth, ETH):.2f} s without a stop"
