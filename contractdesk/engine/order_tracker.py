@@ -295,6 +295,8 @@ class OrderTracker:
         tracked.would_trigger, tracked.unheard = event.would_trigger, event.unheard
         if event.at_trigger and not tracked.triggered_ns:
             tracked.triggered_ns = self._desk.now_ns
+        if tracked.role is OrderRole.ENTRY and event.code and not (event.unheard or event.would_take):
+            self._core.doubt_account()  # what we measured it by is not what the venue measured it by
         self.move(tracked, OrderStatus.REJECTED, f"{event.code}: {event.message}")
 
     def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:

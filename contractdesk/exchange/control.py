@@ -15,6 +15,7 @@
 ``POST past_funding``            ``{"symbol", "rates": [[ms, rate], ...]}``: settled before the opening
 ``POST open_interest``           ``{"symbol", "amount"}``: contracts held from now on; the past stays
 ``POST expire_algos``            ``{"account", "symbol"}``: its open algo orders there are EXPIRED
+``POST expire_orders``           ``{"account", "symbol"}``: its open regular orders there are EXPIRED
 ``POST expire_listen_key``       ``{"account"}``: its listen keys are past their hour
 ``POST limits``                  a ``Quota``: what the venue grants from now on; forgives what was used
 ===============================  ======================================================================
@@ -84,7 +85,7 @@ class InterestWish(Struct, frozen=True):
     amount: Decimal
 
 
-class AlgosWish(Struct, frozen=True):
+class OrdersWish(Struct, frozen=True):
     account: str
     symbol: str
 
@@ -117,6 +118,7 @@ class Control:
             ("POST", "past_funding", self._past_funding),
             ("POST", "open_interest", self._interest),
             ("POST", "expire_algos", self._expire_algos),
+            ("POST", "expire_orders", self._expire_orders),
             ("POST", "expire_listen_key", self._expire),
             ("POST", "limits", self._limits),
         ]
@@ -219,8 +221,13 @@ class Control:
         return {}
 
     async def _expire_algos(self, request: web.Request) -> object:
-        wish = await _body(request, AlgosWish)
+        wish = await _body(request, OrdersWish)
         self._server.publish(self._server.exchange.levers.expire_algos(wish.account, wish.symbol))
+        return {}
+
+    async def _expire_orders(self, request: web.Request) -> object:
+        wish = await _body(request, OrdersWish)
+        self._server.publish(self._server.exchange.levers.expire_orders(wish.account, wish.symbol))
         return {}
 
     async def _expire(self, request: web.Request) -> object:
