@@ -62,10 +62,16 @@ def naked(truth: dict[str, Any]) -> str:
     return f"{longest_naked_s(truth, ETH):.2f} s without a stop"
 
 
+def in_background(verb: Callable[..., object], *words: Any, **terms: Any) -> threading.Thread:
+    """Call a blocking verb on a thread of its own: the scenario goes on meanwhile."""
+    thread = threading.Thread(target=verb, args=words, kwargs=terms, daemon=True)
+    thread.start()
+    return thread
+
+
 def wish_unheard(at: Seat, **terms: Any) -> None:
     """An entry whose answer gets lost; returns as soon as the desk says that it does not know."""
-    asked = {"size": SIZE, "stop": STOP} | terms
-    threading.Thread(target=at.desk.buy, args=(ETH,), kwargs=asked, daemon=True).start()
+    in_background(at.desk.buy, ETH, **({"size": SIZE, "stop": STOP} | terms))
     at.desk.wait_for(lambda s: any(each.status is OrderStatus.UNKNOWN for each in s.orders), 15)
 
 
