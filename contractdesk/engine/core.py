@@ -152,6 +152,15 @@ class Core:
             del reads[next(iter(reads))]
         self.emit(ReadAccount(request_id=request_id))
 
+    def doubt_account(self) -> None:
+        """No picture of the account so far measures an entry any more: it is read anew."""
+        desk = self.desk
+        soon_ns = desk.now_ns + SOON_NS  # reasons to doubt come in bursts
+        too_old_ns = desk.now_ns - int(desk.risk.account_max_age_s * NS_PER_S) - 1
+        desk.account_ns = min(desk.account_ns, too_old_ns)
+        desk.account_after_ns = desk.now_ns
+        desk.account_due_ns = min(desk.account_due_ns or soon_ns, soon_ns)
+
     def read_state(self) -> None:
         """Ask for everything that reconciliation compares."""
         desk = self.desk

@@ -19,7 +19,7 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO, cash
 from contractdesk.domain.position import external_cost
 from contractdesk.domain.views import TradingState
-from contractdesk.engine.core import SOON_NS, Booking, Core, bounded
+from contractdesk.engine.core import Booking, Core, bounded
 from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Tracked
 
 ADOPTED = "adopted-"  # and the number of the wish: the client id of what was not bought here
@@ -146,11 +146,7 @@ class Ledger:
             return
         desk.wallet_balance, desk.wallet_ns = event.wallet_balance, event.venue_ns
         if event.change and desk.started:
-            soon_ns = desk.now_ns + SOON_NS  # several such changes come in a burst
-            too_old_ns = desk.now_ns - int(desk.risk.account_max_age_s * NS_PER_S) - 1
-            desk.account_ns = min(desk.account_ns, too_old_ns)
-            desk.account_after_ns = desk.now_ns
-            desk.account_due_ns = min(desk.account_due_ns or soon_ns, soon_ns)
+            self._core.doubt_account()
 
     def on_account(self, account: Account, asked_ns: int, request_id: int) -> bool:
         """The account as it was read; it is as old as the question. False: a newer one is known."""

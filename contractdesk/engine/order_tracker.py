@@ -7,6 +7,8 @@ tried three times an order. A read that failed proves nothing.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from msgspec.structs import replace
 
 from contractdesk.domain.commands import CancelOrder, QueryOrder, Severity
@@ -25,10 +27,10 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
-from contractdesk.engine import client_ids
 from contractdesk.engine.amending import Amends
 from contractdesk.engine.core import SOON_NS, Core
-from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market, Tracked
+from contractdesk.engine.orphans import MAX_CANCELS, cancel_orphan
+from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Ending, Limits, Market, Tracked
 
 FENCE_MARGIN_NS = 2 * NS_PER_S  # beyond the fence, for the venue's own clock and read lag
 ABSENT_ANSWERS = 2
@@ -36,8 +38,7 @@ ABSENT_SPAN_NS = 2 * NS_PER_S  # between the first and the deciding "no such ord
 IN_FLIGHT_CHECK_NS = 2 * NS_PER_S  # no answer at all for so long: ask
 FIRST_QUERY_NS = 250 * NS_PER_MS
 LONGEST_QUERY_NS = 10 * NS_PER_S
-MAX_CANCELS = 3  # refused ones; those that were lost are repeated, for a cancel is idempotent
-MAX_CANCELS_EVER = 10
+MAX_CANCELS_EVER = 10  # those that were lost are repeated, for a cancel is idempotent
 CANCEL_RETRY_NS = NS_PER_S
 GONE = "the venue no longer has it"
 NOT_ACCEPTED = "not accepted"
@@ -103,7 +104,7 @@ class OrderTracker:
     def may_cancel(tracked: Tracked) -> bool:
         """The order works, is to go, and has not resisted too often."""
         works = tracked.order.status in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
-        return tracked.cancelling and works and not _resists(tracked)
+        return tracked.cancelling and works and tracked.ending is None and not _resists(tracked)
 
     # -- the venue's reports ---------------------------------------------------------------
 
@@ -127,9 +128,9 @@ class OrderTracker:
             case OutcomeUnknown():
                 self.lose(tracked, event.fence_ns, event.reason)
             case OrderCancelled():
-                self.move(tracked, OrderStatus.CANCELLED, event.reason)
+                self._end(tracked, OrderStatus.CANCELLED, event.reason, event.filled)
             case OrderExpired():
-                self.move(tracked, OrderStatus.EXPIRED, event.reason)
+                self._end(tracked, OrderStatus.EXPIRED, event.reason, event.filled)
             case OrderAmended():
                 self.amends.on_amended(tracked, event)
             case AmendFailed():
@@ -158,6 +159,9 @@ class OrderTracker:
             )
             self._core.halt(f"order {tracked.id} was filled beyond its size")
         self._settle(tracked, after)
+        ending = tracked.ending
+        if ending is not None and after.filled >= ending.filled:
+            self.move(tracked, ending.status, ending.reason)
 
     def merge(self, tracked: Tracked, seen: VenueOrder, asked_ns: int) -> None:
         """Take over what a query, or a picture of all open orders, shows of an order of ours."""
@@ -175,7 +179,8 @@ class OrderTracker:
             case OrderStatus.FILLED:
                 self._on_seen_filled(tracked, seen)
             case OrderStatus.CANCELLED | OrderStatus.EXPIRED | OrderStatus.REJECTED:
-                self.move(tracked, seen.status, tracked.order.reason or "seen by a query", seen.venue_id)
+                reason = tracked.order.reason or "seen by a query"
+                self._end(tracked, seen.status, reason, seen.filled, seen.venue_id)
             case OrderStatus.IN_FLIGHT | OrderStatus.UNKNOWN:
                 self.ask(tracked, FIRST_QUERY_NS)
 
@@ -267,6 +272,21 @@ class OrderTracker:
         moved = tracked.order.moved(status, self._desk.now_ns, venue_id=venue_id, reason=reason)
         self._settle(tracked, moved)
 
+    def _end(
+        self, tracked: Tracked, status: OrderStatus, reason: str, filled: Decimal | None, venue_id: str = ""
+    ) -> None:
+        """The order is over at the venue. An entry counts as open until all of its fills are here.
+
+        Whoever enters anew instead of it would not know how much is held already.
+        """
+        entry = tracked.role is OrderRole.ENTRY and tracked.order.status.open
+        if not entry or filled is None or filled <= tracked.order.filled:
+            self.move(tracked, status, reason, venue_id)
+            return
+        if tracked.ending is None:
+            self._core.reconcile_within(SOON_NS)
+        tracked.ending = Ending(status=status, reason=reason, filled=filled)
+
     def _settle(self, tracked: Tracked, after: Order) -> None:
         """Store the order, keep the indexes, and tell the others when it has moved."""
         before, tracked.order = tracked.order, after
@@ -295,6 +315,8 @@ class OrderTracker:
         tracked.would_trigger, tracked.unheard = event.would_trigger, event.unheard
         if event.at_trigger and not tracked.triggered_ns:
             tracked.triggered_ns = self._desk.now_ns
+        if tracked.role is OrderRole.ENTRY and event.code and not (event.unheard or event.would_take):
+            self._core.doubt_account()  # what we measured it by is not what the venue measured it by
         self.move(tracked, OrderStatus.REJECTED, f"{event.code}: {event.message}")
 
     def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:
@@ -365,28 +387,7 @@ class OrderTracker:
     def _on_stranger(self, event: OrderReport) -> None:
         """A report on an order that we do not track."""
         if isinstance(event, OrderAccepted):
-            self.on_orphan(event.client_id, event.symbol, event.venue_id)
-
-    def on_orphan(self, client_id: str, symbol: str, venue_id: str, *, guarded: bool = False) -> None:
-        """A working order of our making that we do not track (from a lost journal) is cancelled.
-
-        An entry at once; what reduces only where all is ``guarded`` without it: it may be the only stop.
-        """
-        parsed = client_ids.parse(client_id)
-        if parsed is None or parsed.bot != self._desk.config.bot:
-            return
-        if parsed.role is not OrderRole.ENTRY and not guarded:
-            return
-        cancels = self._desk.orphans.get(client_id, 0)
-        if cancels >= MAX_CANCELS:
-            return
-        self._desk.orphans[client_id] = cancels + 1
-        conditional = parsed.role in (OrderRole.STOP, OrderRole.TAKE_PROFIT)
-        code = f"orphan_{parsed.role.name.lower()}"
-        self._core.notify(Severity.WARNING, code, f"cancelling {client_id}", symbol)
-        self._core.emit(
-            CancelOrder(client_id=client_id, symbol=symbol, conditional=conditional, venue_id=venue_id)
-        )
+            cancel_orphan(self._core, event.client_id, event.symbol, event.venue_id)
 
 
 def _resists(tracked: Tracked) -> bool:

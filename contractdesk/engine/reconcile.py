@@ -22,6 +22,7 @@ from contractdesk.engine.coverage import renewed
 from contractdesk.engine.executions import Executions
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.orphans import cancel_orphan
 from contractdesk.engine.state import NS_PER_S, Drift, Market
 
 IN_POSITION_NS = 10 * NS_PER_S
@@ -131,7 +132,7 @@ class Reconciliation:
                 and sizes.get(row.symbol, ZERO) == market.position.size
                 and market.guarded >= abs(market.position.size)
             )
-            self._orders.on_orphan(row.client_id, row.symbol, row.venue_id, guarded=guarded)
+            cancel_orphan(self._core, row.client_id, row.symbol, row.venue_id, guarded=guarded)
 
     # -- positions -------------------------------------------------------------------------
 

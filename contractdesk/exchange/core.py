@@ -90,8 +90,8 @@ class Exchange:
             self._open_market(symbol)
         self._floor.drain()
         self.levers = Levers(
-            self._floor, self._markets, self._schedules, self._interest, self._clearing, self._algos,
-            self._apply, self._conclude,
+            self._floor, self._markets, self._schedules, self._interest, self._clearing, self._matcher,
+            self._algos, self._apply, self._conclude,
         )  # fmt: skip
 
     def open_account(self, name: str, balances: Mapping[str, Decimal], now_ns: int) -> None:

@@ -12,9 +12,10 @@ from contractdesk.exchange.events import Event
 from contractdesk.exchange.floor import Floor
 from contractdesk.exchange.funding import FundingSchedule
 from contractdesk.exchange.market import Market, MarkTick, Message, Taker
+from contractdesk.exchange.matching import Matcher
 from contractdesk.exchange.open_interest import OpenInterest
 from contractdesk.exchange.rows import FundingRate
-from contractdesk.exchange.words import Reason, Refused, Side, SymbolStatus
+from contractdesk.exchange.words import OrderStatus, Reason, Refused, Side, SymbolStatus
 
 NS_PER_MS = 1_000_000
 
@@ -29,6 +30,7 @@ class Levers:
         schedules: Mapping[str, FundingSchedule],
         interest: OpenInterest,
         clearing: Clearing,
+        matcher: Matcher,
         algos: Algos,
         apply: Callable[[str, Message], None],
         conclude: Callable[[], None],
@@ -39,6 +41,7 @@ class Levers:
         self._schedules = schedules
         self._interest = interest
         self._clearing = clearing
+        self._matcher = matcher
         self._algos = algos
         self._apply = apply
         self._conclude = conclude
@@ -125,4 +128,13 @@ class Levers:
     def expire_algos(self, name: str, symbol: str) -> list[Event]:
         """Take away every open algo order of an account and symbol, as a venue does that removes them."""
         self._algos.expire_all(self._floor.account(name).name, self._floor.listing(symbol).symbol, "removed")
+        return self._floor.drain()
+
+    def expire_orders(self, name: str, symbol: str) -> list[Event]:
+        """Take every resting order of an account and symbol out of the book."""
+        account = self._floor.account(name).name
+        for resting in self._floor.orders.resting(account, self._floor.listing(symbol).symbol):
+            self._matcher.unrest(self._floor.orders.rows[resting.order_id])
+            self._matcher.close(resting.order_id, OrderStatus.EXPIRED, "removed")
+        self._conclude()
         return self._floor.drain()

@@ -34,7 +34,7 @@ class Case:
         self._venue = venue
         self._faults: list[int] = []
         self._levers: dict[str, int] = {}  # by name: how often it had been pulled before
-        self._counted = 0
+        self._counted = 0  # what was seen elsewhere, and what faults that are lifted had struck
         self.said: list[str] = []
 
     # -- striking ----------------------------------------------------------------------------
@@ -44,6 +44,12 @@ class Case:
         number = self._need().fault(kind, **terms)
         self._faults.append(number)
         return number
+
+    def lift(self, fault_id: int) -> None:
+        """Remove a fault; how often it has struck stays counted."""
+        self._counted += self.struck(fault_id)
+        self._faults.remove(fault_id)
+        self._need().lift(fault_id)
 
     def pull(self, lever: str, **terms: object) -> Any:
         """Pull a lever of the exchange, see ``contractdesk.exchange.control``."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from contractdesk.domain.orders import OrderStatus
 from tests.rules.venue import ETH, Seat, covered, held
 from tests.rules.witness import longest_naked_s, most_live
 
@@ -22,6 +24,12 @@ Take = Callable[..., Seat]  # a new account and its desk
 def creates(at: Seat, role: str) -> list[dict[str, Any]]:
     """Every create in that role ("entry", "reduce", "stop") that reached the exchange, answered or not."""
     return [row for row in at.creates() if row["role"] == role]
+
+
+def asked_for(at: Seat, client_id: str) -> list[dict[str, Any]]:
+    """Every query for an order, regular or conditional, that has reached the exchange."""
+    rows = [row for row in at.requests() if row["method"] == "GET" and row["client_id"] == client_id]
+    return [row for row in rows if row["path"].endswith(("/order", "/algoOrder"))]
 
 
 def never_twice(at: Seat) -> None:
@@ -52,3 +60,30 @@ def bought(at: Seat, **terms: Any) -> dict[str, Any]:
 def naked(truth: dict[str, Any]) -> str:
     """For the table: how long at most something was held without a stop."""
     return f"{longest_naked_s(truth, ETH):.2f} s without a stop"
+
+
+def in_background(verb: Callable[..., object], *words: Any, **terms: Any) -> threading.Thread:
+    """Call a blocking verb on a thread of its own: the scenario goes on meanwhile."""
+    thread = threading.Thread(target=verb, args=words, kwargs=terms, daemon=True)
+    thread.start()
+    return thread
+
+
+def wish_unheard(at: Seat, **terms: Any) -> None:
+    """An entry whose answer gets lost; returns as soon as the desk says that it does not know."""
+    in_background(at.desk.buy, ETH, **({"size": SIZE, "stop": STOP} | terms))
+    at.desk.wait_for(lambda s: any(each.status is OrderStatus.UNKNOWN for each in s.orders), 15)
+
+
+def rest(at: Seat, size: Decimal = SIZE, limit: str = "2999.95") -> str:
+    """A bid inside the spread, which others hit first; its client id."""
+    receipt = at.desk.buy(ETH, size=size, limit=limit, stop=STOP)
+    assert receipt.done, receipt
+    assert receipt.order is not None
+    return str(receipt.order.request.client_id)
+
+
+def booked(at: Seat, size: Decimal) -> None:
+    """The desk's own ledger says the same as the exchange's state: so much ETH is held."""
+    assert held(at.truth(), ETH) == size
+    at.desk.wait_for(lambda s: sum((p.size for p in s.positions if p.symbol == ETH), D(0)) == size, 15)

@@ -153,7 +153,14 @@ class StillVenue:
 
     def forgive(self) -> None:
         """No fault any more."""
-        request = urllib.request.Request(f"{self.address}/control/fault", method="DELETE")  # noqa: S310
+        self._delete("fault")
+
+    def lift(self, fault_id: int) -> None:
+        """This one not any more."""
+        self._delete(f"fault?id={fault_id}")
+
+    def _delete(self, path: str) -> None:
+        request = urllib.request.Request(f"{self.address}/control/{path}", method="DELETE")  # noqa: S310
         urllib.request.urlopen(request).close()  # noqa: S310
 
 

@@ -193,11 +193,12 @@ class BinanceApi:
         endpoint = at.NEW_ALGO_ORDER if "algoType" in params else at.NEW_ORDER
         return (await self._send(endpoint, params, priority, patience_s=patience_s, timely=timely)).body
 
-    async def cancel(self, symbol: str, client_id: str, *, conditional: bool) -> None:
+    async def cancel(self, symbol: str, client_id: str, *, conditional: bool) -> bytes:
+        """The answer as it came: of a regular order it is the order's row."""
         endpoint, params = _by_client_id(
             at.CANCEL_ALGO_ORDER if conditional else at.CANCEL_ORDER, symbol, client_id, conditional
         )
-        await self._send(endpoint, params, Priority.CANCEL)
+        return (await self._send(endpoint, params, Priority.CANCEL)).body
 
     async def order(self, symbol: str, client_id: str) -> rows.OrderRow:
         endpoint, params = _by_client_id(at.ORDER, symbol, client_id, conditional=False)

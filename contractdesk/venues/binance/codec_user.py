@@ -56,6 +56,7 @@ class OrderBody(Struct):
     price: Decimal = field(name="p")
     time_ms: int = field(name="T")
     stop_price: Decimal = field(name="sp", default=ZERO)
+    filled: Decimal = field(name="z", default=ZERO)  # in all
     last_size: Decimal = field(name="l", default=ZERO)
     last_price: Decimal = field(name="L", default=ZERO)
     fee_asset: str | None = field(name="N", default=None)

@@ -174,13 +174,23 @@ class UserEvents:
             case Execution.CANCELED:
                 return (
                     OrderCancelled(
-                        ts_ns=ts_ns, client_id=client_id, symbol=symbol, venue_ns=venue_ns, reason=reason
+                        ts_ns=ts_ns,
+                        client_id=client_id,
+                        symbol=symbol,
+                        venue_ns=venue_ns,
+                        reason=reason,
+                        filled=order.filled,
                     ),
                 )
             case Execution.EXPIRED:
                 return (
                     OrderExpired(
-                        ts_ns=ts_ns, client_id=client_id, symbol=symbol, venue_ns=venue_ns, reason=reason
+                        ts_ns=ts_ns,
+                        client_id=client_id,
+                        symbol=symbol,
+                        venue_ns=venue_ns,
+                        reason=reason,
+                        filled=order.filled,
                     ),
                 )
             case Execution.AMENDMENT:
