@@ -28,7 +28,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine.amending import Amends
-from contractdesk.engine.core import SOON_NS, Core
+from contractdesk.engine.core import EXPOSED_NS, SOON_NS, Core
 from contractdesk.engine.orphans import MAX_CANCELS, cancel_orphan
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Ending, Limits, Market, Tracked
 
@@ -338,6 +338,8 @@ class OrderTracker:
             if tracked.order.request.type is OrderType.MARKET:
                 self.ask(tracked, IN_FLIGHT_CHECK_NS)  # it should be done by then
                 self._core.reconcile_within(NS_PER_S)
+            elif tracked.role is OrderRole.ENTRY:
+                self._core.reconcile_within(EXPOSED_NS)  # it may fill unheard
             if before is OrderStatus.REJECTED:
                 self._on_surfaced(tracked)
         self.try_cancel(tracked)

@@ -12,7 +12,6 @@ from tests.faults.desks import SIZE, STOP, creates
 from tests.rules.venue import ETH, VENUE, Seat, eventually, held
 
 DECIDED_S = 6.0  # a wish whose equity is stale expires after 2 s
-LONG_STOP = {ETH: STOP}
 
 
 def wished(at: Seat, symbol: str = ETH, size: Decimal = SIZE, stop: Decimal = STOP) -> Decision:
@@ -47,12 +46,12 @@ def refuses_soon(at: Seat, *rules: str, within_s: float) -> str:
 
 
 def _refusal(at: Seat, rules: tuple[str, ...]) -> str:
-    missing = {row for row in at.desk.why_not(ETH).column("rule")}
+    missing = set(at.desk.why_not(ETH).column("rule"))
     return ", ".join(sorted(missing & set(rules))) if rules else ", ".join(sorted(missing))
 
 
 def enters(at: Seat, within_s: float, size: Decimal = Decimal("0.01")) -> float:
-    """Seconds until an entry is taken again, by the exchange's clock; AssertionError where it takes longer."""
+    """Seconds until an entry is taken again, by the exchange's clock; an error where it takes longer."""
     began_ns, before = at.truth()["now_ns"], held(at.truth(), ETH)
 
     def taken() -> bool:
