@@ -262,6 +262,8 @@ class Algos:
         if request.client_id and known is not None and known.status.open:
             raise Refused(Reason.DUPLICATE_CLIENT_ID, request.client_id)
         checks.mode(account, listing.symbol, request.position_side)
+        reducing = request.reduce_only or request.close_position
+        checks.status(self._floor, listing.symbol, reducing=reducing)
         self._admit_quantity(account, listing, request)
         if request.type.priced:
             checks.ticks(listing, request.price)

@@ -19,6 +19,7 @@ from contractdesk.exchange.words import (
     Reason,
     Refused,
     Side,
+    SymbolStatus,
 )
 
 HIGHEST_SELL = 10  # times the mark
@@ -38,6 +39,15 @@ def mode(account: Account, symbol: str, position_side: PositionSide) -> None:
         raise Refused(Reason.POSITION_SIDE_MISMATCH, position_side.value)
     if hedge or account.margin_mode[symbol] is MarginMode.ISOLATED:
         raise Refused(Reason.MODE_UNSUPPORTED, symbol)
+
+
+def status(floor: Floor, symbol: str, *, reducing: bool) -> None:
+    """What the contract's status permits."""
+    now = floor.statuses[symbol]
+    if not now.accepts:
+        raise Refused(Reason.SYMBOL_HALTED, now.value)
+    if now is SymbolStatus.PRE_SETTLE and not reducing:
+        raise Refused(Reason.ONLY_REDUCING, now.value)
 
 
 def ticks(listing: Listing, price: Decimal | None) -> int:

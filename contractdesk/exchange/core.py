@@ -54,7 +54,7 @@ from contractdesk.exchange.rows import (
 from contractdesk.exchange.state import picture
 from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.trading import Trading
-from contractdesk.exchange.words import LedgerKind, Reason, Refused, Side
+from contractdesk.exchange.words import LedgerKind, Reason, Refused, Side, SymbolStatus
 
 OPENING = "opening balance"
 
@@ -168,6 +168,9 @@ class Exchange:
 
     def mark(self, symbol: str) -> Mark:
         return self._floor.marks[self._floor.listing(symbol).symbol]
+
+    def status(self, symbol: str) -> SymbolStatus:
+        return self._floor.statuses[self._floor.listing(symbol).symbol]
 
     def last_price(self, symbol: str) -> Decimal:
         """Of the last trade; 0 before the first one."""

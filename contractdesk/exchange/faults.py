@@ -21,6 +21,12 @@ by ``GET /control/fault``, removed by ``DELETE /control/fault?id=N`` (or all, wi
                    (0: until removed); sockets opened later are not frozen
 ``refuse``         new sockets on ``path`` are refused (HTTP 503) for ``seconds``
 ``shift_clock``    the exchange's clock, as clients see it, is off by ``ms``
+``mute``           the streams whose name begins with ``stream`` say nothing on sockets of ``path``,
+                   which stay open and answer pings
+``spoil_depth``    ``bids`` and ``asks`` ([[price, quantity], ..]) are put into the next ``count`` messages
+                   of each depth stream of ``symbol``
+``refuse_topics``  a SUBSCRIBE on ``path`` that names a stream beginning with ``stream`` is answered with
+                   an error, and subscribes to nothing
 =================  ====================================================================================
 
 The first three take a ``match``: ``method``, ``path`` (prefix), ``symbol``, ``role`` ("entry", "reduce"
@@ -29,6 +35,7 @@ or "stop") and ``client_id`` (prefix), each of them optional.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
@@ -155,9 +162,25 @@ class ShiftClock(FaultBase, frozen=True, kw_only=True, tag="shift_clock"):
     count: int = 0
 
 
+class Mute(SocketFault, frozen=True, kw_only=True, tag="mute"):
+    stream: str = ""
+
+
+class SpoilDepth(FaultBase, frozen=True, kw_only=True, tag="spoil_depth"):
+    symbol: str
+    bids: list[tuple[str, str]] = []
+    asks: list[tuple[str, str]] = []
+
+
+class RefuseTopics(SocketFault, frozen=True, kw_only=True, tag="refuse_topics"):
+    count: int = 1
+    stream: str = ""
+
+
 RequestFault = DropRequest | Answer | Delay
 UserEventFault = DropEvent | DuplicateEvent | DelayEvent
-Fault = RequestFault | UserEventFault | DepthGap | Cut | Freeze | Refuse | ShiftClock
+StreamFault = DepthGap | Mute | SpoilDepth | RefuseTopics
+Fault = RequestFault | UserEventFault | StreamFault | Cut | Freeze | Refuse | ShiftClock
 
 
 class Installed(Struct, kw_only=True):
@@ -167,7 +190,7 @@ class Installed(Struct, kw_only=True):
     fault: Fault
     since_ns: int  # monotonic
     injected: int = 0
-    messages: dict[str, int] = field(default_factory=dict)  # of a depth gap: seen on each stream
+    messages: dict[str, int] = field(default_factory=dict)  # seen, or spoilt, on each stream
 
     @property
     def spent(self) -> bool:
@@ -230,6 +253,41 @@ class FaultBoard:
                     row.injected += 1
                     left_out = True
         return left_out
+
+    def muted(self, path: str, stream: str) -> bool:
+        """True when what is said on this stream does not reach a socket of ``path``."""
+        for row in self._faults.values():
+            fault = row.fault
+            if not isinstance(fault, Mute) or not fault.concerns(path) or row.spent:
+                continue
+            if stream.startswith(fault.stream):
+                row.injected += 1
+                return True
+        return False
+
+    def spoilt(self, symbol: str, stream: str) -> SpoilDepth | None:
+        """What is to be put into this message of a depth stream; it is counted as injected."""
+        for row in self._faults.values():
+            fault = row.fault
+            if isinstance(fault, SpoilDepth) and fault.symbol == symbol:
+                done = row.messages.get(stream, 0)
+                if not fault.count or done < fault.count:
+                    row.messages[stream] = done + 1
+                    row.injected += 1
+                    return fault
+        return None
+
+    def refuses_topics(self, path: str, streams: Iterable[str]) -> bool:
+        """True when this SUBSCRIBE is to be answered with an error; it is counted as injected."""
+        named = list(streams)
+        for row in self._faults.values():
+            fault = row.fault
+            if not isinstance(fault, RefuseTopics) or not fault.concerns(path) or row.spent:
+                continue
+            if any(name.startswith(fault.stream) for name in named):
+                row.injected += 1
+                return True
+        return False
 
     def refusing(self, path: str, now_ns: int) -> bool:
         """True while new sockets on ``path`` are refused."""

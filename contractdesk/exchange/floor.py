@@ -11,7 +11,7 @@ from contractdesk.exchange.events import BookMoved, Event
 from contractdesk.exchange.prints import Prints
 from contractdesk.exchange.rows import Mark, Order
 from contractdesk.exchange.terms import Listing
-from contractdesk.exchange.words import Reason, Refused
+from contractdesk.exchange.words import Reason, Refused, SymbolStatus
 
 CLOSED_ORDERS_KEPT = 200_000
 FIRST_ORDER_ID = 1_000_000_001
@@ -89,6 +89,7 @@ class Floor:
         self.prints = {symbol: Prints(listing) for symbol, listing in listings.items()}
         self.accounts: dict[str, Account] = {}
         self.orders = Orders()
+        self.statuses = dict.fromkeys(listings, SymbolStatus.TRADING)
         self.now_ns = now_ns
         self.moved: set[tuple[str, str]] = set()  # (account, symbol) whose position has changed
         self.printed: dict[str, None] = {}  # symbols with a new last price (a dict keeps their order)

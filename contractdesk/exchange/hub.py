@@ -6,6 +6,7 @@ A listen key is one product's: what happens in the other is not told over it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import msgspec
 from msgspec.structs import replace
@@ -24,7 +25,7 @@ from contractdesk.exchange.model import (
 )
 from contractdesk.exchange.session import Session
 from contractdesk.exchange.wire.binance import user
-from contractdesk.exchange.wire.binance.feed import Feed
+from contractdesk.exchange.wire.binance.feed import Feed, Payload
 from contractdesk.exchange.wire.binance.keys import ListenKeys, Owner
 from contractdesk.exchange.wire.binance.product import PRODUCTS, Product, product_in, product_of
 from contractdesk.exchange.wire.binance.streams import Kind, Path, Stream, parse_stream
@@ -108,8 +109,11 @@ class Hub:
         """Send what is due, and end the listen keys that nobody prolonged."""
         for name, payload in self._feed.tick(now_ns):
             stream = self._streams[name]
-            if stream.kind is not Kind.DEPTH or not self._faults.gap(stream.symbol, name):
-                self._send(name, payload)
+            if stream.kind is Kind.DEPTH:
+                if self._faults.gap(stream.symbol, name):
+                    continue
+                payload = self._spoilt(stream.symbol, name, payload)
+            self._send(name, payload)
         for _, listen_key in self._listen_keys.expire(now_ns):
             self.end_listen_key(listen_key, now_ns)
 
@@ -138,6 +142,27 @@ class Hub:
     def thaw(self) -> None:
         for session in self.sessions:
             session.thawed.set()
+
+    def say(self, name: str, payload: object, times: int = 1) -> int:
+        """Send a made-up message over a stream, or a listen key; returns how many sockets listen to it."""
+        for _ in range(times):
+            self._send(name, payload)
+        return len(self._listeners.get(name, ()))
+
+    def say_raw(self, text: bytes, concerns: Callable[[str], bool], times: int = 1) -> int:
+        """Send a frame as it is to every session of the paths concerned; returns to how many."""
+        heard = [session for session in self.sessions if concerns(session.path.value)]
+        for session in heard:
+            for _ in range(times):
+                session.put(text)
+        return len(heard)
+
+    def _spoilt(self, symbol: str, name: str, payload: Payload) -> Payload:
+        spoilt = self._faults.spoilt(symbol, name)
+        if spoilt is None or not isinstance(payload, dict):
+            return payload
+        bids, asks = cast("list[object]", payload["b"]), cast("list[object]", payload["a"])
+        return {**payload, "b": [*bids, *spoilt.bids], "a": [*asks, *spoilt.asks]}
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -200,6 +225,8 @@ class Hub:
         combined = b'{"stream":"' + name.encode() + b'","data":' + raw + b"}"
         event = payload.get("e") if isinstance(payload, dict) else None
         for session in list(sessions):
+            if self._faults.muted(session.path.value, name):
+                continue
             if not session.events or event in session.events or event == EXPIRED:
                 session.put(combined if session.combined else raw)
 

@@ -11,11 +11,13 @@ from contractdesk.exchange.clearing import Clearing
 from contractdesk.exchange.events import Event
 from contractdesk.exchange.floor import Floor
 from contractdesk.exchange.funding import FundingSchedule
-from contractdesk.exchange.market import Market, MarkTick, Message
+from contractdesk.exchange.market import Market, MarkTick, Message, Taker
 from contractdesk.exchange.matching import Matcher
 from contractdesk.exchange.open_interest import OpenInterest
 from contractdesk.exchange.rows import FundingRate
-from contractdesk.exchange.words import OrderStatus, Reason, Refused
+from contractdesk.exchange.words import OrderStatus, Reason, Refused, Side, SymbolStatus
+
+NS_PER_MS = 1_000_000
 
 
 class Levers:
@@ -82,6 +84,45 @@ class Levers:
         """Print one mark, wherever the index is: what it reaches triggers; the market's next one follows."""
         now = self._floor.marks[self._floor.listing(symbol).symbol]
         self._apply(symbol, MarkTick(price, now.index_price, now.funding_rate, now.next_funding_ns))
+        return self._floor.drain()
+
+    def trade(self, symbol: str, count: int) -> list[Event]:
+        """Let the market take one lot ``count`` times, buying and selling in turn: so many prints."""
+        self._floor.listing(symbol)
+        for number in range(count):
+            self._apply(symbol, Taker(Side.BUY if number % 2 else Side.SELL, 1))
+        return self._floor.drain()
+
+    def liquidate(self, name: str, symbol: str, quantity: Decimal) -> list[Event]:
+        """Close so much of a position by force, as a liquidation in part does; its orders stay."""
+        return self._force(name, symbol, quantity, "autoclose-")
+
+    def deleverage(self, name: str, symbol: str, quantity: Decimal) -> list[Event]:
+        """Close so much of a position by force, for another account's loss; its orders stay."""
+        return self._force(name, symbol, quantity, "adl_autoclose-")
+
+    def set_status(self, symbol: str, status: SymbolStatus) -> None:
+        """What may be done in a contract from now on."""
+        self._floor.statuses[self._floor.listing(symbol).symbol] = status
+
+    def delist(self, symbol: str) -> list[Event]:
+        """Settle every position at the mark, cancel every order: the contract trades no more."""
+        self._clearing.delist(self._floor.listing(symbol).symbol)
+        self._conclude()
+        return self._floor.drain()
+
+    def adjust(self, name: str, asset: str, amount: Decimal) -> list[Event]:
+        """Change a wallet by what no ledger entry that is shown explains."""
+        self._clearing.adjust(self._floor.account(name), asset, amount)
+        return self._floor.drain()
+
+    def _force(self, name: str, symbol: str, quantity: Decimal, prefix: str) -> list[Event]:
+        account, listing = self._floor.account(name), self._floor.listing(symbol)
+        lots = int(quantity / listing.instrument.lot_size)
+        if not 0 < lots <= abs(account.holdings[listing.symbol].lots):
+            raise ValueError(f"{name} does not hold {quantity} of {symbol}")
+        self._clearing.close_part(account, symbol, lots, f"{prefix}{self._floor.now_ns // NS_PER_MS}")
+        self._conclude()
         return self._floor.drain()
 
     def expire_algos(self, name: str, symbol: str) -> list[Event]:

@@ -38,6 +38,11 @@ class Matcher:
         counter = self._floor.books[symbol].counter_side(side)
         return self._run(symbol, side, counter.take(lots, limit, self._room), taker)
 
+    def settle(self, order: Order, tick: int, lots: int) -> Order:
+        """Fill a known order at ``tick``, against nobody's order."""
+        self._run(order.symbol, order.side, [Match(None, tick, lots)], order)
+        return self._floor.orders.rows[order.order_id]
+
     def pass_print(self, symbol: str, side: Side, tick: int, lots: int) -> None:
         """A recorded print, ``side`` its taker's: users in its way are filled first."""
         counter = self._floor.books[symbol].counter_side(side)
