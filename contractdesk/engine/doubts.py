@@ -11,6 +11,7 @@ from contractdesk.engine.core import Core
 from contractdesk.engine.state import NS_PER_S, Market, Tracked
 
 CANCEL_RETRY_NS = NS_PER_S
+UNANSWERED_NS = 40 * NS_PER_S  # every cancel is answered before, done, refused or lost
 
 
 class Doubts:
@@ -29,10 +30,16 @@ class Doubts:
         if self._desk.symbols[symbol].doubted.pop(tracked.id, None) is not None:
             self._core.touch(symbol)
 
+    def lost(self, tracked: Tracked) -> None:
+        """A cancel had no answer."""
+        doubted = self._desk.symbols[tracked.order.request.symbol].doubted
+        if tracked.id in doubted:
+            doubted[tracked.id] = self._desk.now_ns + CANCEL_RETRY_NS
+
     def cancel(self, market: Market) -> None:
-        """Cancel the symbol's, each at most once in a while."""
+        """Cancel the symbol's, each once, and again when that was lost."""
         now, symbol = self._desk.now_ns, market.instrument.symbol
         for client_id, due_ns in list(market.doubted.items()):
             if now >= due_ns:
-                market.doubted[client_id] = now + CANCEL_RETRY_NS
+                market.doubted[client_id] = now + UNANSWERED_NS
                 self._core.emit(CancelOrder(client_id=client_id, symbol=symbol, conditional=True))

@@ -321,10 +321,11 @@ class OrderTracker:
 
     def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:
         """Refused or lost: what the order is now, only a query can say."""
+        self.ask(tracked, FIRST_QUERY_NS)
         if event.code:
             self.doubts.settle(tracked)
-        self.ask(tracked, FIRST_QUERY_NS)
-        if event.code == 0:
+        else:
+            self.doubts.lost(tracked)
             tracked.cancels_lost += 1
             wait = min(FIRST_QUERY_NS << tracked.cancels_lost, LONGEST_QUERY_NS)
             tracked.cancel_ns = self._desk.now_ns + wait
