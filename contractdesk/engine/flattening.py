@@ -126,10 +126,15 @@ class Flattening:
         )
 
     def _alive(self, tracked: Tracked) -> bool:
-        """It may still reduce: not probably lost, and not cancelled long since."""
+        """It may still reduce: not probably lost, and not cancelled long since.
+
+        Nobody waits for a second cancel, however the first one ended: two reduce-only orders flip nothing.
+        """
         if tracked.order.status is OrderStatus.UNKNOWN and tracked.absent >= ABSENT_ANSWERS:
             return False
-        return not tracked.cancelling or self._desk.now_ns < tracked.cancel_ns
+        if not tracked.cancelling:
+            return True
+        return tracked.cancels == 1 and not tracked.cancels_lost and self._desk.now_ns < tracked.cancel_ns
 
     def triggered(self, market: Market) -> list[Tracked]:
         """Conditional orders that have fired: market orders on their way."""

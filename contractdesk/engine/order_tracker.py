@@ -29,6 +29,7 @@ from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine.amending import Amends
 from contractdesk.engine.core import EXPOSED_NS, SOON_NS, Core
+from contractdesk.engine.doubts import CANCEL_RETRY_NS, Doubts
 from contractdesk.engine.orphans import MAX_CANCELS, cancel_orphan
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Ending, Limits, Market, Tracked
 
@@ -38,8 +39,7 @@ ABSENT_SPAN_NS = 2 * NS_PER_S  # between the first and the deciding "no such ord
 IN_FLIGHT_CHECK_NS = 2 * NS_PER_S  # no answer at all for so long: ask
 FIRST_QUERY_NS = 250 * NS_PER_MS
 LONGEST_QUERY_NS = 10 * NS_PER_S
-MAX_CANCELS_EVER = 10  # those that were lost are repeated, for a cancel is idempotent
-CANCEL_RETRY_NS = NS_PER_S
+MAX_CANCELS_EVER = 10  # with those that were lost: a cancel is idempotent
 GONE = "the venue no longer has it"
 NOT_ACCEPTED = "not accepted"
 
@@ -54,6 +54,7 @@ class OrderTracker:
         self._core = core
         self._desk = core.desk
         self.amends = Amends(core, self._ask_now)
+        self.doubts = Doubts(core)
 
     # -- ours ------------------------------------------------------------------------------
 
@@ -128,6 +129,7 @@ class OrderTracker:
             case OutcomeUnknown():
                 self.lose(tracked, event.fence_ns, event.reason)
             case OrderCancelled():
+                self.doubts.settle(tracked)
                 self._end(tracked, OrderStatus.CANCELLED, event.reason, event.filled)
             case OrderExpired():
                 self._end(tracked, OrderStatus.EXPIRED, event.reason, event.filled)
@@ -247,23 +249,21 @@ class OrderTracker:
             tracked.absent_ns = now
         tracked.absent += 1
         enough = tracked.absent >= ABSENT_ANSWERS
+        fence_ns = tracked.fence_ns + FENCE_MARGIN_NS
         match status:
-            case OrderStatus.UNKNOWN if enough and self._desk.venue_now_ns > self._fence(tracked):
+            case OrderStatus.UNKNOWN if enough and self._desk.venue_now_ns > fence_ns:
                 self.move(tracked, OrderStatus.REJECTED, NOT_ACCEPTED)
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED | OrderStatus.TRIGGERED if (
                 enough and now - tracked.absent_ns >= ABSENT_SPAN_NS
             ):
                 self._core.reconcile_within(SOON_NS)
+                self.doubts.doubt(tracked)
                 self.move(tracked, OrderStatus.EXPIRED, GONE)
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED | OrderStatus.TRIGGERED:
                 self.ask(tracked, ABSENT_SPAN_NS)
             case _:
                 pass  # in flight, or unknown before its fence: the query's own backoff goes on
         self._core.touch(tracked.order.request.symbol)
-
-    @staticmethod
-    def _fence(tracked: Tracked) -> int:
-        return tracked.fence_ns + FENCE_MARGIN_NS
 
     # -- transitions -----------------------------------------------------------------------
 
@@ -322,7 +322,10 @@ class OrderTracker:
     def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:
         """Refused or lost: what the order is now, only a query can say."""
         self.ask(tracked, FIRST_QUERY_NS)
-        if event.code == 0:
+        if event.code:
+            self.doubts.settle(tracked)
+        else:
+            self.doubts.lost(tracked)
             tracked.cancels_lost += 1
             wait = min(FIRST_QUERY_NS << tracked.cancels_lost, LONGEST_QUERY_NS)
             tracked.cancel_ns = self._desk.now_ns + wait
@@ -335,19 +338,18 @@ class OrderTracker:
         self.move(tracked, OrderStatus.WORKING, venue_id=venue_id)
         if tracked.order.status is not before:
             tracked.query_ns, tracked.queries, tracked.absent = 0, 0, 0
-            if tracked.order.request.type is OrderType.MARKET:
+            market = tracked.order.request.type is OrderType.MARKET
+            if market:
                 self.ask(tracked, IN_FLIGHT_CHECK_NS)  # it should be done by then
-                self._core.reconcile_within(NS_PER_S)
-            elif tracked.role is OrderRole.ENTRY:
-                self._core.reconcile_within(EXPOSED_NS)  # it may fill unheard
+            self._core.reconcile_within(NS_PER_S if market else EXPOSED_NS)  # what rests may fill unheard
             if before is OrderStatus.REJECTED:
                 self._on_surfaced(tracked)
         self.try_cancel(tracked)
 
-    @staticmethod
-    def _believe_again(tracked: Tracked) -> None:
+    def _believe_again(self, tracked: Tracked) -> None:
         """The venue shows what it denied to have: nothing but its reads had ended that order."""
         order = tracked.order
+        self.doubts.settle(tracked)
         if order.status is OrderStatus.EXPIRED and order.reason == GONE:
             tracked.order = replace(order, status=OrderStatus.REJECTED)  # of these, one may surface
 

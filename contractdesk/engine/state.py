@@ -195,6 +195,9 @@ class Market(Struct, kw_only=True):
     guard: Guard = field(default_factory=Guard)
     trail: Trail = Trail()
     open_ids: dict[str, None] = field(default_factory=dict)  # client ids of orders that may still fill
+    doubted: dict[str, int] = field(
+        default_factory=dict
+    )  # stops that reads deny: when each is cancelled next
     trade_ids: dict[str, None] = field(default_factory=dict)  # identities of fills already booked
     payment_ids: dict[str, None] = field(default_factory=dict)
     filled_ns: int = 0  # when the last fill was booked

@@ -45,6 +45,7 @@ class Stops:
         fitting = [tracked for tracked in right if self._fits(market, tracked)]
         holding = [tracked for tracked in fitting if tracked.order.status in CONFIRMED]
         if holding:
+            self._orders.doubts.cancel(market)
             market.guard.rejections = market.guard.unheard = market.guard.moves_refused = 0
             for tracked in right:
                 if tracked is not holding[0]:
@@ -56,7 +57,7 @@ class Stops:
         guard, now = market.guard, self._desk.now_ns
         if now < guard.stop_ns or (now < guard.move_ns and not guard.uncovered):
             return
-        if len(live) < MAX_LIVE_STOPS:
+        if len(live) + len(market.doubted) < MAX_LIVE_STOPS:
             self.place(market, OrderRole.STOP, OrderType.STOP_MARKET, market.guard.stop_price)
         else:
             self._free_place(market, right)
@@ -125,7 +126,11 @@ class Stops:
         return working and self._orders.amends.attempt(stop, abs(market.position.size), wanted)
 
     def _free_place(self, market: Market, right: list[Tracked]) -> None:
-        """Two stops live and neither fits: give up the one that covers less, if both are confirmed."""
+        """Two stops live, or may, and neither fits: give up one.
+
+        One that reads deny, or else the one that covers less, if both are confirmed.
+        """
+        self._orders.doubts.cancel(market)
         settled = [t for t in right if t.order.status in CONFIRMED and not t.cancelling]
         if len(settled) == MAX_LIVE_STOPS:
             self._orders.cancel(min(settled, key=covers))

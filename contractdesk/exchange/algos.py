@@ -215,6 +215,10 @@ class Algos:
         now = self._floor.now_ns
         del self._open[algo.algo_id]
         algo = self._move(replace(algo, status=AlgoStatus.TRIGGERING, triggered_ns=now, closed_ns=now))
+        quirks = self._floor.quirks
+        if quirks is not None and quirks.rejects_trigger(algo.symbol):
+            self._end(algo, AlgoStatus.REJECTED, Reason.INSUFFICIENT_MARGIN.value)
+            return
         request = self._child(algo)
         if request is None:
             self._end(algo, AlgoStatus.EXPIRED, REDUCE_ONLY_GONE)

@@ -15,6 +15,7 @@
 ``POST past_funding``            ``{"symbol", "rates": [[ms, rate], ...]}``: settled before the opening
 ``POST open_interest``           ``{"symbol", "amount"}``: contracts held from now on; the past stays
 ``POST expire_algos``            ``{"account", "symbol"}``: its open algo orders there are EXPIRED
+``POST expire_orders``           ``{"account", "symbol"}``: its open regular orders there are EXPIRED
 ``POST status``                  ``{"symbol", "status"}``: TRADING, PRE_SETTLE (only reduce), SETTLING (halt)
 ``POST delist``                  ``{"symbol"}``: orders expire, positions are settled at the mark, CLOSE
 ``POST liquidate``               ``{"account", "symbol", "quantity"}``: so much is closed by force
@@ -26,7 +27,6 @@
                                  user stream), JSON to whoever listens to that
 ``POST revoke``                  ``{"key"}``: the key is no longer known (-2015)
 ``POST ban``                     ``{"seconds"}``: every request is answered 418 for so long
-``POST expire_orders``           ``{"account", "symbol"}``: its open regular orders there are EXPIRED
 ``POST expire_listen_key``       ``{"account"}``: its listen keys are past their hour
 ``POST limits``                  a ``Quota``: what the venue grants from now on; forgives what was used
 ===============================  ======================================================================
@@ -42,8 +42,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from contractdesk.exchange.acts import AccountWish, Acts
-from contractdesk.exchange.acts import body as _body
+from contractdesk.exchange.acts import AccountWish, Acts, body
 from contractdesk.exchange.faults import NS_PER_MS, Cut, Fault, Freeze, Installed, decode_fault
 from contractdesk.exchange.limits import AddressLimits, Quota
 from contractdesk.exchange.model import Refused, Transfer
@@ -186,19 +185,19 @@ class Control:
     # -- levers ------------------------------------------------------------------------------
 
     async def _price(self, request: web.Request) -> object:
-        wish = await _body(request, PriceWish)
+        wish = await body(request, PriceWish)
         self._server.exchange.levers.walk_to(wish.symbol, wish.price, wish.seconds)
         return {}
 
     async def _mark(self, request: web.Request) -> object:
-        wish = await _body(request, MarkWish)
+        wish = await body(request, MarkWish)
         if not wish.mark.is_finite() or wish.mark <= 0:
             raise ValueError(f"a mark is a positive number, not {wish.mark}")
         self._server.publish(self._server.exchange.levers.print_mark(wish.symbol, wish.mark))
         return {}
 
     async def _account(self, request: web.Request) -> object:
-        wish = await _body(request, KeyWish)
+        wish = await body(request, KeyWish)
         account = wish.account or wish.key
         if wish.asset not in (known := self._server.assets):
             raise ValueError(f"no contract here settles in {wish.asset}, but in {', '.join(sorted(known))}")
@@ -207,40 +206,40 @@ class Control:
         return {"account": account}
 
     async def _transfer(self, request: web.Request) -> object:
-        wish = await _body(request, TransferWish)
+        wish = await body(request, TransferWish)
         ask = Transfer(account=wish.account, asset=wish.asset, amount=wish.amount)
         result = self._server.exchange.handle(ask, self._server.clock.now_ns())
         self._server.publish(result.events)
         return result.response
 
     async def _fund(self, request: web.Request) -> object:
-        wish = await _body(request, FundWish)
+        wish = await body(request, FundWish)
         self._server.publish(self._server.exchange.levers.settle_funding(wish.symbol, wish.rate))
         return {}
 
     async def _past_funding(self, request: web.Request) -> object:
-        wish = await _body(request, PastFundingWish)
+        wish = await body(request, PastFundingWish)
         past = [(ms * NS_PER_MS, rate) for ms, rate in wish.rates]
         self._server.exchange.levers.recall_funding(wish.symbol, past)
         return {}
 
     async def _interest(self, request: web.Request) -> object:
-        wish = await _body(request, InterestWish)
+        wish = await body(request, InterestWish)
         self._server.exchange.levers.set_open_interest(wish.symbol, wish.amount)
         return {}
 
     async def _expire_algos(self, request: web.Request) -> object:
-        wish = await _body(request, OrdersWish)
+        wish = await body(request, OrdersWish)
         self._server.publish(self._server.exchange.levers.expire_algos(wish.account, wish.symbol))
         return {}
 
     async def _expire_orders(self, request: web.Request) -> object:
-        wish = await _body(request, OrdersWish)
+        wish = await body(request, OrdersWish)
         self._server.publish(self._server.exchange.levers.expire_orders(wish.account, wish.symbol))
         return {}
 
     async def _expire(self, request: web.Request) -> object:
-        wish = await _body(request, AccountWish)
+        wish = await body(request, AccountWish)
         closed = [self._server.api.listen_keys.close(Owner(wish.account, each.name)) for each in PRODUCTS]
         if not any(closed):
             raise ValueError(f"account {wish.account!r} has no listen key")
@@ -249,7 +248,7 @@ class Control:
         return {}
 
     async def _limits(self, request: web.Request) -> object:
-        self._server.api.limits = AddressLimits(await _body(request, Quota))
+        self._server.api.limits = AddressLimits(await body(request, Quota))
         return {}
 
     # -- faults ------------------------------------------------------------------------------

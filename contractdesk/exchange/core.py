@@ -16,7 +16,7 @@ from contractdesk.exchange.algos import Algos
 from contractdesk.exchange.clearing import Clearing
 from contractdesk.exchange.configuring import Configuring
 from contractdesk.exchange.events import Event, MarkMoved, Response, Result
-from contractdesk.exchange.floor import Floor
+from contractdesk.exchange.floor import Floor, Quirks
 from contractdesk.exchange.funding import FundingSchedule
 from contractdesk.exchange.levers import Levers
 from contractdesk.exchange.market import Depth, Market, MarkTick, Message, Print, Taker
@@ -112,6 +112,10 @@ class Exchange:
         for asset, amount in balances.items():
             if asset not in account.wallets:
                 account.book(LedgerKind.TRANSFER, asset, amount, now_ns, info=OPENING)
+
+    def obey(self, quirks: Quirks) -> None:
+        """Do from now on what a venue does seldom, whenever ``quirks`` says so."""
+        self._floor.quirks = quirks
 
     # -- driving -----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from contractdesk.exchange.accounts import Account
 from contractdesk.exchange.book import Book, Resting
@@ -79,6 +80,16 @@ class Orders:
             del self._by_client[name]
 
 
+class Quirks(Protocol):
+    """What a venue does seldom, and here only where somebody wants it; asked only when it would count."""
+
+    def rejects_trigger(self, symbol: str) -> bool:
+        """Is the conditional order that triggers now rejected for want of margin?"""
+
+    def crowds_reduce(self, symbol: str) -> bool:
+        """Is a reduce-only order refused because those that rest close all of the position already?"""
+
+
 class Floor:
     """Everything that trades, at one instant."""
 
@@ -91,6 +102,7 @@ class Floor:
         self.orders = Orders()
         self.statuses = dict.fromkeys(listings, SymbolStatus.TRADING)
         self.now_ns = now_ns
+        self.quirks: Quirks | None = None
         self.moved: set[tuple[str, str]] = set()  # (account, symbol) whose position has changed
         self.printed: dict[str, None] = {}  # symbols with a new last price (a dict keeps their order)
         self.finished: list[Order] = []  # closed orders that came from an algo order

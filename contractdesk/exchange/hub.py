@@ -9,10 +9,18 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from contractdesk.exchange.core import Exchange
-from contractdesk.exchange.faults import DelayEvent, DropEvent, DuplicateEvent, FaultBoard
+from contractdesk.exchange.faults import (
+    DelayEvent,
+    DropEvent,
+    DuplicateEvent,
+    EditEvent,
+    FaultBoard,
+    ReorderEvent,
+)
 from contractdesk.exchange.model import (
     AccountChanged,
     AlgoChanged,
@@ -35,6 +43,15 @@ EXPIRED = "listenKeyExpired"
 Later = Callable[[float, Callable[[], None]], object]  # seconds, what then
 
 
+class Withheld(Struct):
+    """An event that waits for ``after`` others of its name."""
+
+    key: str
+    event: str
+    frame: Json
+    after: int
+
+
 class Hub:
     """The streams' side of the server. Everything is synchronous; sessions have their own writers."""
 
@@ -47,6 +64,7 @@ class Hub:
         self._listen_keys = listen_keys
         self._faults = faults
         self._later = later
+        self._withheld: list[Withheld] = []
         self._streams: dict[str, Stream] = {}
         self._listeners: dict[str, set[Session]] = {}  # by stream name or listen key
         self._feed = Feed(exchange, face, self._streams)
@@ -214,8 +232,24 @@ class Hub:
                 self._send(key, frame)
             case DelayEvent(ms=ms):
                 self._later(ms / 1_000, lambda: self._send(key, frame))
+            case ReorderEvent(after=after):
+                self._withheld.append(Withheld(key, event, frame, after))
+                return
+            case EditEvent(fields=fields):
+                body = frame.get("o")
+                edited = {**frame, "o": {**body, **fields}} if isinstance(body, dict) else {**frame, **fields}
+                self._send(key, edited)
             case None:
                 self._send(key, frame)
+        self._release(key, event)
+
+    def _release(self, key: str, event: str) -> None:
+        """One more event of that name has been told: what waited for it follows."""
+        for held in [each for each in self._withheld if (each.key, each.event) == (key, event)]:
+            held.after -= 1
+            if held.after <= 0:
+                self._withheld.remove(held)
+                self._send(key, held.frame)
 
     def _send(self, name: str, payload: object) -> None:
         sessions = self._listeners.get(name)

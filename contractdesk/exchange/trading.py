@@ -146,8 +146,11 @@ class Trading:
             raise Refused(Reason.NO_LIQUIDITY)
         reference = self._reference(listing, request.side, limit, best)
         if request.reduce_only:
-            if not self._matcher.reducible(account.name, listing.symbol, request.side):
+            room = self._matcher.reducible(account.name, listing.symbol, request.side)
+            if not room:
                 raise Refused(Reason.REDUCE_ONLY_REJECTED)
+            if self._crowded(account, listing, request.side, room):
+                raise Refused(Reason.REDUCE_ONLY_CROWDED)
         else:
             checks.min_notional(listing, lots, reference)
             new = OpenOrder(request.side, lots, reference)
@@ -156,6 +159,13 @@ class Trading:
             self._admit_time_in_force(account, listing, request, lots, limit)
             if len(floor.orders.resting(account.name, listing.symbol)) >= listing.terms.max_open_orders:
                 raise Refused(Reason.TOO_MANY_ORDERS)
+
+    def _crowded(self, account: Account, listing: Listing, side: Side, room: int) -> bool:
+        """What rests would close the position already, and that counts today."""
+        resting = self._floor.orders.resting(account.name, listing.symbol)
+        closing = sum(each.lots for each in resting if each.reduce_only and each.side is side)
+        quirks = self._floor.quirks
+        return closing >= room and quirks is not None and quirks.crowds_reduce(listing.symbol)
 
     def _admit_time_in_force(
         self, account: Account, listing: Listing, request: NewOrder, lots: int, limit: int

@@ -168,6 +168,7 @@ class Reason(Enum):
     REDUCE_ONLY_REJECTED = "reduce-only with nothing to reduce"  # -2022
     ONLY_REDUCING = "the contract is being delisted: positions can only be reduced"  # -4140
     SYMBOL_HALTED = "the contract does not trade"  # -4108
+    REDUCE_ONLY_CROWDED = "reduce-only, and what rests closes all already"  # -4118
     POST_ONLY_WOULD_TAKE = "post-only would take"  # -5022
     FOK_NOT_FILLED = "fill-or-kill cannot be filled"  # -5021
     NO_LIQUIDITY = "no counterparty for a market order"  # -4131

@@ -81,7 +81,7 @@ class DepthScanner:
         self._reserve(USUAL_FRAME)
 
     def scan(self, raw: bytes) -> DepthFrame | None:
-        """The frame; None when it is not exactly a depth frame of this instrument, on its grids, with prices."""
+        """The frame; None when it is not exactly a depth frame of this instrument, on its grids."""
         if len(raw) > self._longest:
             if len(raw) > LARGEST_FRAME:
                 return None

@@ -13,6 +13,7 @@ from tests.faults.case import INJECTED, ROW, SAW
 from tests.faults.matrix import MATRIX, NOT_APPLICABLE
 
 WIDE = 60  # characters of what the exchange showed
+MOST = 300  # characters of a failure: all of it stands above the table
 
 
 class Finding(Struct):
@@ -120,4 +121,4 @@ def _last_line(text: str) -> str:
     """The error's own line of a traceback, else its last one."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
     errors = [line[1:].strip() for line in lines if line.startswith("E ")]
-    return (errors or lines or ["no word on it"])[0 if errors else -1]
+    return (errors or lines or ["no word on it"])[0 if errors else -1][:MOST]

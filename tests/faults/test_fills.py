@@ -87,11 +87,21 @@ def _read_again(at: object, before: int) -> bool:
     return any(each["seq"] > before and each["path"] == "/fapi/v1/userTrades" for each in rows)
 
 
+@row(7)
+def test_row_07_a_fill_without_an_id(seat: Take, case: Case) -> None:
+    at = seat()
+    case.strike("edit_event", event=ORDERS, execution="TRADE", fields={"t": 0}, count=0)
+    at.desk.buy(ETH, size=SIZE, stop=STOP)
+    truth = under_stop(at)
+    booked(at, SIZE)
+    case.saw(f"without an id: {held(truth, ETH)} held on both sides, {naked(truth)}")
+
+
 @row(8)
 def test_row_08_the_first_fill_comes_after_the_second(seat: Take, case: Case) -> None:
     at = seat()
     rest(at)
-    case.strike("delay_event", event=ORDERS, execution="TRADE", ms=800, count=1)
+    case.strike("reorder_event", event=ORDERS, execution="TRADE")
     at.other("SELL", ETH, "0.02")
     at.other("SELL", ETH, "0.03")
     truth = under_stop(at)

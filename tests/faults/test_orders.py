@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contractdesk.domain.orders import OrderStatus
 from tests.faults.case import Case, row
 from tests.faults.desks import (
     ENTRY,
@@ -26,6 +27,7 @@ from tests.rules.venue import ETH, NS_PER_S, Seat, held
 
 pytestmark = pytest.mark.timeout(120)
 DUPLICATE = {"status": 400, "code": -4116, "msg": "ClientOrderId is duplicated.", "match": ENTRY}
+WORKING = OrderStatus.WORKING
 UNKNOWN = "Unknown error, please check your request or try again later."
 WINDOW_NS = 2_500_000_000  # of an entry: later than this after it was signed no venue takes it
 FENCE_NS = WINDOW_NS + 2 * NS_PER_S
@@ -186,22 +188,46 @@ def test_row_13_an_id_that_the_venue_would_take_again(seat: Take, case: Case) ->
 
 
 @row(14)
-def test_row_14_not_found_right_after_the_answer(seat: Take, case: Case) -> None:
+def test_row_14_not_found_for_three_seconds_and_nobody_tells(seat: Take, case: Case) -> None:
+    """The answer of a resting order is lost, the stream is silent, and every read is of three seconds ago."""
     at = seat()
-    reads = {"method": "GET", "path": "/fapi/v1/order"}
-    fault = case.strike("answer", status=400, code=-2013, msg="Order does not exist.", match=reads, count=0)
-    for event in (ORDERS, "TRADE_LITE", "ACCOUNT_UPDATE"):
-        case.strike("drop_event", event=event, count=0)
-    receipt = at.desk.buy(ETH, size=SIZE, limit=2_990, stop=STOP)
-    assert receipt.done
-    assert receipt.order is not None
-    name = receipt.order.request.client_id
-    at.until(lambda _: len(asked_for(at, name)) >= 1 or case.struck(fault), 15)
-    (order,) = at.truth()["open_orders"]
-    assert order["client_id"] == name
-    at.venue.forgive()
-    at.other("SELL", ETH, str(SIZE))
-    case.saw("kept")
+    lag = case.strike("read_lag", ms=3_000, count=0)
+    case.strike("drop_request", when="after", match=ENTRY)
+    case.strike("drop_event", event=ORDERS, count=0)
+    wish_unheard(at, limit=2_990)
+    (entry,) = creates(at, "entry")
+    name = entry["client_id"]
+    at.desk.wait_for(
+        lambda s: [o.status.value for o in s.orders if o.request.client_id == name] == ["working"]
+    )
+    absences = [each for each in asked_for(at, name) if each["code"] == -2013]
+    assert absences
+    assert [each["client_id"] for each in at.truth()["open_orders"]] == [name]
+    assert at.desk.cancel(name).done
+    at.until(lambda now: not now["open_orders"])
+    never_twice(at)
+    case.saw(
+        f"{case.struck(lag)} reads of 3 s ago, {len(absences)} absences: still tracked, found, cancelled"
+    )
+
+
+@row(14)
+def test_row_14_positions_and_fills_are_read_three_seconds_late(seat: Take, case: Case) -> None:
+    """What is read shows a position that is flat still, more than once, while it is held."""
+    at = seat()
+    lag = case.strike("read_lag", ms=3_000, count=0)
+    bought(at)
+    began_ns = at.truth()["now_ns"]
+    at.until(lambda now: now["now_ns"] > began_ns + 8 * NS_PER_S)
+    truth = under_stop(at)
+    assert len(creates(at, "stop")) == 1
+    assert at.desk.close_position(ETH).done
+    began_ns = at.truth()["now_ns"]
+    truth = at.until(lambda now: now["now_ns"] > began_ns + 6 * NS_PER_S)
+    assert (held(truth, ETH), truth["open_algo_orders"]) == (0, [])
+    assert len(truth["orders"]) == 2
+    assert len(truth["algo_orders"]) == 1
+    case.saw(f"{case.struck(lag)} reads of 3 s ago: 1 stop all the time, then closed once, {naked(truth)}")
 
 
 @row(21)

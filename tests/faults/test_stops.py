@@ -116,6 +116,21 @@ def test_row_25_the_stop_is_rejected_when_it_triggers(seat: Take, case: Case) ->
     case.saw(f"nobody in the book: {algo['status']}, closed {took_s:.2f} s after its trigger")
 
 
+@row(25)
+def test_row_25_margin_is_missing_when_it_triggers(seat: Take, case: Case) -> None:
+    at = seat()
+    bought(at)
+    case.strike("reject_trigger", symbol="ETHUSDT")
+    at.venue.move(ETHUSDT="2949")
+    truth = flat(at)
+    (algo,) = [each for each in truth["algo_orders"] if each["triggered_ns"]]
+    took_s = (truth["fills"][-1]["ts_ns"] - algo["triggered_ns"]) / NS_PER_S
+    assert algo["status"] == "REJECTED"
+    assert took_s <= FLAT_S
+    alarmed(at, "flattening")
+    case.saw(f"{algo['reason']}: {algo['status']}, closed {took_s:.2f} s after its trigger")
+
+
 @row(26)
 def test_row_26_the_stop_closes_a_part(seat: Take, case: Case) -> None:
     """The book holds 0.01 in all when it triggers, and no more for a second."""
@@ -177,3 +192,23 @@ def test_row_30_a_part_is_closed_by_another_client(seat: Take, case: Case) -> No
     truth = flat(at)
     assert sum(D(f["quantity"]) for f in truth["fills"] if f["side"] == "SELL") == SIZE, "it did not flip"
     case.saw(f"0.02 sold elsewhere: the stop shrank to 0.03 and closed exactly that, {held(truth, ETH)} held")
+
+
+@row(32)
+def test_row_32_as_many_conditional_orders_as_the_venue_takes(seat: Take, case: Case) -> None:
+    """Another client of the account has 199 of them, and then one more."""
+    at = seat()
+    terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "STOP_MARKET", "quantity": "0.001"}
+    for number in range(199):
+        at.second.signed(
+            "POST", "/fapi/v1/algoOrder", algoType="CONDITIONAL", triggerPrice=str(70_000 + number), **terms
+        )
+    at.desk.wait_for(lambda s: s.state is TradingState.ACTIVE)
+    case.count(len(at.truth()["open_algo_orders"]) - 198)
+    refused = at.desk.buy(ETH, size=SIZE, stop=STOP).refused
+    assert refused is not None
+    assert creates(at, "entry") == []
+    (_,) = {each["side"] for each in at.truth()["open_algo_orders"]}
+    at.second.signed("DELETE", "/fapi/v1/algoOpenOrders", symbol="BTCUSDT")
+    bought(at)
+    case.saw(f"199 of 200 stand: refused by {refused.rule}, nothing sent; with room again it is taken")
