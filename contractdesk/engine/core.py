@@ -18,6 +18,7 @@ from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Read, Trac
 
 READ_TIMEOUT_NS = 10 * NS_PER_S
 SOON_NS = NS_PER_S // 2  # for a reconciliation that should come at once, but not in a loop
+EXPOSED_NS = 10 * NS_PER_S  # between reconciliations, with a position or an entry that rests
 OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the newest one
 
 

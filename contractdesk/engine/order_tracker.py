@@ -28,7 +28,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine.amending import Amends
-from contractdesk.engine.core import SOON_NS, Core
+from contractdesk.engine.core import EXPOSED_NS, SOON_NS, Core
 from contractdesk.engine.doubts import CANCEL_RETRY_NS, Doubts
 from contractdesk.engine.orphans import MAX_CANCELS, cancel_orphan
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Ending, Limits, Market, Tracked
@@ -338,9 +338,10 @@ class OrderTracker:
         self.move(tracked, OrderStatus.WORKING, venue_id=venue_id)
         if tracked.order.status is not before:
             tracked.query_ns, tracked.queries, tracked.absent = 0, 0, 0
-            if tracked.order.request.type is OrderType.MARKET:
+            market = tracked.order.request.type is OrderType.MARKET
+            if market:
                 self.ask(tracked, IN_FLIGHT_CHECK_NS)  # it should be done by then
-                self._core.reconcile_within(NS_PER_S)
+            self._core.reconcile_within(NS_PER_S if market else EXPOSED_NS)  # what rests may fill unheard
             if before is OrderStatus.REJECTED:
                 self._on_surfaced(tracked)
         self.try_cancel(tracked)

@@ -58,6 +58,7 @@ class SymbolFeed:
         self._made_whole = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._connections: dict[str, int] = {}  # channel -> the connection that it is up on
+        self._book = BookChannel(self)
         self.channels = self._channels(native, warmup)
 
     @property
@@ -107,6 +108,11 @@ class SymbolFeed:
         for channel in self.channels:
             channel.on_fact(fact)
         self._review("a gap")
+
+    def resync(self, reason: str) -> None:
+        """The book cannot be true: read it anew."""
+        self._book.on_spoilt(reason)
+        self._review(reason)
 
     def on_down(self, stream: StreamName, reason: str) -> None:
         """A stream is lost, for all that came over it."""
@@ -176,4 +182,4 @@ class SymbolFeed:
         made = [timeframe_ns(each) * (warmup + 2) for each in self.timeframes if each not in native]
         bars = [BarChannel(self, timeframe, warmup) for timeframe in own]
         trades = TradeChannel(self, max(made, default=0))
-        return (BookChannel(self), trades, MarkChannel(self), InterestChannel(self), *bars)
+        return (self._book, trades, MarkChannel(self), InterestChannel(self), *bars)

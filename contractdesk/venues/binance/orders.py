@@ -132,6 +132,10 @@ class Orders:
         """A conditional order that rests at the venue: its child, one day, is to be known as its own."""
         self._updates.orders.armed(Armed(row.client_algo_id, row.symbol, row.side))
 
+    def missed(self, symbol: str, trade_id: int) -> bool:
+        """True, once, for a fill that neither the stream nor a backfill has reported."""
+        return self._updates.fills.missed(symbol, trade_id)
+
     # -- parts -----------------------------------------------------------------------------
 
     def _listed(self, symbol: str) -> Instrument:

@@ -251,6 +251,12 @@ class BinanceVenue:
             await self._unwatch(instrument.symbol)
             raise
 
+    def resync(self, symbol: str, reason: str) -> None:
+        """See ``Venue.resync``."""
+        feed = self._feeds.get(symbol)
+        if feed is not None:
+            feed.resync(reason)
+
     async def _unwatch(self, symbol: str) -> None:
         feed = self._feeds.pop(symbol, None)
         if feed is not None:
