@@ -77,9 +77,12 @@ class Ledger:
             self._core.touch(fill.symbol)
             return
         self.book(replace(fill, signed_size=on_ours, strategy_id=market.guard.strategy_id), None)
-        text = f"{abs(on_ours)} contracts of ours were closed by somebody else ({fill.client_id})"
+        whom = "the venue, by force" if fill.forced else "somebody else"
+        text = f"{abs(on_ours)} contracts of ours were closed by {whom} ({fill.client_id})"
         self._core.notify(Severity.ALARM, "closed_elsewhere", text, fill.symbol)
-        if self._desk.state is TradingState.ACTIVE:
+        if fill.forced:
+            self._core.halt(f"{fill.symbol}: {text}")
+        elif self._desk.state is TradingState.ACTIVE:
             self._desk.reduced = f"{fill.symbol}: {text}"
             self._core.enter_state(TradingState.REDUCING, self._desk.reduced)
 

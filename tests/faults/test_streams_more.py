@@ -166,7 +166,7 @@ def test_row_44_garbage_and_unknown_words(seat: Take, case: Case) -> None:
     assert at.truth()["open_algo_orders"] == truth["open_algo_orders"]
     healed = enters(at, within_s=15)
     under_stop(at, D("0.06"))
-    case.saw("10 frames: nothing sent, the unknown order was asked for; an entry {healed:.1f} s later")
+    case.saw(f"10 frames: nothing sent, the unknown order was asked for; an entry {healed:.1f} s later")
 
 
 def _odd(order: dict[str, object]) -> dict[str, object]:
@@ -174,9 +174,9 @@ def _odd(order: dict[str, object]) -> dict[str, object]:
     detail = {
         "s": "ETHUSDT", "c": order["client_id"], "S": "BUY", "o": "MARKET", "f": "GTC", "q": "0.050",
         "p": "0", "ap": "0", "sp": "0", "x": "TELEPORTED", "X": "FILLED", "i": order["order_id"], "l": "0",
-        "z": "0.050", "L": "0", "n": "0", "N": "USDT", "T": int(time.time() * 1000), "t": 0, "b": "0", "a": "0",
-        "m": False, "R": False, "wt": "CONTRACT_PRICE", "ot": "MARKET", "ps": "BOTH", "cp": False, "rp": "0", "pP": False,
-        "si": 0, "ss": 0, "V": "NONE", "pm": "NONE", "gtd": 0, "er": "0",
+        "z": "0.050", "L": "0", "n": "0", "N": "USDT", "T": int(time.time() * 1000), "t": 0, "b": "0",
+        "a": "0", "m": False, "R": False, "wt": "CONTRACT_PRICE", "ot": "MARKET", "ps": "BOTH", "cp": False,
+        "rp": "0", "pP": False, "si": 0, "ss": 0, "V": "NONE", "pm": "NONE", "gtd": 0, "er": "0",
     }  # fmt: skip
     stamp = int(time.time() * 1000)
     return {"e": "ORDER_TRADE_UPDATE", "T": stamp, "E": stamp, "o": detail}

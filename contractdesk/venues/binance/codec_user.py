@@ -19,6 +19,7 @@ from contractdesk.errors import VenueProtocolError
 VENUE = "binance"
 ZERO = Decimal(0)
 ADL_PREFIX = "adl_autoclose"
+FORCED_PREFIXES = ("autoclose-", ADL_PREFIX)  # liquidation, deleveraging
 VENUE_PREFIXES = ("autoclose-", ADL_PREFIX, "settlement_autoclose-")  # ids that the venue itself makes
 
 

@@ -70,6 +70,15 @@ def read_instruments(
     return instruments
 
 
+def read_statuses(body: bytes) -> dict[str, str]:
+    """The venue's word for what may be done in each contract, by its own symbol; "TRADING" is all."""
+    try:
+        rows_read = [_row.decode(raw) for raw in _info.decode(body).symbols]
+    except msgspec.DecodeError as unfit:
+        raise VenueProtocolError("binance", body) from unfit
+    return {row.symbol: row.status or row.contract_status for row in rows_read}
+
+
 def _instrument(row: rows.SymbolRow, symbol: str, brackets: rows.BracketRow | None) -> Instrument:
     filters = {each.filter_type: each for each in row.filters}
     lot, market_lot = filters["LOT_SIZE"], filters["MARKET_LOT_SIZE"]

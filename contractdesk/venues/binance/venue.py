@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -25,8 +25,10 @@ from contractdesk.domain.events import (
     CancelFailed,
     Event,
     FundingSettled,
+    HaltAsked,
     InstrumentListed,
     LeverageChanged,
+    ModesRead,
     OrderAmended,
     OrderCancelled,
     OrderRead,
@@ -35,21 +37,16 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRequest
-from contractdesk.errors import (
-    ContractdeskError,
-    CredentialsError,
-    VenueError,
-    VenueRejected,
-    VenueUnreachable,
-)
+from contractdesk.errors import CredentialsError, VenueError, VenueUnreachable
 from contractdesk.venues.base import Capabilities, Check, Emit, VenueState
 from contractdesk.venues.binance.account_feed import wait_restored
 from contractdesk.venues.binance.accounts import check_modes
 from contractdesk.venues.binance.channels import AT_HOME, Polls
+from contractdesk.venues.binance.clear import clear
 from contractdesk.venues.binance.connect import connect
-from contractdesk.venues.binance.dialect import BAD_KEY
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
+from contractdesk.venues.binance.health import WHO, Health
 from contractdesk.venues.binance.markets import Listing
 from contractdesk.venues.binance.orders import Submitted, cannot_amend
 from contractdesk.venues.binance.product import USDM, Product
@@ -57,6 +54,7 @@ from contractdesk.venues.binance.session import Private, Session, assemble
 from contractdesk.venues.binance.terms import TermsKeeper
 from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
+from contractdesk.venues.elsewhere import Elsewhere
 from contractdesk.venues.limits import Quota
 from contractdesk.venues.streams import StreamTimes
 from contractdesk.venues.upkeep import go_on
@@ -102,6 +100,7 @@ class BinanceVenue:
         self._times = times
         self._listing = Listing()
         self._feeds: dict[str, SymbolFeed] = {}
+        self._elsewhere = Elsewhere()
         self._session: Session | None = None
         self._terms: TermsKeeper | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -131,32 +130,10 @@ class BinanceVenue:
                 await self._begin(session)
         except BaseException as failure:
             await self.close()
-            if (clear := self._clear(failure)) is not None:
-                raise clear from None
+            account = self._credentials.account if self._credentials else ""
+            if (said := clear(failure, self._endpoints.rest_url, account)) is not None:
+                raise said from None
             raise
-
-    def _clear(self, failure: BaseException) -> ContractdeskError | None:
-        """What a person can act on, for the failures that opening commonly meets."""
-        url = self._endpoints.rest_url
-        match failure:
-            case TimeoutError():
-                return VenueUnreachable(f"{url} does not answer in time: check this host's network")
-            case VenueUnreachable():
-                return VenueUnreachable(
-                    f"{url} cannot be reached ({failure}): is it up, is this host online?"
-                )
-            case VenueRejected(code=code, message=message) if code in BAD_KEY:
-                return CredentialsError(
-                    f"binance refuses the key of account {self._name_of_account!r} ({code}: {message}): "
-                    "check the key, its secret, its IP list and that reading and futures are enabled, and "
-                    "that it belongs to this environment"
-                )
-            case _:
-                return None
-
-    @property
-    def _name_of_account(self) -> str:
-        return self._credentials.account if self._credentials else ""
 
     async def _begin(self, session: Session) -> None:
         await session.api.measure_clock()
@@ -166,7 +143,11 @@ class BinanceVenue:
         await terms.load()
         if session.private is not None:
             await self._begin_private(session, session.private)
-        for name, work in (("clock", partial(self._keep_clock, session)), ("terms", terms.keep)):
+        works: dict[str, Callable[[], Awaitable[None]]]
+        works = {"clock": partial(self._keep_clock, session), "terms": terms.keep}
+        if session.private is not None:
+            works["health"] = partial(self._keep_health, session)
+        for name, work in works.items():
             upkeep = go_on(name, work)
             self._tasks.append(
                 asyncio.create_task(upkeep, name=f"binance {name}", context=contextvars.Context())
@@ -174,6 +155,10 @@ class BinanceVenue:
 
     async def _begin_private(self, session: Session, private: Private) -> None:
         session.emit(await private.reads.read_modes())
+        session.api.on_key_refused = lambda refused: self._halt(
+            f"binance refuses this key ({refused.code}: {refused.message}): was it revoked, or its IP list "
+            "or permissions changed? stops rest on the venue"
+        )
         private.feed.start()
         if not await wait_restored(private.feed, OPEN_TIMEOUT_S):
             raise VenueUnreachable("the private stream does not come up")
@@ -307,12 +292,14 @@ class BinanceVenue:
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """See ``Venue.set_leverage``."""
         private, instrument = self._private(), self.resolve(symbol)
+        self._elsewhere.set_leverage(instrument.symbol, leverage)
         await self._need().api.set_leverage(instrument.venue_symbol, plain(leverage))
         private.reads.leverages[instrument.venue_symbol] = leverage
 
     async def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
         """See ``Venue.set_margin_mode``."""
         private, instrument = self._private(), self.resolve(symbol)
+        self._elsewhere.set_margin_mode(instrument.symbol, mode)
         await self._need().api.set_margin_type(instrument.venue_symbol, MARGIN_WORDS[mode])
         private.reads.margin_modes[instrument.venue_symbol] = mode
 
@@ -330,6 +317,11 @@ class BinanceVenue:
                 await session.api.measure_clock()
             except VenueError as failure:
                 log.warning("the venue's clock could not be read: %s", failure)
+
+    async def _keep_health(self, session: Session) -> None:
+        if session.private is not None:
+            reads = session.private.reads
+            await Health(session.api, reads, self._clock, session.emit, self._asset).keep()
 
     async def _with_fees(self, session: Session, instrument: Instrument) -> Instrument:
         """The terms with the account's own fee rates."""
@@ -350,11 +342,22 @@ class BinanceVenue:
         match event:
             case LeverageChanged(symbol=symbol, leverage=leverage):
                 session.private.reads.leverages[self._listing.unified[symbol].venue_symbol] = leverage
+                reason = self._elsewhere.leverage(symbol, leverage)
+                if reason and symbol in self._feeds:
+                    self._halt(reason)
+            case ModesRead():
+                for reason in self._elsewhere.modes(event, self._feeds):
+                    self._halt(reason)
             case FundingSettled(funding_ns=funding_ns):
                 if funding_ns > session.api.server_clock.now_ns() - RECENT_NS:
                     session.private.feed.expect_funding()
             case _:
                 pass
+
+    def _halt(self, reason: str) -> None:
+        """What only a person can put right: no entry until then."""
+        if self._session is not None:
+            self._session.emit(HaltAsked(ts_ns=self._clock.now_ns(), who=WHO, reason=reason))
 
     def _need(self) -> Session:
         if self._session is None:
