@@ -22,7 +22,14 @@ class Doubts:
     def doubt(self, tracked: Tracked) -> None:
         """Reads say that the venue has it no more."""
         if tracked.order.request.type.conditional:
-            self._desk.symbols[tracked.order.request.symbol].doubted[tracked.id] = self._desk.now_ns
+            self._desk.symbols[tracked.order.request.symbol].doubted[tracked.id] = 0
+
+    def surfaced(self, tracked: Tracked) -> None:
+        """The venue shows it again: where its cancel is under way, it is not to be counted on."""
+        if self._desk.symbols[tracked.order.request.symbol].doubted.get(tracked.id):
+            tracked.cancelling, tracked.cancels = True, tracked.cancels + 1
+            tracked.cancel_ns = self._desk.now_ns + CANCEL_RETRY_NS
+        self.settle(tracked)
 
     def settle(self, tracked: Tracked) -> None:
         """The answer to a cancel, or the order itself, has said what no read could."""

@@ -349,7 +349,7 @@ class OrderTracker:
     def _believe_again(self, tracked: Tracked) -> None:
         """The venue shows what it denied to have: nothing but its reads had ended that order."""
         order = tracked.order
-        self.doubts.settle(tracked)
+        self.doubts.surfaced(tracked)
         if order.status is OrderStatus.EXPIRED and order.reason == GONE:
             tracked.order = replace(order, status=OrderStatus.REJECTED)  # of these, one may surface
 

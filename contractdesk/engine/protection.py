@@ -24,6 +24,7 @@ from contractdesk.engine.flattening import (
     LONGEST_RETRY_NS,
     TRIGGER_PATIENCE_NS,
     Flattening,
+    to_close,
 )
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
@@ -253,7 +254,7 @@ class Protection:
         for tracked in live:
             request = tracked.order.request
             fits = (
-                tracked.order.remaining == abs(market.position.size)
+                tracked.order.remaining == to_close(market)
                 and request.trigger_price == guard.take_profit
                 and request.side is market.position.closing_side
             )

@@ -13,7 +13,7 @@ from contractdesk.domain.commands import PlaceStop
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine.amending import covers, under_way
 from contractdesk.engine.core import Core
-from contractdesk.engine.flattening import Flattening
+from contractdesk.engine.flattening import Flattening, to_close
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import AmendState, Market, Tracked
 
@@ -71,7 +71,7 @@ class Stops:
             symbol=market.instrument.symbol,
             side=market.position.closing_side,
             type=kind,
-            size=abs(market.position.size),
+            size=to_close(market),
             role=role,
             trigger_price=trigger_price,
             reduce_only=True,
@@ -99,7 +99,7 @@ class Stops:
         return (
             not tracked.cancelling
             and tracked.amending is None
-            and tracked.order.remaining == abs(market.position.size)
+            and tracked.order.remaining == to_close(market)
             and tracked.order.request.trigger_price == market.guard.stop_price
         )
 
@@ -123,7 +123,7 @@ class Stops:
             lost = stop.amending is not None and stop.amending.state is AmendState.LOST
             return not (lost and market.guard.uncovered)  # a second stop covers what waits for an answer
         working = stop.order.status is OrderStatus.WORKING
-        return working and self._orders.amends.attempt(stop, abs(market.position.size), wanted)
+        return working and self._orders.amends.attempt(stop, to_close(market), wanted)
 
     def _free_place(self, market: Market, right: list[Tracked]) -> None:
         """Two stops live, or may, and neither fits: give up one.

@@ -44,6 +44,15 @@ class ForceWish(Struct, frozen=True):
     quantity: Decimal
 
 
+class FiltersWish(Struct, frozen=True, forbid_unknown_fields=True):
+    symbol: str
+    tick_size: Decimal | None = None
+    lot_size: Decimal | None = None
+    min_size: Decimal | None = None
+    max_market_size: Decimal | None = None
+    min_notional: Decimal | None = None
+
+
 class AdjustWish(Struct, frozen=True):
     account: str
     amount: Decimal
@@ -84,6 +93,8 @@ class Acts:
             ("POST", "delist", self._delist),
             ("POST", "liquidate", self._liquidate),
             ("POST", "deleverage", self._deleverage),
+            ("POST", "overfill", self._overfill),
+            ("POST", "filters", self._filters),
             ("POST", "adjust", self._adjust),
             ("POST", "trade", self._trade),
             ("POST", "frame", self._frame),
@@ -108,6 +119,17 @@ class Acts:
     async def _deleverage(self, request: web.Request) -> object:
         wish = await body(request, ForceWish)
         self._server.publish(self._levers.deleverage(wish.account, wish.symbol, wish.quantity))
+        return {}
+
+    async def _overfill(self, request: web.Request) -> object:
+        wish = await body(request, ForceWish)
+        self._server.publish(self._levers.overfill(wish.account, wish.symbol, wish.quantity))
+        return {}
+
+    async def _filters(self, request: web.Request) -> object:
+        wish = msgspec.structs.asdict(await body(request, FiltersWish))
+        symbol = wish.pop("symbol")
+        self._levers.refilter(symbol, **{name: value for name, value in wish.items() if value is not None})
         return {}
 
     async def _adjust(self, request: web.Request) -> object:

@@ -20,6 +20,9 @@
 ``POST delist``                  ``{"symbol"}``: orders expire, positions are settled at the mark, CLOSE
 ``POST liquidate``               ``{"account", "symbol", "quantity"}``: so much is closed by force
 ``POST deleverage``              the same, for another account's loss (ADL)
+``POST overfill``                the same words: the oldest resting order is filled, and ``quantity`` more
+``POST filters``                 ``{"symbol", "tick_size", "lot_size", "min_size", "min_notional",
+                                 "max_market_size"}``: those stated are in force from now on
 ``POST adjust``                  ``{"account", "amount", "asset"}``: the wallet moves, the ledger says nothing
 ``POST trade``                   ``{"symbol", "count"}``: so many prints of one lot, at once
 ``POST frame``                   ``{"text", "path", "stream", "account", "times"}``: a made-up frame, ``text``

@@ -130,6 +130,21 @@ class Levers:
         self._algos.expire_all(self._floor.account(name).name, self._floor.listing(symbol).symbol, "removed")
         return self._floor.drain()
 
+    def refilter(self, symbol: str, **changes: Decimal) -> None:
+        """Change the filters of a contract; what rests stays. ValueError for a finer grid."""
+        self._floor.listing(symbol).refilter(**changes)
+
+    def overfill(self, name: str, symbol: str, quantity: Decimal) -> list[Event]:
+        """Fill an account's oldest resting order, and ``quantity`` more than it was for."""
+        account, listing = self._floor.account(name), self._floor.listing(symbol)
+        resting = self._floor.orders.resting(account.name, listing.symbol)
+        lots = int(quantity / listing.instrument.lot_size)
+        if not resting or lots <= 0:
+            raise ValueError(f"{name} has no order in {symbol} to fill beyond its size")
+        self._matcher.overfill(self._floor.orders.rows[resting[0].order_id], lots)
+        self._conclude()
+        return self._floor.drain()
+
     def expire_orders(self, name: str, symbol: str) -> list[Event]:
         """Take every resting order of an account and symbol out of the book."""
         account = self._floor.account(name).name

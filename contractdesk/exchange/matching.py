@@ -124,6 +124,12 @@ class Matcher:
                     self.unrest(self._floor.orders.rows[resting.order_id])
                     self.close(resting.order_id, OrderStatus.EXPIRED, REDUCE_ONLY_GONE)
 
+    def overfill(self, order: Order, more: int) -> None:
+        """Fill a resting order at its price, with ``more`` lots than are left of it."""
+        resting = self.unrest(order)
+        match = Match(resting, resting.tick, resting.lots + more)
+        self._sum_up(order.symbol, [self._trade(order.symbol, order.side.opposite, match, None)])
+
     # -- one match ---------------------------------------------------------------------------
 
     def _room(self, maker: Resting) -> int:
@@ -212,7 +218,7 @@ class Matcher:
         executed = order.executed + quantity
         self._worth[order.order_id] += listing.value(match.lots, match.tick)
         lots = int(executed / listing.instrument.lot_size)
-        done = executed == order.quantity
+        done = executed >= order.quantity
         return replace(
             order,
             executed=executed,

@@ -103,3 +103,41 @@ async def test_a_key_that_is_revoked_and_an_address_that_is_banned(ann: Client, 
     assert 28 <= int(bob.headers["Retry-After"]) <= 30
     await ann.control("POST", "limits", {})
     assert (await bob.public("/fapi/v1/time"))[0] == 200
+
+
+@on_exchange(quiet_exchange)
+async def test_an_order_is_filled_beyond_its_size(ann: Client, bob: Client) -> None:
+    _, order = await ann.limit("BUY", "0.01", "59500")
+    wish = {"account": ann.account.key, "symbol": SYMBOL, "quantity": "0.002"}
+    await ann.control("POST", "overfill", wish)
+    account = (await ann.control("GET", "state"))["accounts"][ann.account.key]
+    (row,) = account["orders"]
+    assert (row["order_id"], row["status"], Decimal(row["executed"])) == (
+        order["orderId"],
+        "FILLED",
+        Decimal("0.012"),
+    )
+    assert Decimal(account["positions"][SYMBOL]["size"]) == Decimal("0.012")
+    with pytest.raises(AssertionError, match="no order"):
+        await ann.control("POST", "overfill", wish)
+
+
+@on_exchange(quiet_exchange)
+async def test_filters_change_and_what_does_not_fit_is_refused(ann: Client, bob: Client) -> None:
+    assert (await ann.limit("BUY", "0.013", "59000.1"))[0] == 200
+    await ann.control(
+        "POST", "filters", {"symbol": SYMBOL, "tick_size": "0.5", "lot_size": "0.01", "min_notional": "700"}
+    )
+    for size, price, code in (
+        ("0.02", "59000.1", -4014),
+        ("0.013", "59000.5", -1111),
+        ("0.01", "59000.5", -4164),
+    ):
+        assert (await ann.limit("BUY", size, price))[1]["code"] == code
+    assert (await ann.limit("BUY", "0.02", "59000.5"))[0] == 200
+    _, info = await ann.public("/fapi/v1/exchangeInfo")
+    filters = {row["filterType"]: row for row in info["symbols"][0]["filters"]}
+    assert filters["PRICE_FILTER"]["tickSize"] == "0.5"
+    assert filters["LOT_SIZE"]["stepSize"] == "0.01"
+    with pytest.raises(AssertionError, match="multiple of"):
+        await ann.control("POST", "filters", {"symbol": SYMBOL, "tick_size": "0.05"})

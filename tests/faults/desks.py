@@ -53,8 +53,9 @@ def under_stop(
 
 def bought(at: Seat, **terms: Any) -> dict[str, Any]:
     """A long of 0.05 ETH at market, under its stop at 2,950."""
-    assert at.desk.buy(ETH, **({"size": SIZE, "stop": STOP} | terms)).done
-    return under_stop(at)
+    wished: dict[str, Any] = {"size": SIZE, "stop": STOP} | terms
+    assert at.desk.buy(ETH, **wished).done
+    return under_stop(at, D(wished["size"]))
 
 
 def naked(truth: dict[str, Any]) -> str:

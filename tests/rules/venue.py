@@ -139,6 +139,12 @@ class StillVenue:
         self._markets[VENUE[symbol]].offer(lots)
         eventually(lambda: self.offered(symbol), lambda now: bool(now) == bool(lots))
 
+    def coarsen(self, symbol: str, ticks: int) -> None:
+        """Show levels so many ticks apart from now on, as a venue does whose tick has grown."""
+        self._markets[VENUE[symbol]].step = ticks
+        self.thin(symbol, LOTS // 2)  # anything new makes the market say what it shows
+        self.thicken(symbol)
+
     def thicken(self, symbol: str) -> None:
         self.thin(symbol, LOTS)
 

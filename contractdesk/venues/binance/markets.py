@@ -40,6 +40,14 @@ class Listing:
         raise UnknownSymbol(f"binance lists no contract {symbol!r}{hint}")
 
 
+def symbol_rows(body: bytes) -> list[bytes]:
+    """The contracts' rows as they came, to be compared; VenueProtocolError."""
+    try:
+        return [bytes(row) for row in _info.decode(body).symbols]
+    except msgspec.DecodeError as unfit:
+        raise VenueProtocolError("binance", body) from unfit
+
+
 def read_instruments(
     body: bytes,
     brackets: Mapping[str, rows.BracketRow],

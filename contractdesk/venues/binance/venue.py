@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -32,6 +32,7 @@ from contractdesk.domain.events import (
     OrderAmended,
     OrderCancelled,
     OrderRead,
+    OrderRejected,
     SymbolNotReady,
 )
 from contractdesk.domain.instrument import Instrument
@@ -46,10 +47,11 @@ from contractdesk.venues.binance.connect import connect
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
 from contractdesk.venues.binance.health import WHO, Health
-from contractdesk.venues.binance.markets import Listing, read_instruments
+from contractdesk.venues.binance.markets import Listing
 from contractdesk.venues.binance.orders import Submitted, cannot_amend
 from contractdesk.venues.binance.product import USDM, Product
 from contractdesk.venues.binance.session import Private, Session, assemble
+from contractdesk.venues.binance.terms import TermsKeeper
 from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
 from contractdesk.venues.elsewhere import Elsewhere
@@ -63,7 +65,6 @@ CAPABILITIES = Capabilities(
     amend_stop=False, attach_stop=False, dead_man_switch=True, native_timeframes=NATIVE
 )
 CLOCK_PERIOD_S = 60.0
-TERMS_PERIOD_S = 300.0
 CLOCK_LIMIT_MS = 5_000.0  # more than that between venue and host is an alarm
 OPEN_TIMEOUT_S = 20.0
 WATCH_TIMEOUT_S = 30.0
@@ -101,6 +102,7 @@ class BinanceVenue:
         self._feeds: dict[str, SymbolFeed] = {}
         self._elsewhere = Elsewhere()
         self._session: Session | None = None
+        self._terms: TermsKeeper | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life ------------------------------------------------------------------------------
@@ -137,14 +139,16 @@ class BinanceVenue:
         await session.api.measure_clock()
         if session.private is not None and self._endpoints.scopes_known:
             refuse_scopes(await session.api.key_scopes())
-        await self._load_terms(session)
+        self._terms = terms = TermsKeeper(session, self._listing, self._feeds, self._clock)
+        await terms.load()
         if session.private is not None:
             await self._begin_private(session, session.private)
-        works = {"clock": self._keep_clock, "terms": self._keep_terms}
+        works: dict[str, Callable[[], Awaitable[None]]]
+        works = {"clock": partial(self._keep_clock, session), "terms": terms.keep}
         if session.private is not None:
-            works["health"] = self._keep_health
+            works["health"] = partial(self._keep_health, session)
         for name, work in works.items():
-            upkeep = go_on(name, partial(work, session))
+            upkeep = go_on(name, work)
             self._tasks.append(
                 asyncio.create_task(upkeep, name=f"binance {name}", context=contextvars.Context())
             )
@@ -250,7 +254,10 @@ class BinanceVenue:
 
     async def submit(self, request: OrderRequest) -> Submitted:
         """See ``Venue.submit``."""
-        return await self._private().feed.orders.submit(request)
+        outcome = await self._private().feed.orders.submit(request)
+        if isinstance(outcome, OrderRejected) and self._terms is not None:
+            await self._terms.on_refused(outcome.code)  # whoever tries again knows the new ones
+        return outcome
 
     async def cancel(
         self, symbol: str, client_id: str, *, conditional: bool
@@ -311,37 +318,10 @@ class BinanceVenue:
             except VenueError as failure:
                 log.warning("the venue's clock could not be read: %s", failure)
 
-    async def _keep_terms(self, session: Session) -> None:
-        while True:
-            await asyncio.sleep(TERMS_PERIOD_S)
-            try:
-                await self._load_terms(session)
-            except VenueError as failure:
-                log.warning("the contracts' terms could not be read: %s", failure)
-
     async def _keep_health(self, session: Session) -> None:
         if session.private is not None:
             reads = session.private.reads
             await Health(session.api, reads, self._clock, session.emit, self._asset).keep()
-
-    async def _load_terms(self, session: Session) -> None:
-        """List every contract; tell of those that are watched and have changed.
-
-        One that has stopped trading is listed as long as it is held: a position must never look flat.
-        """
-        private = session.private is not None
-        brackets = await session.api.brackets() if private else {}
-        held = {row.symbol for row in await session.api.positions() if row.position_amt} if private else ()
-        listed = read_instruments(await session.api.exchange_info(), brackets, session.unify, held)
-        for symbol, terms in listed.items():
-            known, fresh = self._listing.unified.get(symbol), terms
-            if known is not None:
-                fresh = replace(terms, maker_fee=known.maker_fee, taker_fee=known.taker_fee)
-            self._listing.put(fresh)
-            if known != fresh and symbol in self._feeds:
-                self._feeds[symbol].instrument = fresh
-                session.market.scan(fresh)
-                session.emit(InstrumentListed(ts_ns=self._clock.now_ns(), instrument=fresh))
 
     async def _with_fees(self, session: Session, instrument: Instrument) -> Instrument:
         """The terms with the account's own fee rates."""

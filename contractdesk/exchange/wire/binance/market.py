@@ -85,7 +85,7 @@ def _rate_limit(kind: str, interval: str, number: int, limit: int) -> Json:
 
 
 def _symbol(listing: Listing, status: SymbolStatus) -> Json:
-    terms = listing.instrument
+    terms = listing.shown
     return {
         "symbol": terms.venue_symbol,
         "pair": pair_of(terms),
@@ -126,7 +126,7 @@ def _trading(terms: Instrument, status: SymbolStatus) -> Json:
 
 
 def _filters(listing: Listing) -> list[Json]:
-    terms, band = listing.instrument, listing.terms.band
+    terms, band = listing.shown, listing.terms.band
     step = {"stepSize": plain(terms.lot_size), "minQty": plain(terms.min_size)}
     rows: list[Json] = [
         {
