@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock
 from contractdesk.desk.board import Board
+from contractdesk.desk.book_watch import BookWatch
 from contractdesk.desk.dispatcher import Dispatcher
 from contractdesk.desk.inbox import Inbox
 from contractdesk.desk.lag import LagMeter
@@ -112,6 +113,7 @@ class DeskHost:
             logger=logger,
         )
         self._lag = LagMeter(clock, metrics.loop_lag, self._lagged)
+        self._books = BookWatch()
         self._looked_at: set[tuple[str, str]] = set()  # symbols and timeframes that only a person needs
         self._last_ns = 0
         self._faults_in_a_row = 0
@@ -351,6 +353,9 @@ class DeskHost:
         while True:
             await asyncio.sleep(SNAPSHOT_EVERY_S)
             self.publish()
+            for symbol, reason in self._books.look(self.state.symbols, self.clock.monotonic_ns()):
+                self.alarm("book_sick", f"{symbol}: {reason}; it is read anew", Severity.WARNING)
+                self.venue.resync(symbol, reason)
 
     def publish(self) -> None:
         """Replace the snapshot now."""

@@ -103,6 +103,10 @@ class PaperVenue:
     async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
         await self._market.watch(symbol, timeframes, warmup)
 
+    def resync(self, symbol: str, reason: str) -> None:
+        """See ``Venue.resync``: the book is the market's."""
+        self._market.resync(symbol, reason)
+
     # -- the market ------------------------------------------------------------------------
 
     def _on_market(self, event: Event) -> None:

@@ -141,10 +141,12 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True):
 
 class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
     reason: str = ""
+    filled: Decimal | None = None  # contracts in all, by the venue's word; None: it does not say
 
 
 class OrderExpired(OrderEvent, frozen=True, kw_only=True):
     reason: str = ""
+    filled: Decimal | None = None  # as of ``OrderCancelled``
 
 
 class OrderAmended(OrderEvent, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ class Fill(Struct, frozen=True, kw_only=True):
     venue_ns: int
     ts_ns: int
     strategy_id: str = ""
+    forced: bool = False  # by the venue: a liquidation, a deleveraging
 
     @property
     def identity(self) -> str:

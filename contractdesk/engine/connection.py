@@ -13,7 +13,7 @@ from contractdesk.domain.events import (
     ModesRead,
     VenueSilenced,
 )
-from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.instrument import Instrument, Rounding
 from contractdesk.domain.position import Position
 from contractdesk.engine.core import SOON_NS, Core
 from contractdesk.engine.coverage import renewed
@@ -93,6 +93,16 @@ class Connection:
         before, market.instrument = market.instrument, instrument
         if (before.tick_size, before.lot_size) != (instrument.tick_size, instrument.lot_size):
             market.book.invalidate()
+            self._onto_the_grid(market)
+
+    def _onto_the_grid(self, market: Market) -> None:
+        """What the position is to be stopped at lies on the new tick, and never further away than before."""
+        guard, terms, long = market.guard, market.instrument, market.position.size > 0
+        if guard.stop_price is not None:
+            guard.stop_price = terms.round_price(guard.stop_price, Rounding.UP if long else Rounding.DOWN)
+        if guard.take_profit is not None:
+            guard.take_profit = terms.round_price(guard.take_profit, Rounding.DOWN if long else Rounding.UP)
+        self._core.touch(terms.symbol)
 
     def _shown(self, symbol: str) -> bool:
         """The account that was read last has a position in it."""

@@ -18,6 +18,7 @@ from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Read, Trac
 
 READ_TIMEOUT_NS = 10 * NS_PER_S
 SOON_NS = NS_PER_S // 2  # for a reconciliation that should come at once, but not in a loop
+EXPOSED_NS = 10 * NS_PER_S  # between reconciliations, with a position or an entry that rests
 OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the newest one
 
 
@@ -151,6 +152,15 @@ class Core:
         while len(reads) > Limits.READS:
             del reads[next(iter(reads))]
         self.emit(ReadAccount(request_id=request_id))
+
+    def doubt_account(self) -> None:
+        """No picture of the account so far measures an entry any more: it is read anew."""
+        desk = self.desk
+        soon_ns = desk.now_ns + SOON_NS  # reasons to doubt come in bursts
+        too_old_ns = desk.now_ns - int(desk.risk.account_max_age_s * NS_PER_S) - 1
+        desk.account_ns = min(desk.account_ns, too_old_ns)
+        desk.account_after_ns = desk.now_ns
+        desk.account_due_ns = min(desk.account_due_ns or soon_ns, soon_ns)
 
     def read_state(self) -> None:
         """Ask for everything that reconciliation compares."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from contractdesk.domain.commands import ReduceOrder, Severity
-from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.instrument import ZERO, Rounding
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType, TimeInForce
 from contractdesk.engine.core import SOON_NS, Core
 from contractdesk.engine.order_tracker import ABSENT_ANSWERS, OrderTracker
@@ -87,7 +87,7 @@ class Flattening:
         """Send reduce-only orders for ``size`` contracts in all; returns their client ids."""
         most = market.instrument.max_size if price else market.instrument.max_market_size
         sent = []
-        for chunk in _chunks(size, most):
+        for chunk in _chunks(market.instrument.round_size(size, Rounding.UP), most):
             request = OrderRequest(
                 client_id=self._core.client_id(role),
                 symbol=market.instrument.symbol,
@@ -126,10 +126,15 @@ class Flattening:
         )
 
     def _alive(self, tracked: Tracked) -> bool:
-        """It may still reduce: not probably lost, and not cancelled long since."""
+        """It may still reduce: not probably lost, and not cancelled long since.
+
+        Nobody waits for a second cancel, however the first one ended: two reduce-only orders flip nothing.
+        """
         if tracked.order.status is OrderStatus.UNKNOWN and tracked.absent >= ABSENT_ANSWERS:
             return False
-        return not tracked.cancelling or self._desk.now_ns < tracked.cancel_ns
+        if not tracked.cancelling:
+            return True
+        return tracked.cancels == 1 and not tracked.cancels_lost and self._desk.now_ns < tracked.cancel_ns
 
     def triggered(self, market: Market) -> list[Tracked]:
         """Conditional orders that have fired: market orders on their way."""
@@ -138,6 +143,14 @@ class Flattening:
         return [
             tracked for tracked in conditional if tracked.triggered_ns and tracked.order.request.side is side
         ]
+
+
+def to_close(market: Market) -> Decimal:
+    """Contracts of an order that closes all of the position.
+
+    Where the lot has grown meanwhile that may be more than is held: such an order only reduces.
+    """
+    return market.instrument.round_size(abs(market.position.size), Rounding.UP)
 
 
 def _patience_ends(tracked: Tracked) -> int:

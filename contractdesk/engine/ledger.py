@@ -19,7 +19,7 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO, cash
 from contractdesk.domain.position import external_cost
 from contractdesk.domain.views import TradingState
-from contractdesk.engine.core import SOON_NS, Booking, Core, bounded
+from contractdesk.engine.core import Booking, Core, bounded
 from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Tracked
 
 ADOPTED = "adopted-"  # and the number of the wish: the client id of what was not bought here
@@ -77,9 +77,12 @@ class Ledger:
             self._core.touch(fill.symbol)
             return
         self.book(replace(fill, signed_size=on_ours, strategy_id=market.guard.strategy_id), None)
-        text = f"{abs(on_ours)} contracts of ours were closed by somebody else ({fill.client_id})"
+        whom = "the venue, by force" if fill.forced else "somebody else"
+        text = f"{abs(on_ours)} contracts of ours were closed by {whom} ({fill.client_id})"
         self._core.notify(Severity.ALARM, "closed_elsewhere", text, fill.symbol)
-        if self._desk.state is TradingState.ACTIVE:
+        if fill.forced:
+            self._core.halt(f"{fill.symbol}: {text}")
+        elif self._desk.state is TradingState.ACTIVE:
             self._desk.reduced = f"{fill.symbol}: {text}"
             self._core.enter_state(TradingState.REDUCING, self._desk.reduced)
 
@@ -146,11 +149,7 @@ class Ledger:
             return
         desk.wallet_balance, desk.wallet_ns = event.wallet_balance, event.venue_ns
         if event.change and desk.started:
-            soon_ns = desk.now_ns + SOON_NS  # several such changes come in a burst
-            too_old_ns = desk.now_ns - int(desk.risk.account_max_age_s * NS_PER_S) - 1
-            desk.account_ns = min(desk.account_ns, too_old_ns)
-            desk.account_after_ns = desk.now_ns
-            desk.account_due_ns = min(desk.account_due_ns or soon_ns, soon_ns)
+            self._core.doubt_account()
 
     def on_account(self, account: Account, asked_ns: int, request_id: int) -> bool:
         """The account as it was read; it is as old as the question. False: a newer one is known."""

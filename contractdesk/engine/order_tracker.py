@@ -7,6 +7,8 @@ tried three times an order. A read that failed proves nothing.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from msgspec.structs import replace
 
 from contractdesk.domain.commands import CancelOrder, QueryOrder, Severity
@@ -25,10 +27,11 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
-from contractdesk.engine import client_ids
 from contractdesk.engine.amending import Amends
-from contractdesk.engine.core import SOON_NS, Core
-from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market, Tracked
+from contractdesk.engine.core import EXPOSED_NS, SOON_NS, Core
+from contractdesk.engine.doubts import CANCEL_RETRY_NS, Doubts
+from contractdesk.engine.orphans import MAX_CANCELS, cancel_orphan
+from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Ending, Limits, Market, Tracked
 
 FENCE_MARGIN_NS = 2 * NS_PER_S  # beyond the fence, for the venue's own clock and read lag
 ABSENT_ANSWERS = 2
@@ -36,9 +39,7 @@ ABSENT_SPAN_NS = 2 * NS_PER_S  # between the first and the deciding "no such ord
 IN_FLIGHT_CHECK_NS = 2 * NS_PER_S  # no answer at all for so long: ask
 FIRST_QUERY_NS = 250 * NS_PER_MS
 LONGEST_QUERY_NS = 10 * NS_PER_S
-MAX_CANCELS = 3  # refused ones; those that were lost are repeated, for a cancel is idempotent
-MAX_CANCELS_EVER = 10
-CANCEL_RETRY_NS = NS_PER_S
+MAX_CANCELS_EVER = 10  # with those that were lost: a cancel is idempotent
 GONE = "the venue no longer has it"
 NOT_ACCEPTED = "not accepted"
 
@@ -53,6 +54,7 @@ class OrderTracker:
         self._core = core
         self._desk = core.desk
         self.amends = Amends(core, self._ask_now)
+        self.doubts = Doubts(core)
 
     # -- ours ------------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ class OrderTracker:
     def may_cancel(tracked: Tracked) -> bool:
         """The order works, is to go, and has not resisted too often."""
         works = tracked.order.status in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
-        return tracked.cancelling and works and not _resists(tracked)
+        return tracked.cancelling and works and tracked.ending is None and not _resists(tracked)
 
     # -- the venue's reports ---------------------------------------------------------------
 
@@ -127,9 +129,10 @@ class OrderTracker:
             case OutcomeUnknown():
                 self.lose(tracked, event.fence_ns, event.reason)
             case OrderCancelled():
-                self.move(tracked, OrderStatus.CANCELLED, event.reason)
+                self.doubts.settle(tracked)
+                self._end(tracked, OrderStatus.CANCELLED, event.reason, event.filled)
             case OrderExpired():
-                self.move(tracked, OrderStatus.EXPIRED, event.reason)
+                self._end(tracked, OrderStatus.EXPIRED, event.reason, event.filled)
             case OrderAmended():
                 self.amends.on_amended(tracked, event)
             case AmendFailed():
@@ -158,6 +161,9 @@ class OrderTracker:
             )
             self._core.halt(f"order {tracked.id} was filled beyond its size")
         self._settle(tracked, after)
+        ending = tracked.ending
+        if ending is not None and after.filled >= ending.filled:
+            self.move(tracked, ending.status, ending.reason)
 
     def merge(self, tracked: Tracked, seen: VenueOrder, asked_ns: int) -> None:
         """Take over what a query, or a picture of all open orders, shows of an order of ours."""
@@ -175,7 +181,8 @@ class OrderTracker:
             case OrderStatus.FILLED:
                 self._on_seen_filled(tracked, seen)
             case OrderStatus.CANCELLED | OrderStatus.EXPIRED | OrderStatus.REJECTED:
-                self.move(tracked, seen.status, tracked.order.reason or "seen by a query", seen.venue_id)
+                reason = tracked.order.reason or "seen by a query"
+                self._end(tracked, seen.status, reason, seen.filled, seen.venue_id)
             case OrderStatus.IN_FLIGHT | OrderStatus.UNKNOWN:
                 self.ask(tracked, FIRST_QUERY_NS)
 
@@ -242,13 +249,15 @@ class OrderTracker:
             tracked.absent_ns = now
         tracked.absent += 1
         enough = tracked.absent >= ABSENT_ANSWERS
+        fence_ns = tracked.fence_ns + FENCE_MARGIN_NS
         match status:
-            case OrderStatus.UNKNOWN if enough and self._desk.venue_now_ns > self._fence(tracked):
+            case OrderStatus.UNKNOWN if enough and self._desk.venue_now_ns > fence_ns:
                 self.move(tracked, OrderStatus.REJECTED, NOT_ACCEPTED)
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED | OrderStatus.TRIGGERED if (
                 enough and now - tracked.absent_ns >= ABSENT_SPAN_NS
             ):
                 self._core.reconcile_within(SOON_NS)
+                self.doubts.doubt(tracked)
                 self.move(tracked, OrderStatus.EXPIRED, GONE)
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED | OrderStatus.TRIGGERED:
                 self.ask(tracked, ABSENT_SPAN_NS)
@@ -256,16 +265,27 @@ class OrderTracker:
                 pass  # in flight, or unknown before its fence: the query's own backoff goes on
         self._core.touch(tracked.order.request.symbol)
 
-    @staticmethod
-    def _fence(tracked: Tracked) -> int:
-        return tracked.fence_ns + FENCE_MARGIN_NS
-
     # -- transitions -----------------------------------------------------------------------
 
     def move(self, tracked: Tracked, status: OrderStatus, reason: str = "", venue_id: str = "") -> None:
         """Put the order into ``status`` where the table of transitions allows it."""
         moved = tracked.order.moved(status, self._desk.now_ns, venue_id=venue_id, reason=reason)
         self._settle(tracked, moved)
+
+    def _end(
+        self, tracked: Tracked, status: OrderStatus, reason: str, filled: Decimal | None, venue_id: str = ""
+    ) -> None:
+        """The order is over at the venue. An entry counts as open until all of its fills are here.
+
+        Whoever enters anew instead of it would not know how much is held already.
+        """
+        entry = tracked.role is OrderRole.ENTRY and tracked.order.status.open
+        if not entry or filled is None or filled <= tracked.order.filled:
+            self.move(tracked, status, reason, venue_id)
+            return
+        if tracked.ending is None:
+            self._core.reconcile_within(SOON_NS)
+        tracked.ending = Ending(status=status, reason=reason, filled=filled)
 
     def _settle(self, tracked: Tracked, after: Order) -> None:
         """Store the order, keep the indexes, and tell the others when it has moved."""
@@ -295,12 +315,17 @@ class OrderTracker:
         tracked.would_trigger, tracked.unheard = event.would_trigger, event.unheard
         if event.at_trigger and not tracked.triggered_ns:
             tracked.triggered_ns = self._desk.now_ns
+        if tracked.role is OrderRole.ENTRY and event.code and not (event.unheard or event.would_take):
+            self._core.doubt_account()  # what we measured it by is not what the venue measured it by
         self.move(tracked, OrderStatus.REJECTED, f"{event.code}: {event.message}")
 
     def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:
         """Refused or lost: what the order is now, only a query can say."""
         self.ask(tracked, FIRST_QUERY_NS)
-        if event.code == 0:
+        if event.code:
+            self.doubts.settle(tracked)
+        else:
+            self.doubts.lost(tracked)
             tracked.cancels_lost += 1
             wait = min(FIRST_QUERY_NS << tracked.cancels_lost, LONGEST_QUERY_NS)
             tracked.cancel_ns = self._desk.now_ns + wait
@@ -313,17 +338,18 @@ class OrderTracker:
         self.move(tracked, OrderStatus.WORKING, venue_id=venue_id)
         if tracked.order.status is not before:
             tracked.query_ns, tracked.queries, tracked.absent = 0, 0, 0
-            if tracked.order.request.type is OrderType.MARKET:
+            market = tracked.order.request.type is OrderType.MARKET
+            if market:
                 self.ask(tracked, IN_FLIGHT_CHECK_NS)  # it should be done by then
-                self._core.reconcile_within(NS_PER_S)
+            self._core.reconcile_within(NS_PER_S if market else EXPOSED_NS)  # what rests may fill unheard
             if before is OrderStatus.REJECTED:
                 self._on_surfaced(tracked)
         self.try_cancel(tracked)
 
-    @staticmethod
-    def _believe_again(tracked: Tracked) -> None:
+    def _believe_again(self, tracked: Tracked) -> None:
         """The venue shows what it denied to have: nothing but its reads had ended that order."""
         order = tracked.order
+        self.doubts.surfaced(tracked)
         if order.status is OrderStatus.EXPIRED and order.reason == GONE:
             tracked.order = replace(order, status=OrderStatus.REJECTED)  # of these, one may surface
 
@@ -365,28 +391,7 @@ class OrderTracker:
     def _on_stranger(self, event: OrderReport) -> None:
         """A report on an order that we do not track."""
         if isinstance(event, OrderAccepted):
-            self.on_orphan(event.client_id, event.symbol, event.venue_id)
-
-    def on_orphan(self, client_id: str, symbol: str, venue_id: str, *, guarded: bool = False) -> None:
-        """A working order of our making that we do not track (from a lost journal) is cancelled.
-
-        An entry at once; what reduces only where all is ``guarded`` without it: it may be the only stop.
-        """
-        parsed = client_ids.parse(client_id)
-        if parsed is None or parsed.bot != self._desk.config.bot:
-            return
-        if parsed.role is not OrderRole.ENTRY and not guarded:
-            return
-        cancels = self._desk.orphans.get(client_id, 0)
-        if cancels >= MAX_CANCELS:
-            return
-        self._desk.orphans[client_id] = cancels + 1
-        conditional = parsed.role in (OrderRole.STOP, OrderRole.TAKE_PROFIT)
-        code = f"orphan_{parsed.role.name.lower()}"
-        self._core.notify(Severity.WARNING, code, f"cancelling {client_id}", symbol)
-        self._core.emit(
-            CancelOrder(client_id=client_id, symbol=symbol, conditional=conditional, venue_id=venue_id)
-        )
+            cancel_orphan(self._core, event.client_id, event.symbol, event.venue_id)
 
 
 def _resists(tracked: Tracked) -> bool:

@@ -116,7 +116,8 @@ class Person:
         reason = event.reason or f"halt asked by {event.who}"
         self._core.enter_state(TradingState.HALTED, reason)
         self._cancel_all_entries()
-        self._say(Severity.WARNING, "halted", f"halted: {reason}; stops are kept")
+        severity = Severity.ALARM if event.who == "venue" else Severity.WARNING
+        self._say(severity, "halted", f"halted: {reason}; stops are kept")
 
     def _resume(self, event: ResumeAsked) -> None:
         desk = self._desk

@@ -24,6 +24,7 @@ from contractdesk.engine.flattening import (
     LONGEST_RETRY_NS,
     TRIGGER_PATIENCE_NS,
     Flattening,
+    to_close,
 )
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
@@ -103,7 +104,7 @@ class Protection:
     def deadlines_ns(self, market: Market) -> list[int]:
         """When ``ensure`` must be called though nothing happens; those that have passed count not."""
         guard = market.guard
-        times = [guard.flatten_ns, guard.stop_ns, guard.move_ns]
+        times = [guard.flatten_ns, guard.stop_ns, guard.move_ns, *market.doubted.values()]
         if guard.uncovered:
             times.append(oldest_ns(guard.uncovered) + self._patience_ns)
         times += [row.triggered_ns + TRIGGER_PATIENCE_NS for row in self.flattening.triggered(market)]
@@ -186,6 +187,7 @@ class Protection:
 
     def _stand_down(self, market: Market) -> None:
         """Flat: no stop or exit may stay, and a flattening is over once nothing can open a position again."""
+        self._orders.doubts.cancel(market)
         for tracked in self._desk.tracked(market, OrderRole.STOP, OrderRole.TAKE_PROFIT):
             self._orders.cancel(tracked)
         self.flattening.take_back(market)  # it would close the next position, or somebody else's
@@ -252,7 +254,7 @@ class Protection:
         for tracked in live:
             request = tracked.order.request
             fits = (
-                tracked.order.remaining == abs(market.position.size)
+                tracked.order.remaining == to_close(market)
                 and request.trigger_price == guard.take_profit
                 and request.side is market.position.closing_side
             )

@@ -15,17 +15,17 @@ from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import VenueOrder, VenueStateRead
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO
-from contractdesk.domain.orders import OrderStatus
+from contractdesk.domain.orders import OrderRole, OrderStatus
 from contractdesk.domain.views import TradingState
-from contractdesk.engine.core import READ_TIMEOUT_NS, Core
+from contractdesk.engine.core import EXPOSED_NS, READ_TIMEOUT_NS, Core
 from contractdesk.engine.coverage import renewed
 from contractdesk.engine.executions import Executions
 from contractdesk.engine.found_stops import take_up
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.orphans import cancel_orphan
 from contractdesk.engine.state import NS_PER_S, Drift, Market
 
-IN_POSITION_NS = 10 * NS_PER_S
 FLAT_NS = 30 * NS_PER_S
 RETRY_NS = 2 * NS_PER_S
 CONFIRM_NS = 2 * NS_PER_S  # between the two reads that prove a drift
@@ -137,7 +137,7 @@ class Reconciliation:
                 and sizes.get(row.symbol, ZERO) == market.position.size
                 and market.guarded >= abs(market.position.size)
             )
-            self._orders.on_orphan(row.client_id, row.symbol, row.venue_id, guarded=guarded)
+            cancel_orphan(self._core, row.client_id, row.symbol, row.venue_id, guarded=guarded)
 
     # -- positions -------------------------------------------------------------------------
 
@@ -213,7 +213,10 @@ class Reconciliation:
             desk.account_due_ns = desk.now_ns
             if desk.starting:
                 self._core.enter_state(TradingState.ACTIVE, "")
-        in_position = any(market.position.size for market in desk.symbols.values())
-        self._core.reconcile_within(IN_POSITION_NS if in_position else FLAT_NS)
+        # An entry that rests may fill unheard, and then it is as naked as a position.
+        exposed = any(
+            market.position.size or desk.tracked(market, OrderRole.ENTRY) for market in desk.symbols.values()
+        )
+        self._core.reconcile_within(EXPOSED_NS if exposed else FLAT_NS)
         for symbol in desk.symbols:
             self._core.touch(symbol)

@@ -21,7 +21,7 @@ from contractdesk.domain.fills import Fill
 from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Intent, Refused
-from contractdesk.domain.orders import Order, OrderRole
+from contractdesk.domain.orders import Order, OrderRole, OrderStatus
 from contractdesk.domain.position import Position, Trail
 from contractdesk.domain.views import Decision, EquityPoint, Notice, TradingState
 from contractdesk.engine.config import EngineConfig
@@ -70,6 +70,14 @@ class Amending(Struct, kw_only=True):
     state: AmendState = AmendState.SENT
 
 
+class Ending(Struct, frozen=True, kw_only=True):
+    """How an entry has ended, by the venue's word, that says of more fills than have come."""
+
+    status: OrderStatus
+    reason: str
+    filled: Decimal  # contracts in all
+
+
 class Tracked(Struct, kw_only=True):
     """An order of ours, and what is being done about it."""
 
@@ -88,6 +96,7 @@ class Tracked(Struct, kw_only=True):
     amends: int = 0  # sent since the last one that was confirmed
     amend_fence_ns: int = 0  # until then one that was lost may still be done: nothing else is asked for
     amended_ns: int = 0  # venue time of the last one of ours that was confirmed
+    ending: Ending | None = None  # it is over as soon as its fills are here
     cancelling: bool = False  # we want it gone
     cancels: int = 0  # sent
     cancels_lost: int = 0  # of those, without an answer
@@ -186,6 +195,9 @@ class Market(Struct, kw_only=True):
     guard: Guard = field(default_factory=Guard)
     trail: Trail = Trail()
     open_ids: dict[str, None] = field(default_factory=dict)  # client ids of orders that may still fill
+    doubted: dict[str, int] = field(
+        default_factory=dict
+    )  # stops that reads deny: when each is cancelled next
     trade_ids: dict[str, None] = field(default_factory=dict)  # identities of fills already booked
     payment_ids: dict[str, None] = field(default_factory=dict)
     filled_ns: int = 0  # when the last fill was booked

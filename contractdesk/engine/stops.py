@@ -13,7 +13,7 @@ from contractdesk.domain.commands import PlaceStop
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine.amending import covers, under_way
 from contractdesk.engine.core import Core
-from contractdesk.engine.flattening import Flattening
+from contractdesk.engine.flattening import Flattening, to_close
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import AmendState, Market, Tracked
 
@@ -45,6 +45,7 @@ class Stops:
         fitting = [tracked for tracked in right if self._fits(market, tracked)]
         holding = [tracked for tracked in fitting if tracked.order.status in CONFIRMED]
         if holding:
+            self._orders.doubts.cancel(market)
             market.guard.rejections = market.guard.unheard = market.guard.moves_refused = 0
             for tracked in right:
                 if tracked is not holding[0]:
@@ -56,7 +57,7 @@ class Stops:
         guard, now = market.guard, self._desk.now_ns
         if now < guard.stop_ns or (now < guard.move_ns and not guard.uncovered):
             return
-        if len(live) < MAX_LIVE_STOPS:
+        if len(live) + len(market.doubted) < MAX_LIVE_STOPS:
             self.place(market, OrderRole.STOP, OrderType.STOP_MARKET, market.guard.stop_price)
         else:
             self._free_place(market, right)
@@ -70,7 +71,7 @@ class Stops:
             symbol=market.instrument.symbol,
             side=market.position.closing_side,
             type=kind,
-            size=abs(market.position.size),
+            size=to_close(market),
             role=role,
             trigger_price=trigger_price,
             reduce_only=True,
@@ -98,7 +99,7 @@ class Stops:
         return (
             not tracked.cancelling
             and tracked.amending is None
-            and tracked.order.remaining == abs(market.position.size)
+            and tracked.order.remaining == to_close(market)
             and tracked.order.request.trigger_price == market.guard.stop_price
         )
 
@@ -122,10 +123,14 @@ class Stops:
             lost = stop.amending is not None and stop.amending.state is AmendState.LOST
             return not (lost and market.guard.uncovered)  # a second stop covers what waits for an answer
         working = stop.order.status is OrderStatus.WORKING
-        return working and self._orders.amends.attempt(stop, abs(market.position.size), wanted)
+        return working and self._orders.amends.attempt(stop, to_close(market), wanted)
 
     def _free_place(self, market: Market, right: list[Tracked]) -> None:
-        """Two stops live and neither fits: give up the one that covers less, if both are confirmed."""
+        """Two stops live, or may, and neither fits: give up one.
+
+        One that reads deny, or else the one that covers less, if both are confirmed.
+        """
+        self._orders.doubts.cancel(market)
         settled = [t for t in right if t.order.status in CONFIRMED and not t.cancelling]
         if len(settled) == MAX_LIVE_STOPS:
             self._orders.cancel(min(settled, key=covers))

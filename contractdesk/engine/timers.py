@@ -42,7 +42,7 @@ class Timers:
         desk, now = self._desk, self._desk.now_ns
         for symbol, market in desk.symbols.items():
             self._feed.on_time(market)
-            if market.position.size or market.guard.flatten_reason:
+            if market.position.size or market.guard.flatten_reason or market.doubted:
                 self._core.touch(symbol)
             for tracked in desk.tracked(market):
                 if any(_due(time, now) for time in self._order_times(tracked)):
@@ -76,7 +76,7 @@ class Timers:
             times += [pending.expires_ns for pending in desk.pending]
         for market in desk.symbols.values():
             times.append(market.bar_due_ns)
-            if market.open_ids or market.position.size or market.guard.flatten_reason:
+            if market.open_ids or market.position.size or market.guard.flatten_reason or market.doubted:
                 times += self._protection.deadlines_ns(market)
                 for name in market.open_ids:
                     times += self._order_times(desk.orders_by_id[name])

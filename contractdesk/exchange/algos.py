@@ -215,6 +215,10 @@ class Algos:
         now = self._floor.now_ns
         del self._open[algo.algo_id]
         algo = self._move(replace(algo, status=AlgoStatus.TRIGGERING, triggered_ns=now, closed_ns=now))
+        quirks = self._floor.quirks
+        if quirks is not None and quirks.rejects_trigger(algo.symbol):
+            self._end(algo, AlgoStatus.REJECTED, Reason.INSUFFICIENT_MARGIN.value)
+            return
         request = self._child(algo)
         if request is None:
             self._end(algo, AlgoStatus.EXPIRED, REDUCE_ONLY_GONE)
@@ -262,6 +266,8 @@ class Algos:
         if request.client_id and known is not None and known.status.open:
             raise Refused(Reason.DUPLICATE_CLIENT_ID, request.client_id)
         checks.mode(account, listing.symbol, request.position_side)
+        reducing = request.reduce_only or request.close_position
+        checks.status(self._floor, listing.symbol, reducing=reducing)
         self._admit_quantity(account, listing, request)
         if request.type.priced:
             checks.ticks(listing, request.price)

@@ -19,6 +19,7 @@ from contractdesk.exchange.words import (
     Reason,
     Refused,
     Side,
+    SymbolStatus,
 )
 
 HIGHEST_SELL = 10  # times the mark
@@ -40,6 +41,15 @@ def mode(account: Account, symbol: str, position_side: PositionSide) -> None:
         raise Refused(Reason.MODE_UNSUPPORTED, symbol)
 
 
+def status(floor: Floor, symbol: str, *, reducing: bool) -> None:
+    """What the contract's status permits."""
+    now = floor.status(symbol)
+    if not now.accepts:
+        raise Refused(Reason.SYMBOL_HALTED, now.value)
+    if now is SymbolStatus.PRE_SETTLE and not reducing:
+        raise Refused(Reason.ONLY_REDUCING, now.value)
+
+
 def ticks(listing: Listing, price: Decimal | None) -> int:
     """A price that must be there, positive and on the grid."""
     if price is None:
@@ -50,15 +60,14 @@ def ticks(listing: Listing, price: Decimal | None) -> int:
 def grid_ticks(listing: Listing, price: Decimal) -> int:
     if not price.is_finite() or price <= 0:
         raise Refused(Reason.PRICE_NOT_POSITIVE, str(price))
-    count = price / listing.instrument.tick_size
-    if count != int(count):
-        raise Refused(Reason.OFF_TICK, f"{price} is not a multiple of {listing.instrument.tick_size}")
-    return int(count)
+    if price % listing.shown.tick_size:
+        raise Refused(Reason.OFF_TICK, f"{price} is not a multiple of {listing.shown.tick_size}")
+    return int(price / listing.instrument.tick_size)
 
 
 def lots(listing: Listing, quantity: Decimal | None, *, market: bool) -> int:
     """A quantity that must be there, positive, on the grid and within the instrument's limits."""
-    terms = listing.instrument
+    terms = listing.shown
     if quantity is None:
         raise Refused(Reason.QUANTITY_MISSING)
     if not quantity.is_finite() or quantity <= 0:
@@ -68,16 +77,15 @@ def lots(listing: Listing, quantity: Decimal | None, *, market: bool) -> int:
     largest = terms.max_market_size if market else terms.max_size
     if quantity > largest:
         raise Refused(Reason.QUANTITY_TOO_LARGE, f"{quantity} > {largest}")
-    count = quantity / terms.lot_size
-    if count != int(count):
+    if quantity % terms.lot_size:
         raise Refused(Reason.OFF_LOT, f"{quantity} is not a multiple of {terms.lot_size}")
-    return int(count)
+    return int(quantity / listing.instrument.lot_size)
 
 
 def min_notional(listing: Listing, lots: int, tick: int) -> None:
     """The detail of the refusal is the least notional allowed."""
-    if listing.quote_value(lots, tick) < listing.instrument.min_notional:
-        raise Refused(Reason.BELOW_MIN_NOTIONAL, str(listing.instrument.min_notional))
+    if listing.quote_value(lots, tick) < listing.shown.min_notional:
+        raise Refused(Reason.BELOW_MIN_NOTIONAL, str(listing.shown.min_notional))
 
 
 def band(listing: Listing, side: Side, tick: int, mark: Mark) -> None:

@@ -13,7 +13,7 @@ from contractdesk.exchange.floor import Floor
 from contractdesk.exchange.rows import ZERO, Balance, FundingRate
 from contractdesk.exchange.terms import money
 from contractdesk.exchange.trading import Trading
-from contractdesk.exchange.words import AccountReason, LedgerKind
+from contractdesk.exchange.words import AccountReason, LedgerKind, SymbolStatus
 
 MARGIN_CALL_RATIO = Decimal("0.8")
 NS_PER_MS = 1_000_000
@@ -98,6 +98,40 @@ class Clearing:
         flat = not any(account.holdings[s].lots for s in margin.symbols_of(floor, asset))
         if flat and account.wallets[asset] < 0:
             self._clear(account, asset, -account.wallets[asset], "")
+
+    def close_part(self, account: Account, symbol: str, lots: int, client_id: str) -> None:
+        """Force ``lots`` of a position closed in the book; its orders stay."""
+        listing = self._floor.listings[symbol]
+        order = self._trading.liquidate(account, listing, client_id, lots)
+        self._floor.emit(ForcedOrder(ts_ns=self._floor.now_ns, order=order))
+
+    def delist(self, symbol: str) -> None:
+        """End all trading: every order expires, every position is settled at the mark."""
+        floor, listing = self._floor, self._floor.listings[symbol]
+        floor.statuses[symbol] = SymbolStatus.CLOSE
+        tick = int(floor.marks[symbol].mark_price / listing.instrument.tick_size)
+        for account in floor.accounts.values():
+            self._algos.expire_all(account.name, symbol, "delisted")
+            for resting in floor.orders.resting(account.name, symbol):
+                self._trading.cancel_order(floor.orders.rows[resting.order_id], "delisted")
+            if account.holdings[symbol].lots:
+                client_id = f"settlement_autoclose-{floor.now_ns // NS_PER_MS}"
+                self._trading.settle(account, listing, client_id, tick)
+
+    def adjust(self, account: Account, asset: str, amount: Decimal) -> None:
+        """Change a wallet without a word of explanation."""
+        floor = self._floor
+        account.book(LedgerKind.ADJUSTMENT, asset, amount, floor.now_ns)
+        floor.emit(
+            AccountChanged(
+                ts_ns=floor.now_ns,
+                account=account.name,
+                reason=AccountReason.ADJUSTMENT,
+                balances=(margin.balance(floor, account, asset),),
+                positions=(),
+                change=amount,
+            )
+        )
 
     def _by_maintenance(self, account: Account, asset: str) -> list[str]:
         held = [s for s in margin.symbols_of(self._floor, asset) if account.holdings[s].lots]

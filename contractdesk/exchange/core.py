@@ -16,7 +16,7 @@ from contractdesk.exchange.algos import Algos
 from contractdesk.exchange.clearing import Clearing
 from contractdesk.exchange.configuring import Configuring
 from contractdesk.exchange.events import Event, MarkMoved, Response, Result
-from contractdesk.exchange.floor import Floor
+from contractdesk.exchange.floor import Floor, Quirks
 from contractdesk.exchange.funding import FundingSchedule
 from contractdesk.exchange.levers import Levers
 from contractdesk.exchange.market import Depth, Market, MarkTick, Message, Print, Taker
@@ -54,7 +54,7 @@ from contractdesk.exchange.rows import (
 from contractdesk.exchange.state import picture
 from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.trading import Trading
-from contractdesk.exchange.words import LedgerKind, Reason, Refused, Side
+from contractdesk.exchange.words import LedgerKind, Reason, Refused, Side, SymbolStatus
 
 OPENING = "opening balance"
 
@@ -90,8 +90,8 @@ class Exchange:
             self._open_market(symbol)
         self._floor.drain()
         self.levers = Levers(
-            self._floor, self._markets, self._schedules, self._interest, self._clearing, self._algos,
-            self._apply, self._conclude,
+            self._floor, self._markets, self._schedules, self._interest, self._clearing, self._matcher,
+            self._algos, self._apply, self._conclude,
         )  # fmt: skip
 
     def open_account(self, name: str, balances: Mapping[str, Decimal], now_ns: int) -> None:
@@ -112,6 +112,10 @@ class Exchange:
         for asset, amount in balances.items():
             if asset not in account.wallets:
                 account.book(LedgerKind.TRANSFER, asset, amount, now_ns, info=OPENING)
+
+    def obey(self, quirks: Quirks) -> None:
+        """Do from now on what a venue does seldom, whenever ``quirks`` says so."""
+        self._floor.quirks = quirks
 
     # -- driving -----------------------------------------------------------------------------
 
@@ -168,6 +172,9 @@ class Exchange:
 
     def mark(self, symbol: str) -> Mark:
         return self._floor.marks[self._floor.listing(symbol).symbol]
+
+    def status(self, symbol: str) -> SymbolStatus:
+        return self._floor.status(self._floor.listing(symbol).symbol)
 
     def last_price(self, symbol: str) -> Decimal:
         """Of the last trade; 0 before the first one."""

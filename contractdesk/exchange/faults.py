@@ -11,9 +11,14 @@ by ``GET /control/fault``, removed by ``DELETE /control/fault?id=N`` (or all, wi
                    answer; ``execute`` true executes the request first (503 "Unknown error")
 ``delay``          the request is executed at once and its answer comes ``ms`` later, or with ``when``
                    "before" all of it happens ``ms`` later
+``read_lag``       what is read is of ``ms`` ago: orders, fills and positions as they were then
 ``drop_event``     a user event is not sent; ``event`` is its name, ``execution`` its ``x``
 ``duplicate_event``  a user event is sent twice
 ``delay_event``    a user event is sent ``ms`` later, whatever overtakes it
+``reorder_event``  a user event is sent after the next ``after`` ones of its name
+``edit_event``     ``fields`` are written over those of a user event, or of its ``o``
+``reject_trigger``  a conditional order of ``symbol`` that triggers is REJECTED for want of margin
+``crowd_reduce``   a reduce-only order of ``symbol`` is refused (-4118) where those that rest close it all
 ``depth_gap``      on every depth stream of ``symbol`` each ``every``-th message is left out, ``count``
                    times
 ``cut``            the sockets of ``path`` break at once, without a close frame
@@ -21,20 +26,31 @@ by ``GET /control/fault``, removed by ``DELETE /control/fault?id=N`` (or all, wi
                    (0: until removed); sockets opened later are not frozen
 ``refuse``         new sockets on ``path`` are refused (HTTP 503) for ``seconds``
 ``shift_clock``    the exchange's clock, as clients see it, is off by ``ms``
+``mute``           the streams whose name begins with ``stream`` say nothing on sockets of ``path``,
+                   which stay open and answer pings
+``spoil_depth``    ``bids`` and ``asks`` ([[price, quantity], ..]) are put into the next ``count`` messages
+                   of each depth stream of ``symbol``
+``refuse_topics``  a SUBSCRIBE on ``path`` that names a stream beginning with ``stream`` is answered with
+                   an error, and subscribes to nothing
 =================  ====================================================================================
 
-The first three take a ``match``: ``method``, ``path`` (prefix), ``symbol``, ``role`` ("entry", "reduce"
-or "stop") and ``client_id`` (prefix), each of them optional.
+The first three and ``read_lag`` take a ``match``: ``method``, ``path`` (prefix), ``symbol``, ``role``
+("entry", "reduce" or "stop") and ``client_id`` (prefix), each of them optional.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
 
+from contractdesk.exchange.floor import Quirks
+
 NS_PER_MS = 1_000_000
+Where = Literal["", "public", "market", "private"]
 NS_PER_S = 1_000_000_000
 
 
@@ -104,6 +120,11 @@ class Delay(FaultBase, frozen=True, kw_only=True, tag="delay"):
     match: Match = Match()
 
 
+class ReadLag(FaultBase, frozen=True, kw_only=True, tag="read_lag"):
+    ms: int
+    match: Match = Match(method="GET")
+
+
 class EventFault(FaultBase, frozen=True, kw_only=True):
     event: str  # e.g. ORDER_TRADE_UPDATE; "" means any
     execution: str = ""  # the ``x`` of an ORDER_TRADE_UPDATE, the ``X`` of an ALGO_UPDATE
@@ -125,13 +146,30 @@ class DelayEvent(EventFault, frozen=True, kw_only=True, tag="delay_event"):
     ms: int
 
 
+class ReorderEvent(EventFault, frozen=True, kw_only=True, tag="reorder_event"):
+    after: int = 1
+
+
+class EditEvent(EventFault, frozen=True, kw_only=True, tag="edit_event"):
+    fields: dict[str, str | int | None]
+
+
+class RejectTrigger(FaultBase, frozen=True, kw_only=True, tag="reject_trigger"):
+    symbol: str
+
+
+class CrowdReduce(FaultBase, frozen=True, kw_only=True, tag="crowd_reduce"):
+    symbol: str
+    count: int = 0
+
+
 class DepthGap(FaultBase, frozen=True, kw_only=True, tag="depth_gap"):
     symbol: str
     every: int = 1
 
 
 class SocketFault(FaultBase, frozen=True, kw_only=True):
-    path: str = ""  # public, market, private; "" means all
+    path: Where = ""  # "" means all, and the unrouted one
     count: int = 0
 
     def concerns(self, path: str) -> bool:
@@ -155,9 +193,26 @@ class ShiftClock(FaultBase, frozen=True, kw_only=True, tag="shift_clock"):
     count: int = 0
 
 
-RequestFault = DropRequest | Answer | Delay
-UserEventFault = DropEvent | DuplicateEvent | DelayEvent
-Fault = RequestFault | UserEventFault | DepthGap | Cut | Freeze | Refuse | ShiftClock
+class Mute(SocketFault, frozen=True, kw_only=True, tag="mute"):
+    stream: str = ""
+
+
+class SpoilDepth(FaultBase, frozen=True, kw_only=True, tag="spoil_depth"):
+    symbol: str
+    bids: list[tuple[str, str]] = []
+    asks: list[tuple[str, str]] = []
+
+
+class RefuseTopics(SocketFault, frozen=True, kw_only=True, tag="refuse_topics"):
+    count: int = 1
+    stream: str = ""
+
+
+RequestFault = DropRequest | Answer | Delay | ReadLag
+UserEventFault = DropEvent | DuplicateEvent | DelayEvent | ReorderEvent | EditEvent
+BookFault = RejectTrigger | CrowdReduce
+StreamFault = DepthGap | Mute | SpoilDepth | RefuseTopics
+Fault = RequestFault | UserEventFault | BookFault | StreamFault | Cut | Freeze | Refuse | ShiftClock
 
 
 class Installed(Struct, kw_only=True):
@@ -167,7 +222,7 @@ class Installed(Struct, kw_only=True):
     fault: Fault
     since_ns: int  # monotonic
     injected: int = 0
-    messages: dict[str, int] = field(default_factory=dict)  # of a depth gap: seen on each stream
+    messages: dict[str, int] = field(default_factory=dict)  # seen, or spoilt, on each stream
 
     @property
     def spent(self) -> bool:
@@ -177,7 +232,7 @@ class Installed(Struct, kw_only=True):
 MAX_FAULTS = 1_000
 
 
-class FaultBoard:
+class FaultBoard(Quirks):
     """The faults in force. Spent ones stay listed, so that a test can read what they did."""
 
     def __init__(self) -> None:
@@ -219,6 +274,19 @@ class FaultBoard:
                 return fault
         return None
 
+    def rejects_trigger(self, symbol: str) -> bool:
+        return self._strikes(RejectTrigger, symbol)
+
+    def crowds_reduce(self, symbol: str) -> bool:
+        return self._strikes(CrowdReduce, symbol)
+
+    def _strikes(self, kind: type[BookFault], symbol: str) -> bool:
+        for row in self._faults.values():
+            if isinstance(row.fault, kind) and row.fault.symbol == symbol and not row.spent:
+                row.injected += 1
+                return True
+        return False
+
     def gap(self, symbol: str, stream: str) -> bool:
         """True when this message of a depth stream is to be left out."""
         left_out = False
@@ -230,6 +298,41 @@ class FaultBoard:
                     row.injected += 1
                     left_out = True
         return left_out
+
+    def muted(self, path: str, stream: str) -> bool:
+        """True when what is said on this stream does not reach a socket of ``path``."""
+        for row in self._faults.values():
+            fault = row.fault
+            if not isinstance(fault, Mute) or not fault.concerns(path) or row.spent:
+                continue
+            if stream.startswith(fault.stream):
+                row.injected += 1
+                return True
+        return False
+
+    def spoilt(self, symbol: str, stream: str) -> SpoilDepth | None:
+        """What is to be put into this message of a depth stream; it is counted as injected."""
+        for row in self._faults.values():
+            fault = row.fault
+            if isinstance(fault, SpoilDepth) and fault.symbol == symbol:
+                done = row.messages.get(stream, 0)
+                if not fault.count or done < fault.count:
+                    row.messages[stream] = done + 1
+                    row.injected += 1
+                    return fault
+        return None
+
+    def refuses_topics(self, path: str, streams: Iterable[str]) -> bool:
+        """True when this SUBSCRIBE is to be answered with an error; it is counted as injected."""
+        named = list(streams)
+        for row in self._faults.values():
+            fault = row.fault
+            if not isinstance(fault, RefuseTopics) or not fault.concerns(path) or row.spent:
+                continue
+            if any(name.startswith(fault.stream) for name in named):
+                row.injected += 1
+                return True
+        return False
 
     def refusing(self, path: str, now_ns: int) -> bool:
         """True while new sockets on ``path`` are refused."""

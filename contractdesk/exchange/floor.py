@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from contractdesk.exchange.accounts import Account
 from contractdesk.exchange.book import Book, Resting
@@ -11,7 +12,7 @@ from contractdesk.exchange.events import BookMoved, Event
 from contractdesk.exchange.prints import Prints
 from contractdesk.exchange.rows import Mark, Order
 from contractdesk.exchange.terms import Listing
-from contractdesk.exchange.words import Reason, Refused
+from contractdesk.exchange.words import Reason, Refused, SymbolStatus
 
 CLOSED_ORDERS_KEPT = 200_000
 FIRST_ORDER_ID = 1_000_000_001
@@ -79,6 +80,16 @@ class Orders:
             del self._by_client[name]
 
 
+class Quirks(Protocol):
+    """What a venue does seldom, and here only where somebody wants it; asked only when it would count."""
+
+    def rejects_trigger(self, symbol: str) -> bool:
+        """Is the conditional order that triggers now rejected for want of margin?"""
+
+    def crowds_reduce(self, symbol: str) -> bool:
+        """Is a reduce-only order refused because those that rest close all of the position already?"""
+
+
 class Floor:
     """Everything that trades, at one instant."""
 
@@ -89,7 +100,9 @@ class Floor:
         self.prints = {symbol: Prints(listing) for symbol, listing in listings.items()}
         self.accounts: dict[str, Account] = {}
         self.orders = Orders()
+        self.statuses: dict[str, SymbolStatus] = {}  # of contracts that do not simply trade
         self.now_ns = now_ns
+        self.quirks: Quirks | None = None
         self.moved: set[tuple[str, str]] = set()  # (account, symbol) whose position has changed
         self.printed: dict[str, None] = {}  # symbols with a new last price (a dict keeps their order)
         self.finished: list[Order] = []  # closed orders that came from an algo order
@@ -100,6 +113,9 @@ class Floor:
             return self.listings[symbol]
         except KeyError:
             raise Refused(Reason.UNKNOWN_SYMBOL, symbol) from None
+
+    def status(self, symbol: str) -> SymbolStatus:
+        return self.statuses.get(symbol, SymbolStatus.TRADING)
 
     def account(self, name: str) -> Account:
         try:

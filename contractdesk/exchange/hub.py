@@ -6,12 +6,21 @@ A listen key is one product's: what happens in the other is not told over it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from contractdesk.exchange.core import Exchange
-from contractdesk.exchange.faults import DelayEvent, DropEvent, DuplicateEvent, FaultBoard
+from contractdesk.exchange.faults import (
+    DelayEvent,
+    DropEvent,
+    DuplicateEvent,
+    EditEvent,
+    FaultBoard,
+    ReorderEvent,
+)
 from contractdesk.exchange.model import (
     AccountChanged,
     AlgoChanged,
@@ -24,7 +33,7 @@ from contractdesk.exchange.model import (
 )
 from contractdesk.exchange.session import Session
 from contractdesk.exchange.wire.binance import user
-from contractdesk.exchange.wire.binance.feed import Feed
+from contractdesk.exchange.wire.binance.feed import Feed, Payload
 from contractdesk.exchange.wire.binance.keys import ListenKeys, Owner
 from contractdesk.exchange.wire.binance.product import PRODUCTS, Product, product_in, product_of
 from contractdesk.exchange.wire.binance.streams import Kind, Path, Stream, parse_stream
@@ -32,6 +41,15 @@ from contractdesk.exchange.wire.binance.text import Face, Json
 
 EXPIRED = "listenKeyExpired"
 Later = Callable[[float, Callable[[], None]], object]  # seconds, what then
+
+
+class Withheld(Struct):
+    """An event that waits for ``after`` others of its name."""
+
+    key: str
+    event: str
+    frame: Json
+    after: int
 
 
 class Hub:
@@ -46,6 +64,7 @@ class Hub:
         self._listen_keys = listen_keys
         self._faults = faults
         self._later = later
+        self._withheld: list[Withheld] = []
         self._streams: dict[str, Stream] = {}
         self._listeners: dict[str, set[Session]] = {}  # by stream name or listen key
         self._feed = Feed(exchange, face, self._streams)
@@ -108,8 +127,11 @@ class Hub:
         """Send what is due, and end the listen keys that nobody prolonged."""
         for name, payload in self._feed.tick(now_ns):
             stream = self._streams[name]
-            if stream.kind is not Kind.DEPTH or not self._faults.gap(stream.symbol, name):
-                self._send(name, payload)
+            if stream.kind is Kind.DEPTH:
+                if self._faults.gap(stream.symbol, name):
+                    continue
+                payload = self._spoilt(stream.symbol, name, payload)
+            self._send(name, payload)
         for _, listen_key in self._listen_keys.expire(now_ns):
             self.end_listen_key(listen_key, now_ns)
 
@@ -138,6 +160,27 @@ class Hub:
     def thaw(self) -> None:
         for session in self.sessions:
             session.thawed.set()
+
+    def say(self, name: str, payload: object, times: int = 1) -> int:
+        """Send a made-up message over a stream, or a listen key; returns how many sockets listen to it."""
+        for _ in range(times):
+            self._send(name, payload)
+        return len(self._listeners.get(name, ()))
+
+    def say_raw(self, text: bytes, concerns: Callable[[str], bool], times: int = 1) -> int:
+        """Send a frame as it is to every session of the paths concerned; returns to how many."""
+        heard = [session for session in self.sessions if concerns(session.path.value)]
+        for session in heard:
+            for _ in range(times):
+                session.put(text)
+        return len(heard)
+
+    def _spoilt(self, symbol: str, name: str, payload: Payload) -> Payload:
+        spoilt = self._faults.spoilt(symbol, name)
+        if spoilt is None or not isinstance(payload, dict):
+            return payload
+        bids, asks = cast("list[object]", payload["b"]), cast("list[object]", payload["a"])
+        return {**payload, "b": [*bids, *spoilt.bids], "a": [*asks, *spoilt.asks]}
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -189,8 +232,24 @@ class Hub:
                 self._send(key, frame)
             case DelayEvent(ms=ms):
                 self._later(ms / 1_000, lambda: self._send(key, frame))
+            case ReorderEvent(after=after):
+                self._withheld.append(Withheld(key, event, frame, after))
+                return
+            case EditEvent(fields=fields):
+                body = frame.get("o")
+                edited = {**frame, "o": {**body, **fields}} if isinstance(body, dict) else {**frame, **fields}
+                self._send(key, edited)
             case None:
                 self._send(key, frame)
+        self._release(key, event)
+
+    def _release(self, key: str, event: str) -> None:
+        """One more event of that name has been told: what waited for it follows."""
+        for held in [each for each in self._withheld if (each.key, each.event) == (key, event)]:
+            held.after -= 1
+            if held.after <= 0:
+                self._withheld.remove(held)
+                self._send(key, held.frame)
 
     def _send(self, name: str, payload: object) -> None:
         sessions = self._listeners.get(name)
@@ -200,6 +259,8 @@ class Hub:
         combined = b'{"stream":"' + name.encode() + b'","data":' + raw + b"}"
         event = payload.get("e") if isinstance(payload, dict) else None
         for session in list(sessions):
+            if self._faults.muted(session.path.value, name):
+                continue
             if not session.events or event in session.events or event == EXPIRED:
                 session.put(combined if session.combined else raw)
 

@@ -90,6 +90,11 @@ class AddressLimits:
         self.banned_until_ns = now_ns + ban_s * NS_PER_S
         return self._banned(now_ns)
 
+    def ban(self, seconds: int, now_ns: int) -> None:
+        """Answer 418 for so long, whatever was used."""
+        self.bans += 1
+        self.banned_until_ns = now_ns + seconds * NS_PER_S
+
     def _banned(self, now_ns: int) -> Verdict:
         return Verdict(Outcome.BANNED, max(1, -((now_ns - self.banned_until_ns) // NS_PER_S)))
 

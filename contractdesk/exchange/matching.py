@@ -38,6 +38,11 @@ class Matcher:
         counter = self._floor.books[symbol].counter_side(side)
         return self._run(symbol, side, counter.take(lots, limit, self._room), taker)
 
+    def settle(self, order: Order, tick: int, lots: int) -> Order:
+        """Fill a known order at ``tick``, against nobody's order."""
+        self._run(order.symbol, order.side, [Match(None, tick, lots)], order)
+        return self._floor.orders.rows[order.order_id]
+
     def pass_print(self, symbol: str, side: Side, tick: int, lots: int) -> None:
         """A recorded print, ``side`` its taker's: users in its way are filled first."""
         counter = self._floor.books[symbol].counter_side(side)
@@ -118,6 +123,12 @@ class Matcher:
                 if resting.reduce_only and not self.reducible(account, symbol, resting.side):
                     self.unrest(self._floor.orders.rows[resting.order_id])
                     self.close(resting.order_id, OrderStatus.EXPIRED, REDUCE_ONLY_GONE)
+
+    def overfill(self, order: Order, more: int) -> None:
+        """Fill a resting order at its price, with ``more`` lots than are left of it."""
+        resting = self.unrest(order)
+        match = Match(resting, resting.tick, resting.lots + more)
+        self._sum_up(order.symbol, [self._trade(order.symbol, order.side.opposite, match, None)])
 
     # -- one match ---------------------------------------------------------------------------
 
@@ -207,7 +218,7 @@ class Matcher:
         executed = order.executed + quantity
         self._worth[order.order_id] += listing.value(match.lots, match.tick)
         lots = int(executed / listing.instrument.lot_size)
-        done = executed == order.quantity
+        done = executed >= order.quantity
         return replace(
             order,
             executed=executed,

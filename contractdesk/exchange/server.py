@@ -13,9 +13,9 @@ from decimal import Decimal
 import msgspec
 from aiohttp import web
 
-from contractdesk.clock import NS_PER_S, Clock
+from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock
 from contractdesk.exchange.core import Exchange
-from contractdesk.exchange.faults import Answer, Delay, DropRequest, FaultBoard, RequestFault, When
+from contractdesk.exchange.faults import Answer, Delay, DropRequest, FaultBoard, ReadLag, RequestFault, When
 from contractdesk.exchange.hub import Hub
 from contractdesk.exchange.limits import Quota
 from contractdesk.exchange.model import Event
@@ -42,6 +42,7 @@ class Server:
         self.clock = clock
         self.face = Face()
         self.faults = FaultBoard()
+        exchange.obey(self.faults)
         self.trail = Trail()
         self.api = Api(exchange, self.face, {**ROUTES, **(extra or {})}, quota)
         self.hub = Hub(exchange, self.face, self.api.listen_keys, self.faults, _later)
@@ -129,6 +130,8 @@ class Server:
                     self._execute(ask, row)
                 row.status, row.code = fault.status, fault.code or 0
                 return _made_up(fault)
+            case ReadLag(ms=ms):
+                return _response(self._execute(ask, row, ms * NS_PER_MS))
             case Delay(when=When.BEFORE, ms=ms):
                 await asyncio.sleep(ms / MS_PER_S)
                 return self._execute(ask, row)
@@ -139,10 +142,13 @@ class Server:
             case None:
                 return self._execute(ask, row)
 
-    def _execute(self, ask: Ask, row: RequestRow) -> Reply:
-        """Bring the market up to now, handle the request, send out what followed from it."""
+    def _execute(self, ask: Ask, row: RequestRow, lag_ns: int = 0) -> Reply:
+        """Bring the market up to now, handle the request, send out what followed from it.
+
+        A read shows what was there ``lag_ns`` ago.
+        """
         now_ns = self.step()
-        reply = self.api.answer(ask, now_ns)
+        reply = self.api.answer(ask, now_ns, lag_ns)
         self.publish(reply.events)
         row.status, row.weight, row.code = reply.status, reply.weight, reply.code
         return reply

@@ -127,6 +127,8 @@ class Sockets:
                 return _error(2, problem, order.id)
 
     def _subscribe(self, session: Session, order: Order, names: list[str]) -> Json:
+        if self._faults.refuses_topics(session.path.value, names):
+            return _error(2, "Invalid request: try again later", order.id)
         unknown = [name for name in names if not self._hub.known(session, name)]
         if unknown:
             return _error(2, f"Invalid request: unknown stream {unknown[0]}", order.id)

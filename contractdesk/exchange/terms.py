@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from contractdesk.domain.instrument import ContractKind, Instrument, MarginTier
 
@@ -39,7 +40,8 @@ class Listing:
     """One instrument, ready to compute with. Sizes are lots (signed where said), prices ticks."""
 
     def __init__(self, instrument: Instrument, terms: Terms | None = None) -> None:
-        self.instrument = instrument
+        self.instrument = instrument  # the grid that everything is reckoned on
+        self.shown = instrument  # the filters in force: on a coarser grid, where they were changed
         self.terms = terms or Terms()
         self.symbol = instrument.venue_symbol
         self.asset = instrument.settle
@@ -51,6 +53,15 @@ class Listing:
         self.taker_fee = Fraction(instrument.taker_fee)
         self.liquidation_fee = Fraction(self.terms.liquidation_fee)
         self.max_leverage = int(instrument.tiers[0].max_leverage)
+
+    def refilter(self, **changes: Decimal) -> None:
+        """Change filters from now on; ValueError for a grid that is finer than the one reckoned on."""
+        for name in ("tick_size", "lot_size", "min_size"):
+            step = self.instrument.tick_size if name == "tick_size" else self.instrument.lot_size
+            wanted = changes.get(name, step)
+            if wanted <= 0 or wanted % step:
+                raise ValueError(f"{name} of {self.symbol} is a multiple of {step}, not {wanted}")
+        self.shown = replace(self.shown, **changes)
 
     # -- grids -----------------------------------------------------------------------------
 

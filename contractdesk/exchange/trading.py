@@ -43,6 +43,7 @@ class Trading:
         ):
             raise Refused(Reason.DUPLICATE_CLIENT_ID, request.client_id)
         checks.mode(account, listing.symbol, request.position_side)
+        checks.status(floor, listing.symbol, reducing=request.reduce_only)
         market = request.type is OrderType.MARKET
         lots = checks.lots(listing, request.quantity, market=market)
         limit = self._limit(listing, request)
@@ -51,9 +52,21 @@ class Trading:
         self._matcher.open(order)
         return self._execute(order, lots, limit)
 
-    def liquidate(self, account: Account, listing: Listing, client_id: str) -> Order:
-        """Close a position by force; no check applies."""
+    def liquidate(self, account: Account, listing: Listing, client_id: str, most: int | None = None) -> Order:
+        """Close a position by force, or ``most`` lots of it; no check applies."""
+        order, lots = self._forced(account, listing, client_id, most)
+        return self._execute(order, lots, None)
+
+    def settle(self, account: Account, listing: Listing, client_id: str, tick: int) -> Order:
+        """Close a position by force at ``tick``, whatever the book shows."""
+        order, lots = self._forced(account, listing, client_id, None)
+        return self._matcher.settle(order, tick, lots)
+
+    def _forced(
+        self, account: Account, listing: Listing, client_id: str, most: int | None
+    ) -> tuple[Order, int]:
         held = account.holdings[listing.symbol].lots
+        lots = abs(held) if most is None else min(abs(held), most)
         request = NewOrder(
             account=account.name,
             symbol=listing.symbol,
@@ -63,9 +76,9 @@ class Trading:
             time_in_force=TimeInForce.IOC,
             reduce_only=True,
         )
-        order = replace(self._row(listing, request, abs(held), None, None), forced=True)
+        order = replace(self._row(listing, request, lots, None, None), forced=True)
         self._matcher.open(order)
-        return self._execute(order, abs(held), None)
+        return order, lots
 
     def amend(self, request: AmendOrder) -> Order:
         """Change price and/or quantity; the order goes to the end of its queue and may trade."""
@@ -133,8 +146,11 @@ class Trading:
             raise Refused(Reason.NO_LIQUIDITY)
         reference = self._reference(listing, request.side, limit, best)
         if request.reduce_only:
-            if not self._matcher.reducible(account.name, listing.symbol, request.side):
+            room = self._matcher.reducible(account.name, listing.symbol, request.side)
+            if not room:
                 raise Refused(Reason.REDUCE_ONLY_REJECTED)
+            if self._crowded(account, listing, request.side, room):
+                raise Refused(Reason.REDUCE_ONLY_CROWDED)
         else:
             checks.min_notional(listing, lots, reference)
             new = OpenOrder(request.side, lots, reference)
@@ -143,6 +159,13 @@ class Trading:
             self._admit_time_in_force(account, listing, request, lots, limit)
             if len(floor.orders.resting(account.name, listing.symbol)) >= listing.terms.max_open_orders:
                 raise Refused(Reason.TOO_MANY_ORDERS)
+
+    def _crowded(self, account: Account, listing: Listing, side: Side, room: int) -> bool:
+        """What rests would close the position already, and that counts today."""
+        resting = self._floor.orders.resting(account.name, listing.symbol)
+        closing = sum(each.lots for each in resting if each.reduce_only and each.side is side)
+        quirks = self._floor.quirks
+        return closing >= room and quirks is not None and quirks.crowds_reduce(listing.symbol)
 
     def _admit_time_in_force(
         self, account: Account, listing: Listing, request: NewOrder, lots: int, limit: int

@@ -117,6 +117,7 @@ class AccountReason(Enum):
     DEPOSIT = "DEPOSIT"
     WITHDRAW = "WITHDRAW"
     INSURANCE_CLEAR = "INSURANCE_CLEAR"
+    ADJUSTMENT = "ADJUSTMENT"
 
 
 class LedgerKind(Enum):
@@ -125,6 +126,20 @@ class LedgerKind(Enum):
     FUNDING_FEE = "FUNDING_FEE"
     TRANSFER = "TRANSFER"
     INSURANCE_CLEAR = "INSURANCE_CLEAR"
+    ADJUSTMENT = "ADJUSTMENT"  # by the house, and told to nobody
+
+
+class SymbolStatus(Enum):
+    """What may be done in a contract: ``status`` of exchangeInfo."""
+
+    TRADING = "TRADING"
+    PRE_SETTLE = "PRE_SETTLE"  # to be delisted: positions can only be reduced
+    SETTLING = "SETTLING"  # halted: nothing is accepted
+    CLOSE = "CLOSE"  # delisted
+
+    @property
+    def accepts(self) -> bool:
+        return self in (SymbolStatus.TRADING, SymbolStatus.PRE_SETTLE)
 
 
 class Reason(Enum):
@@ -151,6 +166,9 @@ class Reason(Enum):
     INSUFFICIENT_MARGIN = "insufficient margin"  # -2019
     MAX_POSITION_AT_LEVERAGE = "notional above the bracket of this leverage"  # -2027
     REDUCE_ONLY_REJECTED = "reduce-only with nothing to reduce"  # -2022
+    ONLY_REDUCING = "the contract is being delisted: positions can only be reduced"  # -4140
+    SYMBOL_HALTED = "the contract does not trade"  # -4108
+    REDUCE_ONLY_CROWDED = "reduce-only, and what rests closes all already"  # -4118
     POST_ONLY_WOULD_TAKE = "post-only would take"  # -5022
     FOK_NOT_FILLED = "fill-or-kill cannot be filled"  # -5021
     NO_LIQUIDITY = "no counterparty for a market order"  # -4131

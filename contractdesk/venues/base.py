@@ -92,6 +92,10 @@ class Venue(Protocol):
         """Subscribe and warm up; emits BarsLoaded a timeframe, then SymbolReady."""
         ...
 
+    def resync(self, symbol: str, reason: str) -> None:
+        """Forget the book of a watched symbol and read it anew; another symbol changes nothing."""
+        ...
+
     async def submit(self, request: OrderRequest) -> OrderAccepted | OrderRejected | OutcomeUnknown:
         """Send one order, regular or conditional, once."""
         ...

@@ -116,7 +116,7 @@ def _level(text: bytes, size: int, i: int, memo: Ints) -> tuple[int, int, int]:
             return 0, 0, BAD
         i = _behind_text(text, i + 2)
     ticks, lots = _on_grid(price, memo[TICK]), _on_grid(amount, memo[LOT])
-    if i == BAD or text[i] != CLOSE_LIST or ticks == BAD or lots == BAD:
+    if i == BAD or text[i] != CLOSE_LIST or ticks <= 0 or lots < 0:  # BAD is negative, too
         return 0, 0, BAD
     return ticks, lots, i + 1
 

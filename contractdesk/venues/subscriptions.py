@@ -1,7 +1,8 @@
 """What a socket should deliver against what the venue has confirmed; pure.
 
 Law: ``complete`` is True only when every desired topic was confirmed on the present connection, and at
-most ``rate`` messages are sent within any second.
+most ``rate`` messages are sent within any second. What was refused is asked for again, by itself: of
+several topics in one message a single bad one has all of them refused.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contractdesk.clock import NS_PER_S
 
 BATCH = 50  # topics a message
 ACK_TIMEOUT_NS = 5 * NS_PER_S
+AGAIN_NS = 2 * NS_PER_S  # after a refusal
 RATE = 5  # messages a second; the venue cuts above 10
 
 
@@ -33,6 +35,7 @@ class Subscriptions:
         self.desired: dict[str, None] = {}  # ordered
         self.confirmed: set[str] = set()
         self.refused: dict[str, str] = {}  # topic -> the venue's reason
+        self._again_ns: dict[str, int] = {}  # refused topics: when each is asked for again
         self._pending: dict[int, Pending] = {}
         self._sent_ns: deque[int] = deque(maxlen=RATE)
         self._numbers = 0
@@ -53,6 +56,7 @@ class Subscriptions:
         """A fresh connection delivers nothing yet."""
         self.confirmed.clear()
         self.refused.clear()
+        self._again_ns.clear()
         self._pending.clear()
 
     def on_ack(self, number: int, error: str | None) -> None:
@@ -64,6 +68,8 @@ class Subscriptions:
             self.refused.update(dict.fromkeys(pending.topics, error))
         elif pending.wanted:
             self.confirmed.update(pending.topics)
+            for topic in pending.topics:
+                self.refused.pop(topic, None)
         else:
             self.confirmed.difference_update(pending.topics)
 
@@ -78,11 +84,19 @@ class Subscriptions:
         underway = {topic for pending in self._pending.values() for topic in pending.topics}
         missing = [topic for topic in self.desired if topic not in self.confirmed | underway]
         surplus = sorted(self.confirmed - self.desired.keys() - underway)
-        missing = [topic for topic in missing if topic not in self.refused]
-        if not missing and not surplus:
+        fresh = [topic for topic in missing if topic not in self.refused]
+        wanted = fresh[:BATCH] or self._again([topic for topic in missing if topic in self.refused], now_ns)
+        if not wanted and not surplus:
             return None
-        topics = tuple((missing or surplus)[:BATCH])
-        return self._message(topics, now_ns, wanted=bool(missing))
+        return self._message(tuple(wanted or surplus[:BATCH]), now_ns, wanted=bool(wanted))
+
+    def _again(self, refused: list[str], now_ns: int) -> list[str]:
+        """The first refused topic whose time has come; for those refused just now it begins to run."""
+        for topic in refused:
+            if now_ns >= self._again_ns.setdefault(topic, now_ns + AGAIN_NS):
+                del self._again_ns[topic]
+                return [topic]
+        return []
 
     def _message(self, topics: tuple[str, ...], now_ns: int, *, wanted: bool) -> str:
         self._numbers += 1

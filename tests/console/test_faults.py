@@ -97,7 +97,7 @@ def test_after_a_cut_the_hole_in_the_bars_is_closed_and_no_create_is_sent_twice(
     faulty.start(Eager([BTC], "1s"), name="eager")
     faulty.wait_for(lambda s: len(Diarist.opened) >= 3 and s.strategies[1].fills >= 2, 30)
     strike(faulty, kind="drop_request", when="after", match={"method": "POST", "role": "entry"})
-    for path in ("/market", "/public", "/private"):
+    for path in ("market", "public", "private"):
         strike(faulty, kind="cut", path=path)
     noted = len(Diarist.opened)
     faulty.wait_for(lambda s: len(Diarist.opened) >= noted + 4 and s.strategies[1].fills >= 6, 60)

@@ -67,6 +67,9 @@ class ScriptedVenue:
     async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
         self._note(f"watch {symbol} {' '.join(timeframes)} {warmup}")
 
+    def resync(self, symbol: str, reason: str) -> None:
+        self._note(f"resync {symbol}: {reason}")
+
     async def submit(self, request: OrderRequest) -> OrderAccepted | OrderRejected | OutcomeUnknown:
         self._note("submit", request.client_id)
         if self.hold is not None:

@@ -141,3 +141,18 @@ def test_what_a_wish_books_is_sampled_in_the_same_event() -> None:
     assert not bench.engine._core.measuring
     again = Engine.restore(bench.engine.checkpoint(), {})
     assert again.checkpoint() == bench.engine.checkpoint()
+
+
+@pytest.mark.parametrize(("how", "reads"), [({}, 1), ({"unheard": True}, 0), ({"would_take": True}, 0)])
+def test_after_an_entry_that_the_venue_has_refused_the_next_is_measured_by_a_new_account(
+    how: dict[str, bool], reads: int
+) -> None:
+    """What we measured it by is not what the venue did; unless it was about the price, or not looked at."""
+    bench = Bench()
+    refused = bench.enter("0.002").approved.request.client_id
+    bench.now_ns += NS_PER_S // 10
+    bench.reject(refused, **how)
+    before = len(bench.all(ReadAccount))
+    bench.feed(IntentAsked(ts_ns=bench.now_ns, who="tester", intent=enter("0.001")))
+    assert len(bench.all(ReadAccount)) - before == reads
+    assert len(bench.all(SubmitOrder)) == 2 - reads

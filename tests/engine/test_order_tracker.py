@@ -261,3 +261,20 @@ def test_an_orphan_entry_of_ours_is_cancelled_and_a_stranger_left_alone() -> Non
     assert [command.client_id for command in bench.now(CancelOrder)] == [orphan]
     bench.accept("web_123")
     assert not bench.now(CancelOrder)
+
+
+def test_an_entry_that_was_cancelled_with_more_fills_than_have_come_is_open_until_they_are_here() -> None:
+    bench = Bench()
+    entry = bench.enter("0.02").approved.request.client_id
+    bench.accept(entry)
+    told = OrderCancelled(ts_ns=bench.now_ns, client_id=entry, symbol=SYMBOL, filled=D("0.008"))
+    bench.feed(told)
+    bench.feed(told)
+    assert entry in bench.market.open_ids, "what it may have bought still counts"
+    bench.advance(1)
+    assert bench.all(ReadVenueState), "the fills are asked for"
+    assert not bench.all(CancelOrder)
+    bench.fill(entry, "0.008")
+    assert entry not in bench.market.open_ids
+    assert bench.engine._desk.orders_by_id[entry].order.status is OrderStatus.CANCELLED
+    assert bench.last(PlaceStop).size == D("0.008")

@@ -142,9 +142,9 @@ def test_what_grows_is_bounded() -> None:
 def test_closed_orders_are_forgotten_oldest_first() -> None:
     bench = Bench()
     first = bench.enter().approved.request.client_id
-    bench.reject(first)
+    bench.reject(first, would_take=True)
     for _ in range(Limits.ORDERS):
-        bench.reject(bench.enter().approved.request.client_id)
+        bench.reject(bench.enter().approved.request.client_id, would_take=True)
     assert bench.engine.why(first) is None
     assert len(bench.engine._desk.orders_by_id) == Limits.ORDERS
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import (
     CancelOrder,
@@ -183,6 +185,17 @@ def test_foreign_fills_close_what_is_external_first_and_then_ours() -> None:
     bench.feed(TimePassed(ts_ns=bench.now_ns))
     assert bench.last(PlaceStop).size == D("0.015")
     assert "closed_elsewhere" in bench.codes
+
+
+def test_what_the_venue_closes_by_force_halts_and_the_stop_fits_what_is_left() -> None:
+    bench = Bench()
+    bench.open("0.02")
+    forced = replace(bench.make_fill("autoclose-1", "-0.005"), forced=True)
+    bench.engine._executions.apply(forced)
+    assert bench.engine.view.state is TradingState.HALTED
+    assert "by the venue, by force" in bench.engine.view.state_reason
+    bench.feed(TimePassed(ts_ns=bench.now_ns))
+    assert bench.last(PlaceStop).size == D("0.015")
 
 
 def test_entries_wait_while_the_private_stream_is_lost() -> None:

@@ -38,6 +38,7 @@ from contractdesk.exchange.model import (
     WorkingType,
 )
 from contractdesk.exchange.trading import MAX_AMENDMENTS
+from contractdesk.exchange.words import SymbolStatus
 from tests.exchange.quiet import BTC, NS_PER_S, START_NS, Pit
 
 D = Decimal
@@ -97,6 +98,30 @@ def amended_often(pit: Pit) -> None:
 def closing_stop(pit: Pit) -> None:
     holds(pit)
     pit.handle(algo(quantity=None, reduce_only=False, close_position=True))
+
+
+class Crowded:
+    """A venue on a day on which resting reduce-only orders count."""
+
+    def rejects_trigger(self, symbol: str) -> bool:
+        raise AssertionError(f"no conditional order of {symbol} triggers here")
+
+    def crowds_reduce(self, symbol: str) -> bool:
+        return symbol == BTC
+
+
+def crowded(pit: Pit) -> None:
+    holds(pit)
+    pit.place("ann", Side.SELL, "0.01", "60500", reduce_only=True)
+    pit.exchange.obey(Crowded())
+
+
+def only_reducing(pit: Pit) -> None:
+    pit.exchange.levers.set_status(BTC, SymbolStatus.PRE_SETTLE)
+
+
+def halted(pit: Pit) -> None:
+    pit.exchange.levers.set_status(BTC, SymbolStatus.SETTLING)
 
 
 def hedged(pit: Pit) -> None:
@@ -169,6 +194,9 @@ ROWS: list[Row] = [
     (Reason.BAD_CALLBACK_RATE, nothing, algo(type=AlgoType.TRAILING_STOP_MARKET, callback_rate=D("0.05"))),
     (Reason.BAD_CALLBACK_RATE, nothing, algo(type=AlgoType.TRAILING_STOP_MARKET)),
     (Reason.TOO_MANY_ALGOS, many_algos, algo()),
+    (Reason.REDUCE_ONLY_CROWDED, crowded, order(side=Side.SELL, price=D("60600"), reduce_only=True)),
+    (Reason.ONLY_REDUCING, only_reducing, order()),
+    (Reason.SYMBOL_HALTED, halted, order()),
     (Reason.AMEND_NOTHING, rests, amend()),
     (Reason.TOO_MANY_AMENDMENTS, amended_often, amend(price=D("59009"))),
     (Reason.LEVERAGE_INVALID, nothing, SetLeverage(account="ann", symbol=BTC, leverage=126)),

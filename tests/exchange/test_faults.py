@@ -290,3 +290,13 @@ def test_the_board_is_bounded() -> None:
     with pytest.raises(ValueError, match="thousand"):
         board.install(decode_fault(b'{"kind": "cut"}'), 0)
     assert board.shift_ns == 1_000_000_000
+
+
+@on_exchange(quiet_exchange)
+async def test_the_levers_that_were_pulled_are_counted_and_those_that_jammed_are_not(
+    demo: Client, other: Client
+) -> None:
+    await demo.control("POST", "transfer", {"account": "demo-key", "amount": "5"})
+    with pytest.raises(AssertionError):
+        await demo.control("POST", "transfer", {"account": "nobody", "amount": "5"})
+    assert (await demo.control("GET", "levers"))["transfer"] == 1

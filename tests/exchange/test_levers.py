@@ -75,3 +75,15 @@ async def test_settlements_of_the_past_are_told_and_nobody_paid_them(ann: Client
         wish = {"symbol": SYMBOL, "rates": bad}
         async with ann.http.post(f"{ann.venue.url}/control/past_funding", json=wish) as answer:
             assert answer.status == 400
+
+
+@on_exchange(quiet_exchange)
+async def test_resting_orders_that_the_venue_takes_away_are_expired(ann: Client, bob: Client) -> None:
+    for client, price in ((ann, "59000"), (ann, "59001"), (bob, "59000")):
+        assert (await client.limit("BUY", "0.01", price))[0] == 200
+    await ann.control("POST", "expire_orders", {"account": ann.account.key, "symbol": SYMBOL})
+    accounts = (await ann.control("GET", "state"))["accounts"]
+    ours, theirs = accounts[ann.account.key], accounts[bob.account.key]
+    assert [row["status"] for row in ours["orders"]] == ["EXPIRED", "EXPIRED"]
+    assert all(Decimal(row["open_order_initial_margin"]) == 0 for row in ours["balances"].values())
+    assert len(theirs["open_orders"]) == 1

@@ -33,7 +33,9 @@ class StillMarket:
         self._start_ns = start_ns
         self._next_ns = start_ns + EVERY_NS
         self._lots = self._offered = LOTS
+        self.step = 1  # ticks between its levels
         self.silent = False  # True: no mark is printed but that of a move
+        self._there: tuple[list[Level], list[Level]] = ([], [])  # what is shown
         self.reach = self._tick // 2_000  # ticks from a bar's middle to its high and low: 0.05 %
 
     @property
@@ -54,16 +56,19 @@ class StillMarket:
                 row.add(tick, 1, self._listing.quote_value(1, tick), buyer_is_maker=False)
             prints.minutes.append(row)
         prints.aggregate([prints.trade(self._start_ns, self._tick, 1, buyer_is_maker=False)])
-        return Depth(*self._quotes(self._tick, self._lots)), self._mark()
+        self._there = self._quotes(self._tick, self._lots)
+        return Depth(*self._there), self._mark()
 
     def pop(self) -> Sequence[Message]:
-        before, due = (self._tick, self._lots), self.next_ns == self._next_ns
+        before, due = self._tick, self.next_ns == self._next_ns
         self._tick, self._lots = self._goal, self._offered
         if due:
             self._next_ns += EVERY_NS
-        gone, there = self._quotes(before[0], 0), self._quotes(self._tick, self._lots)
+        there = self._quotes(self._tick, self._lots)
+        gone = [(tick, 0) for tick, _ in self._there[0]], [(tick, 0) for tick, _ in self._there[1]]
+        self._there = there
         depth = Depth(gone[0] + there[0], gone[1] + there[1])
-        printed = before[0] != self._tick or (due and not self.silent)
+        printed = before != self._tick or (due and not self.silent)
         return (depth, self._mark()) if printed else (depth,)
 
     def sleep_until(self, now_ns: int) -> None:
@@ -80,9 +85,8 @@ class StillMarket:
         price = self._listing.price(self._tick)
         return MarkTick(price, price, Decimal(0), self._start_ns + FUNDING_INTERVAL_NS)
 
-    @staticmethod
-    def _quotes(middle: int, lots: int) -> tuple[list[Level], list[Level]]:
-        steps = range(HALF_SPREAD, HALF_SPREAD + LEVELS)
+    def _quotes(self, middle: int, lots: int) -> tuple[list[Level], list[Level]]:
+        steps = [HALF_SPREAD + number * self.step for number in range(LEVELS)]
         return [(middle - step, lots) for step in steps], [(middle + step, lots) for step in steps]
 
 

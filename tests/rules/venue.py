@@ -139,6 +139,12 @@ class StillVenue:
         self._markets[VENUE[symbol]].offer(lots)
         eventually(lambda: self.offered(symbol), lambda now: bool(now) == bool(lots))
 
+    def coarsen(self, symbol: str, ticks: int) -> None:
+        """Show levels so many ticks apart from now on, as a venue does whose tick has grown."""
+        self._markets[VENUE[symbol]].step = ticks
+        self.thin(symbol, LOTS // 2)  # anything new makes the market say what it shows
+        self.thicken(symbol)
+
     def thicken(self, symbol: str) -> None:
         self.thin(symbol, LOTS)
 
@@ -153,7 +159,14 @@ class StillVenue:
 
     def forgive(self) -> None:
         """No fault any more."""
-        request = urllib.request.Request(f"{self.address}/control/fault", method="DELETE")  # noqa: S310
+        self._delete("fault")
+
+    def lift(self, fault_id: int) -> None:
+        """This one not any more."""
+        self._delete(f"fault?id={fault_id}")
+
+    def _delete(self, path: str) -> None:
+        request = urllib.request.Request(f"{self.address}/control/{path}", method="DELETE")  # noqa: S310
         urllib.request.urlopen(request).close()  # noqa: S310
 
 

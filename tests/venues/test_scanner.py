@@ -157,7 +157,7 @@ def test_a_symbol_too_long_for_any_venue_is_refused():
 # -- laws -----------------------------------------------------------------------------------
 
 number = st.integers(0, 10**12).map(str)
-price = st.integers(0, 10**9).flatmap(
+price = st.integers(1, 10**9).flatmap(
     lambda n: st.sampled_from([f"{n // 10}.{n % 10}", f"{n // 10}.{n % 10}0", f"{n}", f"{n}.0000"])
 )
 size = st.integers(0, 10**9).map(lambda n: f"{n // 1000}.{n % 1000:03d}")
@@ -251,6 +251,9 @@ def without(key: str) -> dict[str, object]:
         compact(DATA | {"E": None}),
         compact(DATA | {"u": 10**19}),
         compact(DATA | {"b": None}),
+        compact(DATA | {"a": [["0", "1"]]}),  # a price that nobody has
+        compact(DATA | {"b": [["-28145.1", "1"]]}),
+        compact(DATA | {"b": [["28145.1", "-1"]]}),
         compact(DATA | {"b": "28145.10"}),
         compact(DATA | {"b": [["1.05", "1"]]}),  # off the tick
         compact(DATA | {"b": [["1", "1.0005"]]}),  # off the lot

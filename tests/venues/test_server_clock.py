@@ -34,11 +34,23 @@ def test_the_error_is_at_most_half_the_shortest_round_trip(
     assert abs(server.now_ns() - clock.now_ns() - offset_ms * NS_PER_MS) <= shortest_ms * NS_PER_MS / 2 + 2
 
 
-def test_a_step_of_the_hosts_clock_does_not_move_it() -> None:
+def test_a_step_of_the_hosts_clock_does_not_move_it_and_is_noticed() -> None:
     clock = ManualClock(START_NS)
     server = ServerClock(clock, lambda _: None)
-    assert server.now_ns() == START_NS
+    assert (server.now_ns(), server.stepped) == (START_NS, False)
     server.take([TimeSample(0, 0, START_NS + 3 * NS_PER_S)])
-    clock.step(-7 * NS_PER_S)
     clock.advance(NS_PER_S)
-    assert server.now_ns() == START_NS + 4 * NS_PER_S
+    assert not server.stepped
+    clock.step(-7 * NS_PER_S)
+    assert (server.now_ns(), server.stepped) == (START_NS + 4 * NS_PER_S, True)
+    server.take([TimeSample(NS_PER_S, NS_PER_S, START_NS + 4 * NS_PER_S)])
+    assert not server.stepped
+
+
+def test_a_host_that_slept_has_clocks_that_part() -> None:
+    """The monotonic clock stands still meanwhile, so what is reckoned from it is too early."""
+    clock = ManualClock(START_NS)
+    server = ServerClock(clock, lambda _: None)
+    server.take([TimeSample(0, 0, START_NS)])
+    clock.step(600 * NS_PER_S)
+    assert (server.now_ns(), server.stepped) == (START_NS, True)

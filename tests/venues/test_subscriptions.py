@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contractdesk.clock import NS_PER_S
-from contractdesk.venues.subscriptions import BATCH, RATE, Subscriptions
+from contractdesk.venues.subscriptions import AGAIN_NS, BATCH, RATE, Subscriptions
 
 TOPICS = st.sampled_from([f"t{number}@depth" for number in range(12)])
 STEP = st.one_of(
@@ -79,14 +79,20 @@ def test_no_more_messages_than_the_venue_allows() -> None:
     assert all(len(message["params"]) <= BATCH for message in venue.asked)  # type: ignore[arg-type]
 
 
-def test_a_refused_topic_is_named_and_not_asked_for_again() -> None:
+def test_refused_topics_are_named_and_asked_for_again_one_by_one() -> None:
     book, venue = Subscriptions(), Venue()
-    book.want(("nosuch@depth",))
+    book.want(("nosuch@depth", "t1@depth"))
     drain(book, venue, 0)
     book.on_ack(1, "2: Invalid request")
-    assert book.refused == {"nosuch@depth": "2: Invalid request"}
+    assert book.refused == dict.fromkeys(("nosuch@depth", "t1@depth"), "2: Invalid request")
     assert not book.complete
-    assert drain(book, venue, 10 * NS_PER_S) == 0
+    venue.asked.clear()
+    assert drain(book, venue, NS_PER_S) == 0
+    assert drain(book, venue, NS_PER_S + AGAIN_NS) == 2
+    assert [message["params"] for message in venue.asked] == [["nosuch@depth"], ["t1@depth"]]
+    book.on_ack(2, "2: Invalid request")
+    book.on_ack(3, None)
+    assert (book.confirmed, list(book.refused)) == ({"t1@depth"}, ["nosuch@depth"])
 
 
 def test_an_unanswered_message_is_overdue() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from contractdesk.clock import NS_PER_MS, Clock
@@ -28,6 +28,7 @@ STEADY_TRIES = 3  # how often a moving picture is taken again
 WEEK_MS = 7 * 86_400_000 - 1  # userTrades answers for at most so long a time
 MAX_WINDOWS = 13  # the venue keeps three months
 MAX_PAGES = 50
+STREAM_LAG_MS = 3_000  # the stream tells of a fill within milliseconds
 
 
 class Accounts:
@@ -41,13 +42,17 @@ class Accounts:
         by_venue: Mapping[str, Instrument],
         instruments: Mapping[str, Instrument],
         asset: str,
+        deaf: Callable[[str], None],
     ) -> None:
+        """``deaf(reason)`` is told of a fill that the private stream never reported."""
         self._api = api
         self._clock = clock
         self._orders = orders
         self._by_venue = by_venue
         self._instruments = instruments
         self._asset = asset
+        self._deaf = deaf
+        self._opened_ms = api.server_clock.now_ms()
         self.leverages: dict[str, Decimal] = {}  # by the venue's symbol
         self.margin_modes: dict[str, MarginMode] = {}
         self.config: rows.AccountConfigRow | None = None
@@ -143,12 +148,19 @@ class Accounts:
             trades = await self._api.user_trades(instrument.venue_symbol, params)
             owners = await self._orders.owners.of(trades)
             for row, owner in zip(trades, owners, strict=True):
+                self._listen(row)
                 if row.time <= end_ms:
                     fills.append(fill_of(row, instrument, owner, self._clock.now_ns()))
             if len(trades) < PAGE or trades[-1].time > end_ms:
                 return fills
             params = {"fromId": str(trades[-1].id + 1)}
         raise VenueUnreachable(f"more than {MAX_PAGES * PAGE} fills of {instrument.symbol} in a week")
+
+    def _listen(self, row: rows.UserTradeRow) -> None:
+        """A fill that is read long after it happened, and was never streamed: nobody speaks there."""
+        due = self._opened_ms < row.time < self._api.server_clock.now_ms() - STREAM_LAG_MS
+        if due and self._orders.missed(row.symbol, row.id):
+            self._deaf(f"fill {row.id} of {row.symbol} was never told")
 
 
 def check_modes(

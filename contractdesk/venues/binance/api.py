@@ -7,6 +7,7 @@ All raise VenueError; what each kind asks of the caller stands in ``contractdesk
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
@@ -15,15 +16,23 @@ import msgspec
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.instrument import Instrument
-from contractdesk.errors import VenueProtocolError, VenueRejected, VenueUnreachable
+from contractdesk.errors import (
+    OutcomeLost,
+    VenueError,
+    VenueProtocolError,
+    VenueRejected,
+    VenueUnreachable,
+)
 from contractdesk.venues.binance import endpoints as at
 from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.codec_market import decode_snapshot
-from contractdesk.venues.binance.dialect import Code
+from contractdesk.venues.binance.dialect import BAD_KEY, Code
 from contractdesk.venues.binance.product import Product
 from contractdesk.venues.book_sync import DepthSnapshot
 from contractdesk.venues.credentials import KeyScopes, remember
+from contractdesk.venues.key_gate import KeyGate
 from contractdesk.venues.limits import Priority
+from contractdesk.venues.outage import Outage
 from contractdesk.venues.rest import Endpoint, Reply, RestClient
 from contractdesk.venues.server_clock import ServerClock, TimeSample
 
@@ -33,6 +42,7 @@ DEPTH_LEVELS = 1_000
 CLOCK_SAMPLES = 5
 MAX_PAGES = 20
 NOTHING: Mapping[str, str] = MappingProxyType({})
+UNSIGNED = ("Public", "Data")  # how the names of those sections end
 
 
 class BinanceApi:
@@ -42,6 +52,10 @@ class BinanceApi:
         self.client = client
         self.product = product
         self.server_clock = server_clock
+        self.on_key_refused: Callable[[VenueRejected], None] = lambda _: None
+        self._gate = KeyGate()
+        self._outage = Outage()
+        self._measuring = asyncio.Lock()
 
     # -- public ----------------------------------------------------------------------------
 
@@ -146,6 +160,17 @@ class BinanceApi:
         params = {"incomeType": "FUNDING_FEE", "startTime": str(since_ms), "limit": str(PAGE)}
         return read(await self._send(at.INCOME, params, Priority.RECONCILE), list[rows.IncomeRow])
 
+    async def income(self, since_ms: int) -> list[rows.IncomeRow]:
+        """Every booking since then, ascending."""
+        found: list[rows.IncomeRow] = []
+        for page in range(1, MAX_PAGES + 1):
+            params = {"startTime": str(since_ms), "limit": str(PAGE), "page": str(page)}
+            booked = read(await self._send(at.INCOME, params, Priority.RECONCILE), list[rows.IncomeRow])
+            found += booked
+            if len(booked) < PAGE:
+                return found
+        raise VenueUnreachable(f"more than {MAX_PAGES * PAGE} bookings: ask for less time")
+
     async def traded_symbols(self, since_ms: int) -> set[str]:
         """The venue's symbols in which a commission was booked since then."""
         params = {"incomeType": "COMMISSION", "startTime": str(since_ms), "limit": str(PAGE)}
@@ -193,11 +218,12 @@ class BinanceApi:
         endpoint = at.NEW_ALGO_ORDER if "algoType" in params else at.NEW_ORDER
         return (await self._send(endpoint, params, priority, patience_s=patience_s, timely=timely)).body
 
-    async def cancel(self, symbol: str, client_id: str, *, conditional: bool) -> None:
+    async def cancel(self, symbol: str, client_id: str, *, conditional: bool) -> bytes:
+        """The answer as it came: of a regular order it is the order's row."""
         endpoint, params = _by_client_id(
             at.CANCEL_ALGO_ORDER if conditional else at.CANCEL_ORDER, symbol, client_id, conditional
         )
-        await self._send(endpoint, params, Priority.CANCEL)
+        return (await self._send(endpoint, params, Priority.CANCEL)).body
 
     async def order(self, symbol: str, client_id: str) -> rows.OrderRow:
         endpoint, params = _by_client_id(at.ORDER, symbol, client_id, conditional=False)
@@ -253,13 +279,56 @@ class BinanceApi:
         timely: Callable[[], bool] = lambda: True,
     ) -> Reply:
         endpoint = self.product.calls(endpoint)
+        signed = not endpoint.api.endswith(UNSIGNED)
+        if signed:
+            await self._ready(priority)
         try:
-            return await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+            reply = await self._call(endpoint, params, priority, weight=weight, patience_s=patience_s)
         except VenueRejected as refused:
+            self._note(refused)
             if refused.code != Code.BAD_TIMESTAMP or not timely():
                 raise
-        await self.measure_clock()
-        return await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+            await self.measure_clock()
+            reply = await self._call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+        if signed:
+            self._gate.taken()
+        return reply
+
+    async def _call(
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str],
+        priority: Priority,
+        *,
+        weight: int | None = None,
+        patience_s: float | None = None,
+    ) -> Reply:
+        """Through the client, unless the venue is down and it was asked just now."""
+        if not self._outage.passes(priority, self.server_clock.monotonic_ns()):
+            raise VenueUnreachable(f"{endpoint.name}: not sent, the venue does not answer just now")
+        try:
+            reply = await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+        except (VenueUnreachable, OutcomeLost):
+            self._outage.failed(self.server_clock.monotonic_ns())
+            raise
+        except VenueError:
+            self._outage.answered()
+            raise
+        self._outage.answered()
+        return reply
+
+    async def _ready(self, priority: Priority) -> None:
+        """A signed request has a good clock, and a key that is not known to be refused."""
+        if self.server_clock.stepped:
+            async with self._measuring:
+                if self.server_clock.stepped:  # others have waited for the same measurement
+                    await self.measure_clock()
+        if not self._gate.passes(priority, self.server_clock.monotonic_ns()):
+            raise VenueRejected(Code.BAD_KEY, "not sent: the venue has refused this key just now")
+
+    def _note(self, refused: VenueRejected) -> None:
+        if refused.code in BAD_KEY and self._gate.refused(self.server_clock.monotonic_ns()):
+            self.on_key_refused(refused)
 
     async def _set(self, endpoint: Endpoint, params: Mapping[str, str], already: Code) -> None:
         try:
@@ -269,7 +338,7 @@ class BinanceApi:
                 raise
 
     async def _read_time(self) -> TimeSample:
-        reply = await self.client.call(self.product.calls(at.TIME), {}, Priority.RECONCILE)
+        reply = await self._call(self.product.calls(at.TIME), {}, Priority.RECONCILE)
         venue_ns = read(reply, rows.ServerTime).server_time * NS_PER_MS
         return TimeSample(reply.sent_ns, reply.received_ns, venue_ns)
 

@@ -140,6 +140,11 @@ class BookChannel:
         if self.sync.wants_snapshot:
             self._host.wake()
 
+    def on_spoilt(self, reason: str) -> None:
+        """No message is missing, and yet what they have made cannot be the venue's book."""
+        self._emit_all(self.sync.on_lost(reason, self._host.clock.now_ns()))
+        self._host.wake()
+
     async def serve(self) -> None:
         if not self._delivering:
             return

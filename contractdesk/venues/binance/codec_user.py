@@ -19,6 +19,7 @@ from contractdesk.errors import VenueProtocolError
 VENUE = "binance"
 ZERO = Decimal(0)
 ADL_PREFIX = "adl_autoclose"
+FORCED_PREFIXES = ("autoclose-", ADL_PREFIX)  # liquidation, deleveraging
 VENUE_PREFIXES = ("autoclose-", ADL_PREFIX, "settlement_autoclose-")  # ids that the venue itself makes
 
 
@@ -56,6 +57,7 @@ class OrderBody(Struct):
     price: Decimal = field(name="p")
     time_ms: int = field(name="T")
     stop_price: Decimal = field(name="sp", default=ZERO)
+    filled: Decimal = field(name="z", default=ZERO)  # in all
     last_size: Decimal = field(name="l", default=ZERO)
     last_price: Decimal = field(name="L", default=ZERO)
     fee_asset: str | None = field(name="N", default=None)

@@ -39,12 +39,18 @@ class Code(IntEnum):
     WOULD_TAKE = -5022  # a post-only order that would not rest
     NO_NEED_TO_CHANGE_MARGIN_TYPE = -4046
     NO_NEED_TO_CHANGE_POSITION_SIDE = -4059
+    SYMBOL_CLOSED = -4108  # delivering, settling, closed
     DUPLICATE_CLIENT_ID = -4116
+    ONLY_REDUCING = -4140  # "invalid symbol status for opening position"
 
 
 AMBIGUOUS = frozenset({Code.UNKNOWN, Code.DISCONNECTED, Code.UNEXPECTED_RESPONSE, Code.TIMEOUT})
 BAD_KEY = frozenset({Code.BAD_SIGNATURE, Code.BAD_KEY_FORMAT, Code.BAD_KEY})
 UNHEARD = frozenset({Code.OVERLOADED, Code.BAD_TIMESTAMP})  # refused before the order itself was looked at
+TERMS = frozenset(  # tick, lot, least and largest size, least notional: ours may be old
+    {-1111, -4003, -4004, -4005, -4014, -4023, -4164}
+)
+NOT_TRADING = frozenset({Code.SYMBOL_CLOSED, Code.ONLY_REDUCING})
 ABSENT = frozenset({Code.NO_SUCH_ORDER, Code.NO_SUCH_ALGO, Code.CANCEL_REJECTED})
 
 

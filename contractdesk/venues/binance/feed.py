@@ -24,6 +24,7 @@ from contractdesk.venues.streams import Stream
 from contractdesk.venues.upkeep import go_on
 
 log = logging.getLogger(__name__)
+TRADING = "TRADING"
 TICK_S = 0.25
 PACE_S = 0.4  # between two readings of what one channel is missing
 
@@ -57,7 +58,9 @@ class SymbolFeed:
         self._wakes: list[asyncio.Event] = []
         self._made_whole = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._status = TRADING
         self._connections: dict[str, int] = {}  # channel -> the connection that it is up on
+        self._book = BookChannel(self)
         self.channels = self._channels(native, warmup)
 
     @property
@@ -95,6 +98,8 @@ class SymbolFeed:
             await asyncio.wait_for(self._made_whole.wait(), timeout_s)
             return
         missing = ", ".join(self._complaint(channel) for channel in self.channels if not channel.whole)
+        if self._status != TRADING:
+            missing = f"trading (the venue calls it {self._status or 'unlisted'})"
         raise VenueUnreachable(f"{self.instrument.symbol} is not ready after {timeout_s:g} s: no {missing}")
 
     def _complaint(self, channel: Channel) -> str:
@@ -107,6 +112,17 @@ class SymbolFeed:
         for channel in self.channels:
             channel.on_fact(fact)
         self._review("a gap")
+
+    def set_status(self, word: str) -> None:
+        """The venue's word for what may be done in this contract: no entry where it does not trade."""
+        if word != self._status:
+            self._status = word
+            self._review(f"the contract does not trade: the venue calls it {word or 'unlisted'}")
+
+    def resync(self, reason: str) -> None:
+        """The book cannot be true: read it anew."""
+        self._book.on_spoilt(reason)
+        self._review(reason)
 
     def on_down(self, stream: StreamName, reason: str) -> None:
         """A stream is lost, for all that came over it."""
@@ -158,7 +174,7 @@ class SymbolFeed:
             channel.on_up()
 
     def _review(self, reason: str) -> None:
-        whole = all(channel.whole for channel in self.channels)
+        whole = self._status == TRADING and all(channel.whole for channel in self.channels)
         if whole == self.ready:
             return
         ts_ns, symbol = self.clock.now_ns(), self.instrument.symbol
@@ -176,4 +192,4 @@ class SymbolFeed:
         made = [timeframe_ns(each) * (warmup + 2) for each in self.timeframes if each not in native]
         bars = [BarChannel(self, timeframe, warmup) for timeframe in own]
         trades = TradeChannel(self, max(made, default=0))
-        return (BookChannel(self), trades, MarkChannel(self), InterestChannel(self), *bars)
+        return (self._book, trades, MarkChannel(self), InterestChannel(self), *bars)

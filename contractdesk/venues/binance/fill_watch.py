@@ -56,6 +56,13 @@ class FillWatch:
         remember(self._filled, order_id, self._filled.get(order_id, ZERO) + size)
         return True
 
+    def missed(self, symbol: str, trade_id: int) -> bool:
+        """True, once, for a fill that was never reported."""
+        if (symbol, trade_id) in self._reported:
+            return False
+        remember(self._reported, (symbol, trade_id), None)
+        return True
+
     def late(self, ts_ns: int) -> set[str]:
         """Symbols whose promised fills have not come in time; each promise is named once."""
         hints = [hint for hint, until_ns in self._hints.items() if until_ns <= ts_ns]

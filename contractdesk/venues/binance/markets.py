@@ -40,6 +40,14 @@ class Listing:
         raise UnknownSymbol(f"binance lists no contract {symbol!r}{hint}")
 
 
+def symbol_rows(body: bytes) -> list[bytes]:
+    """The contracts' rows as they came, to be compared; VenueProtocolError."""
+    try:
+        return [bytes(row) for row in _info.decode(body).symbols]
+    except msgspec.DecodeError as unfit:
+        raise VenueProtocolError("binance", body) from unfit
+
+
 def read_instruments(
     body: bytes,
     brackets: Mapping[str, rows.BracketRow],
@@ -60,6 +68,15 @@ def read_instruments(
     except (msgspec.DecodeError, KeyError, ValueError, StopIteration) as unfit:
         raise VenueProtocolError("binance", body) from unfit
     return instruments
+
+
+def read_statuses(body: bytes) -> dict[str, str]:
+    """The venue's word for what may be done in each contract, by its own symbol; "TRADING" is all."""
+    try:
+        rows_read = [_row.decode(raw) for raw in _info.decode(body).symbols]
+    except msgspec.DecodeError as unfit:
+        raise VenueProtocolError("binance", body) from unfit
+    return {row.symbol: row.status or row.contract_status for row in rows_read}
 
 
 def _instrument(row: rows.SymbolRow, symbol: str, brackets: rows.BracketRow | None) -> Instrument:

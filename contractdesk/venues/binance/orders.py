@@ -6,6 +6,7 @@ A create is sent once; what became of it is a value: accepted, rejected (definit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -92,10 +93,11 @@ class Orders:
         self, symbol: str, client_id: str, *, conditional: bool
     ) -> OrderCancelled | CancelFailed:
         """See ``Venue.cancel``."""
-        code, message = 0, ""
+        code, message, filled = 0, "", None
         try:
             venue_symbol = self._listed(symbol).venue_symbol
-            await self._api.cancel(venue_symbol, client_id, conditional=conditional)
+            body = await self._api.cancel(venue_symbol, client_id, conditional=conditional)
+            filled = None if conditional else _executed(body)
         except VenueRejected as refused:
             code, message = refused.code, refused.message
         except VenueError as lost:
@@ -103,7 +105,7 @@ class Orders:
         ts_ns = self._clock.now_ns()
         if message:
             return CancelFailed(ts_ns=ts_ns, client_id=client_id, symbol=symbol, code=code, message=message)
-        return OrderCancelled(ts_ns=ts_ns, client_id=client_id, symbol=symbol)
+        return OrderCancelled(ts_ns=ts_ns, client_id=client_id, symbol=symbol, filled=filled)
 
     async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
         """See ``Venue.query``."""
@@ -129,6 +131,10 @@ class Orders:
     def adopt(self, row: rows.AlgoRow) -> None:
         """A conditional order that rests at the venue: its child, one day, is to be known as its own."""
         self._updates.orders.armed(Armed(row.client_algo_id, row.symbol, row.side))
+
+    def missed(self, symbol: str, trade_id: int) -> bool:
+        """True, once, for a fill that neither the stream nor a backfill has reported."""
+        return self._updates.fills.missed(symbol, trade_id)
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -223,6 +229,14 @@ class Orders:
             if refused.code in ABSENT:  # queries lag behind triggers
                 return None
             raise
+
+
+def _executed(body: bytes) -> Decimal | None:
+    """How much of a cancelled order was filled; None where the answer cannot be read."""
+    try:
+        return msgspec.json.decode(body, type=rows.OrderRow, strict=False).executed_qty
+    except msgspec.DecodeError:
+        return None
 
 
 def cannot_amend(symbol: str, client_id: str, ts_ns: int) -> AmendFailed:

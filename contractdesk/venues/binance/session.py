@@ -77,5 +77,5 @@ def assemble(
         address=lambda key: where.ws_url + product.private_stream(key), symbols=lambda: set(feeds),
         backoff=backoff, proxy=not where.local, times=times, transport=transport,
     )  # fmt: skip
-    reads = Accounts(api, clock, feed.orders, listing.venues, listing.unified, asset)
+    reads = Accounts(api, clock, feed.orders, listing.venues, listing.unified, asset, feed.stream.restart)
     return Session(api, unify, emit, market, Private(feed, reads))

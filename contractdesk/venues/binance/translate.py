@@ -15,6 +15,7 @@ from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import OrderRequest, OrderStatus, OrderType, Side
 from contractdesk.errors import VenueProtocolError
 from contractdesk.venues.binance import rows
+from contractdesk.venues.binance.codec_user import FORCED_PREFIXES
 from contractdesk.venues.binance.user_events import signed
 
 T = TypeVar("T")
@@ -149,6 +150,7 @@ def fill_of(row: rows.UserTradeRow, instrument: Instrument, client_id: str, ts_n
         liquidity=Liquidity.MAKER if row.maker else Liquidity.TAKER,
         venue_ns=row.time * NS_PER_MS,
         ts_ns=ts_ns,
+        forced=client_id.startswith(FORCED_PREFIXES),
     )
 
 

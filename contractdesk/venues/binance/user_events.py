@@ -32,6 +32,7 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.venues.binance.attribution import Armed, Attribution
 from contractdesk.venues.binance.codec_user import (
+    FORCED_PREFIXES,
     VENUE_PREFIXES,
     AccountConfigUpdate,
     AccountUpdate,
@@ -174,13 +175,23 @@ class UserEvents:
             case Execution.CANCELED:
                 return (
                     OrderCancelled(
-                        ts_ns=ts_ns, client_id=client_id, symbol=symbol, venue_ns=venue_ns, reason=reason
+                        ts_ns=ts_ns,
+                        client_id=client_id,
+                        symbol=symbol,
+                        venue_ns=venue_ns,
+                        reason=reason,
+                        filled=order.filled,
                     ),
                 )
             case Execution.EXPIRED:
                 return (
                     OrderExpired(
-                        ts_ns=ts_ns, client_id=client_id, symbol=symbol, venue_ns=venue_ns, reason=reason
+                        ts_ns=ts_ns,
+                        client_id=client_id,
+                        symbol=symbol,
+                        venue_ns=venue_ns,
+                        reason=reason,
+                        filled=order.filled,
                     ),
                 )
             case Execution.AMENDMENT:
@@ -214,6 +225,7 @@ class UserEvents:
             liquidity=Liquidity.MAKER if order.maker else Liquidity.TAKER,
             venue_ns=venue_ns,
             ts_ns=ts_ns,
+            forced=client_id.startswith(FORCED_PREFIXES),
         )
         filled = OrderFilled(
             ts_ns=ts_ns, client_id=client_id, symbol=instrument.symbol, venue_ns=venue_ns, fill=fill

@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -25,36 +25,36 @@ from contractdesk.domain.events import (
     CancelFailed,
     Event,
     FundingSettled,
+    HaltAsked,
     InstrumentListed,
     LeverageChanged,
+    ModesRead,
     OrderAmended,
     OrderCancelled,
     OrderRead,
+    OrderRejected,
     SymbolNotReady,
 )
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRequest
-from contractdesk.errors import (
-    ContractdeskError,
-    CredentialsError,
-    VenueError,
-    VenueRejected,
-    VenueUnreachable,
-)
+from contractdesk.errors import CredentialsError, VenueError, VenueUnreachable
 from contractdesk.venues.base import Capabilities, Check, Emit, VenueState
 from contractdesk.venues.binance.account_feed import wait_restored
 from contractdesk.venues.binance.accounts import check_modes
 from contractdesk.venues.binance.channels import AT_HOME, Polls
+from contractdesk.venues.binance.clear import clear
 from contractdesk.venues.binance.connect import connect
-from contractdesk.venues.binance.dialect import BAD_KEY
 from contractdesk.venues.binance.endpoints import Endpoints
 from contractdesk.venues.binance.feed import SymbolFeed
-from contractdesk.venues.binance.markets import Listing, read_instruments
+from contractdesk.venues.binance.health import WHO, Health
+from contractdesk.venues.binance.markets import Listing
 from contractdesk.venues.binance.orders import Submitted, cannot_amend
 from contractdesk.venues.binance.product import USDM, Product
 from contractdesk.venues.binance.session import Private, Session, assemble
+from contractdesk.venues.binance.terms import TermsKeeper
 from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
+from contractdesk.venues.elsewhere import Elsewhere
 from contractdesk.venues.limits import Quota
 from contractdesk.venues.streams import StreamTimes
 from contractdesk.venues.transport import NETWORK, Transport
@@ -66,7 +66,6 @@ CAPABILITIES = Capabilities(
     amend_stop=False, attach_stop=False, dead_man_switch=True, native_timeframes=NATIVE
 )
 CLOCK_PERIOD_S = 60.0
-TERMS_PERIOD_S = 300.0
 CLOCK_LIMIT_MS = 5_000.0  # more than that between venue and host is an alarm
 OPEN_TIMEOUT_S = 20.0
 WATCH_TIMEOUT_S = 30.0
@@ -104,7 +103,9 @@ class BinanceVenue:
         self._transport = transport
         self._listing = Listing()
         self._feeds: dict[str, SymbolFeed] = {}
+        self._elsewhere = Elsewhere()
         self._session: Session | None = None
+        self._terms: TermsKeeper | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life ------------------------------------------------------------------------------
@@ -133,48 +134,35 @@ class BinanceVenue:
                 await self._begin(session)
         except BaseException as failure:
             await self.close()
-            if (clear := self._clear(failure)) is not None:
-                raise clear from None
+            account = self._credentials.account if self._credentials else ""
+            if (said := clear(failure, self._endpoints.rest_url, account)) is not None:
+                raise said from None
             raise
-
-    def _clear(self, failure: BaseException) -> ContractdeskError | None:
-        """What a person can act on, for the failures that opening commonly meets."""
-        url = self._endpoints.rest_url
-        match failure:
-            case TimeoutError():
-                return VenueUnreachable(f"{url} does not answer in time: check this host's network")
-            case VenueUnreachable():
-                return VenueUnreachable(
-                    f"{url} cannot be reached ({failure}): is it up, is this host online?"
-                )
-            case VenueRejected(code=code, message=message) if code in BAD_KEY:
-                return CredentialsError(
-                    f"binance refuses the key of account {self._name_of_account!r} ({code}: {message}): "
-                    "check the key, its secret, its IP list and that reading and futures are enabled, and "
-                    "that it belongs to this environment"
-                )
-            case _:
-                return None
-
-    @property
-    def _name_of_account(self) -> str:
-        return self._credentials.account if self._credentials else ""
 
     async def _begin(self, session: Session) -> None:
         await session.api.measure_clock()
         if session.private is not None and self._endpoints.scopes_known:
             refuse_scopes(await session.api.key_scopes())
-        await self._load_terms(session)
+        self._terms = terms = TermsKeeper(session, self._listing, self._feeds, self._clock)
+        await terms.load()
         if session.private is not None:
             await self._begin_private(session, session.private)
-        for name, work in (("clock", self._keep_clock), ("terms", self._keep_terms)):
-            upkeep = go_on(name, partial(work, session))
+        works: dict[str, Callable[[], Awaitable[None]]]
+        works = {"clock": partial(self._keep_clock, session), "terms": terms.keep}
+        if session.private is not None:
+            works["health"] = partial(self._keep_health, session)
+        for name, work in works.items():
+            upkeep = go_on(name, work)
             self._tasks.append(
                 asyncio.create_task(upkeep, name=f"binance {name}", context=contextvars.Context())
             )
 
     async def _begin_private(self, session: Session, private: Private) -> None:
         session.emit(await private.reads.read_modes())
+        session.api.on_key_refused = lambda refused: self._halt(
+            f"binance refuses this key ({refused.code}: {refused.message}): was it revoked, or its IP list "
+            "or permissions changed? stops rest on the venue"
+        )
         private.feed.start()
         if not await wait_restored(private.feed, OPEN_TIMEOUT_S):
             raise VenueUnreachable("the private stream does not come up")
@@ -247,6 +235,8 @@ class BinanceVenue:
             timeframes=timeframes, native=NATIVE, warmup=warmup,
             polls=AT_HOME if self._endpoints.local else Polls(),
         )  # fmt: skip
+        if self._terms is not None:
+            feed.set_status(self._terms.status(instrument.venue_symbol))
         self._feeds[instrument.symbol] = feed
         feed.start()
         try:
@@ -254,6 +244,12 @@ class BinanceVenue:
         except BaseException:
             await self._unwatch(instrument.symbol)
             raise
+
+    def resync(self, symbol: str, reason: str) -> None:
+        """See ``Venue.resync``."""
+        feed = self._feeds.get(symbol)
+        if feed is not None:
+            feed.resync(reason)
 
     async def _unwatch(self, symbol: str) -> None:
         feed = self._feeds.pop(symbol, None)
@@ -264,7 +260,10 @@ class BinanceVenue:
 
     async def submit(self, request: OrderRequest) -> Submitted:
         """See ``Venue.submit``."""
-        return await self._private().feed.orders.submit(request)
+        outcome = await self._private().feed.orders.submit(request)
+        if isinstance(outcome, OrderRejected) and self._terms is not None:
+            await self._terms.on_refused(outcome.code)  # whoever tries again knows the new ones
+        return outcome
 
     async def cancel(
         self, symbol: str, client_id: str, *, conditional: bool
@@ -299,12 +298,14 @@ class BinanceVenue:
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """See ``Venue.set_leverage``."""
         private, instrument = self._private(), self.resolve(symbol)
+        self._elsewhere.set_leverage(instrument.symbol, leverage)
         await self._need().api.set_leverage(instrument.venue_symbol, plain(leverage))
         private.reads.leverages[instrument.venue_symbol] = leverage
 
     async def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
         """See ``Venue.set_margin_mode``."""
         private, instrument = self._private(), self.resolve(symbol)
+        self._elsewhere.set_margin_mode(instrument.symbol, mode)
         await self._need().api.set_margin_type(instrument.venue_symbol, MARGIN_WORDS[mode])
         private.reads.margin_modes[instrument.venue_symbol] = mode
 
@@ -323,32 +324,10 @@ class BinanceVenue:
             except VenueError as failure:
                 log.warning("the venue's clock could not be read: %s", failure)
 
-    async def _keep_terms(self, session: Session) -> None:
-        while True:
-            await asyncio.sleep(TERMS_PERIOD_S)
-            try:
-                await self._load_terms(session)
-            except VenueError as failure:
-                log.warning("the contracts' terms could not be read: %s", failure)
-
-    async def _load_terms(self, session: Session) -> None:
-        """List every contract; tell of those that are watched and have changed.
-
-        One that has stopped trading is listed as long as it is held: a position must never look flat.
-        """
-        private = session.private is not None
-        brackets = await session.api.brackets() if private else {}
-        held = {row.symbol for row in await session.api.positions() if row.position_amt} if private else ()
-        listed = read_instruments(await session.api.exchange_info(), brackets, session.unify, held)
-        for symbol, terms in listed.items():
-            known, fresh = self._listing.unified.get(symbol), terms
-            if known is not None:
-                fresh = replace(terms, maker_fee=known.maker_fee, taker_fee=known.taker_fee)
-            self._listing.put(fresh)
-            if known != fresh and symbol in self._feeds:
-                self._feeds[symbol].instrument = fresh
-                session.market.scan(fresh)
-                session.emit(InstrumentListed(ts_ns=self._clock.now_ns(), instrument=fresh))
+    async def _keep_health(self, session: Session) -> None:
+        if session.private is not None:
+            reads = session.private.reads
+            await Health(session.api, reads, self._clock, session.emit, self._asset).keep()
 
     async def _with_fees(self, session: Session, instrument: Instrument) -> Instrument:
         """The terms with the account's own fee rates."""
@@ -369,11 +348,22 @@ class BinanceVenue:
         match event:
             case LeverageChanged(symbol=symbol, leverage=leverage):
                 session.private.reads.leverages[self._listing.unified[symbol].venue_symbol] = leverage
+                reason = self._elsewhere.leverage(symbol, leverage)
+                if reason and symbol in self._feeds:
+                    self._halt(reason)
+            case ModesRead():
+                for reason in self._elsewhere.modes(event, self._feeds):
+                    self._halt(reason)
             case FundingSettled(funding_ns=funding_ns):
                 if funding_ns > session.api.server_clock.now_ns() - RECENT_NS:
                     session.private.feed.expect_funding()
             case _:
                 pass
+
+    def _halt(self, reason: str) -> None:
+        """What only a person can put right: no entry until then."""
+        if self._session is not None:
+            self._session.emit(HaltAsked(ts_ns=self._clock.now_ns(), who=WHO, reason=reason))
 
     def _need(self) -> Session:
         if self._session is None:

@@ -23,6 +23,7 @@ from contractdesk.exchange.model import (
     Refused,
     Response,
 )
+from contractdesk.exchange.past import Past
 from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.wire.binance import signing
 from contractdesk.exchange.wire.binance.errors import ApiError, from_refusal, missing
@@ -71,10 +72,13 @@ class Security(Enum):
 class Call:
     """What a handler works with; it collects the events of what it asks of the core."""
 
-    def __init__(self, api: Api, product: Product, params: Params, now_ns: int) -> None:
+    def __init__(
+        self, api: Api, product: Product, params: Params, now_ns: int, shown: Exchange | None = None
+    ) -> None:
+        """``shown`` is what reads see, where that is not the exchange as it stands."""
         self.api = api
         self.product = product
-        self.exchange = api.exchange
+        self.exchange = shown or api.exchange
         self.face = api.face
         self.params = params
         self.now_ns = now_ns
@@ -191,10 +195,11 @@ class Api:
         self._endpoints = endpoints
         self._orders: dict[str, AccountLimits] = {}
 
-    def answer(self, ask: Ask, now_ns: int) -> Reply:
-        """Check, execute, render."""
+    def answer(self, ask: Ask, now_ns: int, lag_ns: int = 0) -> Reply:
+        """Check, execute, render; a read shows what was there ``lag_ns`` ago."""
         found = self._endpoints.get((ask.method, ask.path))
-        call = Call(self, found.product if found else USDM, ask.params(), now_ns)
+        shown = Past(self.exchange, now_ns - lag_ns) if lag_ns and ask.method == "GET" else None
+        call = Call(self, found.product if found else USDM, ask.params(), now_ns, shown)
         extra: dict[str, str] = {}
         weight = code = 0
         try:

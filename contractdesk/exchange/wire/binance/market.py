@@ -6,7 +6,7 @@ https://developers.binance.com/docs/derivatives/coin-margined-futures/market-dat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from msgspec import Struct
@@ -36,6 +36,7 @@ from contractdesk.exchange.wire.binance.text import (
     price_decimals,
     size,
 )
+from contractdesk.exchange.words import SymbolStatus
 
 PERPETUAL_DELIVERY_MS = 4_133_404_800_000
 ONBOARD_MS = 1_569_398_400_000
@@ -50,7 +51,13 @@ ORDER_TYPES = [
 ]
 
 
-def exchange_info(product: Product, listings: Iterable[Listing], quota: Quota, server_ms: int) -> Json:
+def exchange_info(
+    product: Product,
+    listings: Iterable[Listing],
+    quota: Quota,
+    server_ms: int,
+    status: Callable[[str], SymbolStatus] = lambda _: SymbolStatus.TRADING,
+) -> Json:
     rows = list(listings)
     limits = [
         _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, quota.weight_1m),
@@ -61,7 +68,7 @@ def exchange_info(product: Product, listings: Iterable[Listing], quota: Quota, s
         "serverTime": server_ms,
         "rateLimits": limits,
         "exchangeFilters": [],
-        "symbols": [_symbol(row) for row in rows],
+        "symbols": [_symbol(row, status(row.symbol)) for row in rows],
     }
     if product is USDM:
         limits.append(_rate_limit("ORDERS", "SECOND", 10, quota.orders_10s))
@@ -77,15 +84,15 @@ def _rate_limit(kind: str, interval: str, number: int, limit: int) -> Json:
     return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
 
 
-def _symbol(listing: Listing) -> Json:
-    terms = listing.instrument
+def _symbol(listing: Listing, status: SymbolStatus) -> Json:
+    terms = listing.shown
     return {
         "symbol": terms.venue_symbol,
         "pair": pair_of(terms),
         "contractType": PERPETUAL,
         "deliveryDate": PERPETUAL_DELIVERY_MS,
         "onboardDate": ONBOARD_MS,
-        **_trading(terms),
+        **_trading(terms, status),
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": terms.base,
@@ -108,18 +115,18 @@ def _symbol(listing: Listing) -> Json:
     }
 
 
-def _trading(terms: Instrument) -> Json:
+def _trading(terms: Instrument, status: SymbolStatus) -> Json:
     if product_of(terms) is COINM:
         return {
-            "contractStatus": "TRADING",
+            "contractStatus": status.value,
             "contractSize": int(terms.contract_size),
             "equalQtyPrecision": 4,
         }
-    return {"status": "TRADING"}
+    return {"status": status.value}
 
 
 def _filters(listing: Listing) -> list[Json]:
-    terms, band = listing.instrument, listing.terms.band
+    terms, band = listing.shown, listing.terms.band
     step = {"stepSize": plain(terms.lot_size), "minQty": plain(terms.min_size)}
     rows: list[Json] = [
         {

@@ -134,6 +134,7 @@ def income(call: Call) -> list[Json]:
         entry
         for entry in call.exchange.ledger(call.account)
         if entry.asset in assets
+        and entry.kind is not LedgerKind.ADJUSTMENT
         and (listing is None or entry.symbol == listing.symbol)
         and kind in (None, entry.kind)
         and (start_ns is None or entry.ts_ns >= start_ns)

@@ -32,7 +32,7 @@ def time(call: Call) -> Json:
 
 def exchange_info(call: Call) -> Json:
     listings, now_ms = call.listings.values(), call.face.ms(call.now_ns)
-    return market.exchange_info(call.product, listings, call.api.limits.quota, now_ms)
+    return market.exchange_info(call.product, listings, call.api.limits.quota, now_ms, call.exchange.status)
 
 
 def depth(call: Call) -> Json:

@@ -60,8 +60,8 @@ def place(call: Call) -> Json:
         symbol=listing.symbol,
         side=params.need_choice("side", Side, -1117),
         type=params.need_choice("type", OrderType, -1116),
-        quantity=_size(call, listing.instrument),
-        price=_price(call, "price", listing.instrument),
+        quantity=_size(call, listing.shown),
+        price=_price(call, "price", listing.shown),
         time_in_force=_time_in_force(params, OrderType(kind)),
         reduce_only=params.flag("reduceOnly") or False,
         client_id=params.text("newClientOrderId") or "",
@@ -81,7 +81,7 @@ def _time_in_force(params: Params, kind: OrderType) -> TimeInForce:
 def amend(call: Call) -> Json:
     params, listing = call.params, call.listing()
     order_id, client_id = _which(params)
-    price, size = _price(call, "price", listing.instrument), _size(call, listing.instrument)
+    price, size = _price(call, "price", listing.shown), _size(call, listing.shown)
     if price is None:
         raise missing("price")
     if size is None:
@@ -214,7 +214,7 @@ def place_algo(call: Call) -> Json:
     params, listing = call.params, call.listing()
     if params.need("algoType").upper() != "CONDITIONAL":
         raise ApiError(-4500, "Invalid algoType.")
-    terms = listing.instrument
+    terms = listing.shown
     request = NewAlgo(
         account=call.account,
         symbol=listing.symbol,
