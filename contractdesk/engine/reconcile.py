@@ -20,6 +20,7 @@ from contractdesk.domain.views import TradingState
 from contractdesk.engine.core import READ_TIMEOUT_NS, Core
 from contractdesk.engine.coverage import renewed
 from contractdesk.engine.executions import Executions
+from contractdesk.engine.inheriting import inherited
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Drift, Market
@@ -109,7 +110,9 @@ class Reconciliation:
     def _compare_orders(self, shown: Iterable[VenueOrder], asked_ns: int) -> None:
         seen: dict[str, None] = {}
         for row in shown:
-            tracked = self._orders.find(row.client_id, row.venue_id)
+            tracked = self._orders.find(row.client_id, row.venue_id) or inherited(
+                self._core, self._orders, row
+            )
             if tracked is not None:
                 seen[tracked.id] = None
                 self._orders.merge(tracked, row, asked_ns)
@@ -198,7 +201,7 @@ class Reconciliation:
     def _conclude(self, asked_ns: int, *, startup: bool) -> None:
         """Reconciled: the private stream counts again, and a desk that was starting trades."""
         desk = self._desk
-        if desk.stream_up and (startup or asked_ns >= desk.restored_ns):
+        if desk.stream_up and (startup or (desk.started and asked_ns >= desk.restored_ns)):
             desk.private_stream_ready = True
         if startup and not desk.started:
             desk.started = True

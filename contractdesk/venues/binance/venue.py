@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -89,8 +89,12 @@ class BinanceVenue:
         asset: str = "USDT",
         quota: Quota | None = None,
         times: StreamTimes | None = None,
+        permit: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``seed`` makes the jitter repeatable; ``asset`` is the margin asset that is reported."""
+        """``seed`` makes the jitter repeatable; ``asset`` is the margin asset that is reported.
+
+        ``permit`` is asked before everything that is sent but reads.
+        """
         self._product = product
         self._endpoints = endpoints
         self._credentials = credentials
@@ -99,6 +103,7 @@ class BinanceVenue:
         self._asset = asset
         self._quota = quota
         self._times = times
+        self._permit = permit
         self._listing = Listing()
         self._feeds: dict[str, SymbolFeed] = {}
         self._session: Session | None = None
@@ -116,8 +121,9 @@ class BinanceVenue:
             self._heed(event)
 
         api, unify = await connect(
-            self._product, self._endpoints, self._credentials, self._clock, tell, self._random, self._quota
-        )
+            self._product, self._endpoints, self._credentials, self._clock, tell, self._random, self._quota,
+            permit=self._permit,
+        )  # fmt: skip
         session = self._session = assemble(
             api, unify, tell,
             product=self._product, where=self._endpoints, clock=self._clock, listing=self._listing,
