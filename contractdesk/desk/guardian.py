@@ -43,7 +43,13 @@ TERMS_WITHIN_S = 30.0
 OVERSLEPT_S = 0.5  # the whole host was stopped, and has woken up
 GRACE_MS = 500  # for the desk to speak then
 TOOK_OVER = 3  # exit code of one that has acted, and was superseded or had nothing left to do
-HEAVY = ("ccxt.async_support", "contractdesk.venues.binance.custody", "contractdesk.desk.guardian_keeper")
+HEAVY = (
+    "ccxt.async_support",
+    "contractdesk.venues.binance.custody",
+    "contractdesk.desk.custody",
+    "contractdesk.desk.guardian_report",
+    "contractdesk.desk.guardian_keeper",
+)
 
 
 class Guardian:

@@ -63,8 +63,8 @@ class Keeper:
         try:
             first = asyncio.create_task(self._cancel_known())
             while not (over := self._over()):
-                acted = await self._round()
                 self._mind_the_time()
+                acted = await self._round()
                 await self._pause(acted)
             await first
             return over
@@ -143,8 +143,8 @@ class Keeper:
 
     async def _pause(self, acted: bool) -> None:  # noqa: FBT001  (what the last round did)
         """Short steps: a newer desk waits for us to leave."""
-        wait_s = RESTING_S if self._alerted else CALM_S if self._settled else QUICK_S
-        if acted or any(ward.pending for ward in self._wards.values()):
+        wait_s = RESTING_S if self._alerted else CALM_S
+        if acted or not self._settled or any(ward.pending for ward in self._wards.values()):
             wait_s = QUICK_S
         end_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         options = self._terms.options

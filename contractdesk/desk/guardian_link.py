@@ -93,7 +93,12 @@ class GuardianLink:
         self._sent = self._heard = 0  # numbers
         self._arms: dict[int, asyncio.Future[bool]] = {}
         self._closing = False
-        self.state = GuardianState.STARTING
+        self._state = GuardianState.STARTING
+
+    @property
+    def state(self) -> GuardianState:
+        """AWAY, too, while it has the account."""
+        return self._state if self._lease.valid else GuardianState.AWAY
 
     @property
     def pid(self) -> int:
@@ -170,7 +175,7 @@ class GuardianLink:
         """Whoever waits for an answer has none."""
         self._transport = None
         self._connected.clear()
-        self.state = GuardianState.AWAY
+        self._state = GuardianState.AWAY
         for future in self._arms.values():
             if not future.done():
                 future.set_result(False)
@@ -180,7 +185,7 @@ class GuardianLink:
         """While it has the account there is nobody to guard."""
         while not self._lease.valid and not self._closing:  # noqa: ASYNC110  # a file says it
             await asyncio.sleep(BEAT_S)
-        self.state = GuardianState.STARTING
+        self._state = GuardianState.STARTING
 
     # -- telling ---------------------------------------------------------------------------
 
@@ -264,7 +269,7 @@ class GuardianLink:
 
     def _on_heard(self, number: int) -> None:
         self._heard = max(self._heard, number)
-        self.state = GuardianState.WATCHING
+        self._state = GuardianState.WATCHING
         future = self._arms.get(number)
         if future is not None and not future.done():
             future.set_result(True)

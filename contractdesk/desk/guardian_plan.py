@@ -108,12 +108,11 @@ def plan(
     stops = [row for row, role in mine if role is OrderRole.STOP and row.type is OrderType.STOP_MARKET]
     acts: list[Act] = [Cancel(client_id=row.client_id, conditional=False) for row in entries]
     own = own_size(ward, venue_size)
-    ward.flat = not own and not entries
+    ward.flat = not own and not mine
     if not own:
         if settled and ward.steady and not entries:  # what only reduces must not outlive what it reduces
             left = [row for row, role in mine if role is not OrderRole.ENTRY]
             acts += [Cancel(client_id=row.client_id, conditional=row.type.conditional) for row in left]
-            ward.flat = not left
     else:
         acts += _protect(ward, own, stops, waiting=waiting)
     return [act for act in acts if not isinstance(act, Cancel) or _may_cancel(ward, act)]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +38,9 @@ def eventually(holds: Callable[[], bool], what: object = "", within_s: float = P
 
 
 class Exchange:
-    """A loopback exchange in a process of its own."""
+    """A loopback exchange in a process of its own; a ``Hand`` can trade on it."""
+
+    asset, api = "USDT", "/fapi/v1"
 
     def __init__(self) -> None:
         self.market = MarketOptions(seed=9, idle_limit_s=60)
@@ -51,24 +54,24 @@ class Exchange:
         where = embedded.endpoints(self.running)
         return {"rest": where.rest, "stream": where.stream}
 
-    def post(self, lever: str, **body: Any) -> Any:
-        return json.loads(embedded.post(self.running.address, f"/control/{lever}", body))
+    @property
+    def address(self) -> str:
+        return self.running.address
 
-    def fault(self, **fault: Any) -> int:
-        return int(self.post("fault", **fault)["id"])
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return json.loads(embedded.post(self.address, f"/control/{path}", body))
+
+    def fault(self, kind: str, **fields: Any) -> int:
+        return int(self.post("fault", {"kind": kind, **fields})["id"])
 
     def heal(self) -> None:
         """Remove every fault."""
-        import urllib.request
-
-        request = urllib.request.Request(f"{self.running.address}/control/fault", method="DELETE")  # noqa: S310
+        request = urllib.request.Request(f"{self.address}/control/fault", method="DELETE")  # noqa: S310
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5):
             pass
 
     def requests(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(
-            embedded.get(self.running.address, "/control/requests?limit=100000")
-        )
+        found: list[dict[str, Any]] = json.loads(embedded.get(self.address, "/control/requests?limit=100000"))
         return found
 
     def account(self, name: str) -> Account:
@@ -100,12 +103,14 @@ class Account:
     @property
     def epoch(self) -> int:
         """The one in force."""
-        (path,) = (DeskPaths.of(self.name).home.parent / ".locks").glob(f"binance-testnet-{self.name}-*.epoch")
+        (path,) = (DeskPaths.of(self.name).home.parent / ".locks").glob(
+            f"binance-testnet-{self.name}-*.epoch"
+        )
         return int.from_bytes(path.read_bytes()[:8], "big")
 
     @property
     def truth(self) -> dict[str, Any]:
-        state = json.loads(embedded.get(self.venue.running.address, "/control/state"))
+        state = json.loads(embedded.get(self.venue.address, "/control/state"))
         found: dict[str, Any] = state["accounts"][self.name]
         return found
 
@@ -123,20 +128,31 @@ class Account:
 
     def stopped(self, size: Decimal, price: int = STOP) -> bool:
         """Exactly one live stop, for exactly so many contracts, reduce-only."""
-        found = [(Decimal(row["quantity"]), Decimal(row["trigger_price"]), row["reduce_only"]) for row in self.stops]
+        found = [
+            (Decimal(row["quantity"]), Decimal(row["trigger_price"]), row["reduce_only"])
+            for row in self.stops
+        ]
         return found == [(abs(size), Decimal(price), True)]
 
     def sent(self, epoch: int | None = None) -> list[dict[str, Any]]:
         """Creates of this account's desk and its guardians, of one epoch or all."""
         head = client_ids.PREFIX + self.bot if epoch is None else self.prefix(epoch)
         return [
-            row for row in self.venue.requests() if row["client_id"].startswith(head) and row["method"] == "POST"
+            row
+            for row in self.venue.requests()
+            if row["client_id"].startswith(head) and row["method"] == "POST"
         ]
 
     def no_stop_of(self, epoch: int) -> int:
         """From now on stops of that epoch do not reach the exchange."""
         match = {"method": "POST", "role": "stop", "client_id": self.prefix(epoch)}
-        return self.venue.fault(kind="drop_request", when="before", count=0, match=match)
+        return self.venue.fault("drop_request", when="before", count=0, match=match)
+
+    def slow(self, role: str, ms: int, epoch: int | None = None) -> int:
+        """Its next create of that role is executed so much later."""
+        head = client_ids.PREFIX + self.bot if epoch is None else self.prefix(epoch)
+        match = {"method": "POST", "role": role, "client_id": head}
+        return self.venue.fault("delay", when="before", ms=ms, match=match)
 
     def guardian_log(self) -> list[dict[str, Any]]:
         path = DeskPaths.of(self.name).guardian_log
@@ -147,23 +163,33 @@ class Account:
 
 
 class Trader:
-    """A process that holds the account's desk."""
+    """A process that holds the desks of some accounts, as a kernel does."""
 
-    def __init__(self, account: Account, **guardian: Any) -> None:
-        self.account = account
-        options = {"endpoints": account.venue.endpoints, "guardian": guardian or True}
+    def __init__(self, accounts: dict[Account, dict[str, Any]]) -> None:
+        """Each with the options of its guardian."""
+        some = next(iter(accounts))
+        options = {account.name: guardian or True for account, guardian in accounts.items()}
+        told = json.dumps({"endpoints": some.venue.endpoints, "guardians": options})
+        environment = dict(os.environ)
+        for account in accounts:
+            environment |= account.environment
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.desk.guarded_trader", account.name, json.dumps(options)],
+            [sys.executable, "-m", "tests.desk.guarded_trader", told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env=os.environ | account.environment,
+            env=environment,
         )
         self.answer()
-        eventually(lambda: self.ask("tell")["guardian"] == "watching")
-        self.epoch = account.epoch
-        self.guardian = int(self.ask("tell")["pid"])
+        for account in accounts:
+            account.venue.post(
+                "limits", {}
+            )  # forgives what the desks before have used: they share an address
+            self.ask(f"{account.name} open")
+            eventually(lambda name=account.name: self.ask(f"{name} tell")["guardian"] == "watching")  # type: ignore[misc]
+        self.epochs = {account.name: account.epoch for account in accounts}
+        self.guardians = {account.name: int(self.ask(f"{account.name} tell")["pid"]) for account in accounts}
 
     def say(self, words: str) -> None:
         assert self.process.stdin is not None
@@ -181,9 +207,6 @@ class Trader:
     def ask(self, words: str) -> dict[str, Any]:
         self.say(words)
         return self.answer()
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
 
     def kill(self) -> None:
         self.process.kill()
