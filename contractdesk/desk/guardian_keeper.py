@@ -64,8 +64,9 @@ class Keeper:
             first = asyncio.create_task(self._cancel_known())
             while not (over := self._over()):
                 self._mind_the_time()
-                acted = await self._round()
-                await self._pause(acted)
+                settled = self._settled
+                acted = await self._round(settled=settled)
+                await self._pause(calm=settled and not acted)
             await first
             return over
         finally:
@@ -83,7 +84,7 @@ class Keeper:
         ]
         await asyncio.gather(*(self._perform(*act) for act in acts))
 
-    async def _round(self) -> bool:
+    async def _round(self, *, settled: bool) -> bool:
         """True where something was done: then the next one comes soon."""
         try:
             wards = [
@@ -104,7 +105,7 @@ class Keeper:
             orders = tuple(row for row in standing.orders if row.symbol == symbol)
             waiting = bool(ward.placed_ns) and now_ns < ward.placed_ns + LISTED_WITHIN_NS
             todo = plan(
-                ward, standing.size(symbol), orders, self._terms.bot, waiting=waiting, settled=self._settled
+                ward, standing.size(symbol), orders, self._terms.bot, waiting=waiting, settled=settled
             )
             acts += [(symbol, ward, act) for act in todo]
         await asyncio.gather(*(self._perform(*act) for act in acts))
@@ -141,10 +142,10 @@ class Keeper:
             for ward in self._wards.values():
                 ward.close_why = ward.close_why or f"the desk has been away for {options.flatten_s:g} s"
 
-    async def _pause(self, acted: bool) -> None:  # noqa: FBT001  (what the last round did)
+    async def _pause(self, *, calm: bool) -> None:
         """Short steps: a newer desk waits for us to leave."""
         wait_s = RESTING_S if self._alerted else CALM_S
-        if acted or not self._settled or any(ward.pending for ward in self._wards.values()):
+        if not calm or any(ward.pending for ward in self._wards.values()):
             wait_s = QUICK_S
         end_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         options = self._terms.options

@@ -35,7 +35,7 @@ from contractdesk.engine.state import Desk
 
 BEAT_S = 0.25
 IDLE_BEATS = 8  # of which one is sent while nothing is at risk
-MOST_UNHEARD = 12  # beats in a row without an answer: it hangs, and is replaced
+HANGS_AFTER = 16  # looks in a row, BEAT_S apart, that find a beat unanswered: it is replaced
 ARM_WITHIN_S = 1.0
 WIRE_S = 5.0  # an entry's wait for its turn and its request window: later it cannot be accepted
 AGAIN_S = (0.1, 0.5, 2.0, 10.0, 30.0)  # before the successor of one that has died, by how many have
@@ -224,14 +224,15 @@ class GuardianLink:
                 self._beat(rows)
 
     async def _beat_on(self) -> None:
-        idle = 0
+        idle = unheard = 0
         while True:
             assert self._desk is not None  # noqa: S101  # it is connected
             rows = at_risk(self._desk)
             if rows or rows != self._told or idle % IDLE_BEATS == 0:
                 self._beat(rows)
             idle = 0 if rows else idle + 1
-            if self._sent - self._heard > MOST_UNHEARD and self._process is not None:
+            unheard = unheard + 1 if self._heard < self._sent - 1 else 0  # the last one may be on its way
+            if unheard > HANGS_AFTER and self._process is not None:
                 self._logger.error("the guardian does not answer: it is replaced")
                 self._process.kill()
                 return
