@@ -19,7 +19,7 @@ from contractdesk.config import MarketOptions, Mode, Profile, VenueKind
 from contractdesk.desk import embedded
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.opening import account_key, bot_of
-from contractdesk.desk.paths import DeskPaths
+from contractdesk.desk.paths import DeskPaths, locks_home
 from contractdesk.domain.orders import OrderRole
 from contractdesk.engine import client_ids
 
@@ -101,12 +101,15 @@ class Account:
         return client_ids.make(self.bot, epoch, 0, OrderRole.ENTRY)[:9]
 
     @property
+    def lock(self) -> Path:
+        """Of the account; it is there as soon as a desk was."""
+        (path,) = locks_home().glob(f"binance-testnet-{self.name}-*.lock")
+        return path
+
+    @property
     def epoch(self) -> int:
         """The one in force."""
-        (path,) = (DeskPaths.of(self.name).home.parent / ".locks").glob(
-            f"binance-testnet-{self.name}-*.epoch"
-        )
-        return int.from_bytes(path.read_bytes()[:8], "big")
+        return int.from_bytes(self.lock.with_suffix(".epoch").read_bytes()[:8], "big")
 
     @property
     def truth(self) -> dict[str, Any]:

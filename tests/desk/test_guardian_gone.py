@@ -13,6 +13,7 @@ import pytest
 from msgspec import Struct
 
 from contractdesk.console.opening import open_desk
+from contractdesk.desk.lock import guardian_gone
 from contractdesk.desk.paths import state_home
 from tests.desk.guarded import STOP, Account, Exchange, Trader, alive, eventually, supersede
 from tests.rules.venue import Hand
@@ -184,7 +185,8 @@ def test_a_new_desk_takes_over_while_the_guardian_works(
         monkeypatch.setenv(name, value)
     desk = open_desk("binance", "heir", "testnet", name="heir", endpoints=venue.endpoints, guardian=False)
     assert account.epoch == epoch + 2
-    assert not alive(trader.guardians["heir"])  # it has left before the account was read
+    assert guardian_gone(account.lock)  # it had left before the account was read
+    eventually(lambda: not alive(trader.guardians["heir"]))
     desk.wait_for(lambda s: s.private_stream_ready and s.protected_fraction == 1, 10)
     assert account.stopped(held), account.truth
     assert account.sent(epoch + 2) == []  # the guardian's stop is the desk's own now
