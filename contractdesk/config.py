@@ -9,6 +9,7 @@
     account = "main"
     mode = "testnet"
     risk = { size_cap = "0.02" }
+    guardian = { flatten_s = 600 }
 
     [profiles.coin]
     venue = "binance"
@@ -95,6 +96,23 @@ class MarketOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ConfigError(f"recording {self.recording!r} names no file, folder or pattern of files")
 
 
+class GuardianOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The process that protects what a desk leaves uncovered when it falls silent; times in seconds."""
+
+    on: bool = True
+    uncovered_s: float = 1.5  # of silence, while a fill has no stop or an entry is on the wire
+    covered_s: float = 10.0  # of silence, else
+    alert_s: float = 60.0  # alone for so long: somebody is told
+    flatten_s: float | None = None  # alone for so long: the desk's positions are closed; None: never
+
+    def __post_init__(self) -> None:
+        times = (self.uncovered_s, self.covered_s, self.alert_s, self.flatten_s)
+        if any(seconds is not None and not 0 < seconds <= 86_400 for seconds in times):
+            raise ConfigError("guardian: times are seconds, more than 0 and at most a day")
+        if self.uncovered_s > self.covered_s:
+            raise ConfigError("guardian: uncovered_s must not be longer than covered_s")
+
+
 class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account on one venue, and how the desk treats it."""
 
@@ -106,6 +124,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     endpoints: Endpoints | None = None
     market: MarketOptions = MarketOptions()
     risk: dict[str, str | int | float | bool] = {}
+    guardian: GuardianOptions | None = None  # None: as the settings say
 
     def __post_init__(self) -> None:
         if self.asset and self.product is ProductKind.USD_M:
@@ -131,6 +150,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file; every entry has a default, so that there need not be one."""
 
     display_tz: str = "UTC"
+    guardian: GuardianOptions = GuardianOptions()  # of profiles that do not say otherwise
     profiles: dict[str, Profile] = {}
 
     def __post_init__(self) -> None:

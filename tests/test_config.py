@@ -42,9 +42,22 @@ def test_a_profile_is_typed(tmp_path: Path) -> None:
     assert settings.display_tz == "Europe/Berlin"
 
 
+def test_a_guardian_is_on_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    assert Settings().guardian.on
+    assert (Settings().guardian.uncovered_s, Settings().guardian.covered_s) == (1.5, 10.0)
+    settings = load_settings(
+        written(tmp_path, "[guardian]\non = false\n[profiles.main]\nguardian = { flatten_s = 600 }\n")
+    )
+    assert not settings.guardian.on
+    chosen = settings.profiles["main"].guardian
+    assert chosen is not None
+    assert (chosen.on, chosen.flatten_s) == (True, 600)
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
+        ("[guardian]\nalert_s = 0", "guardian"),
         ('[profiles.main]\nvenu = "binance"', "venu"),
         ('[profiles.main]\nmode = "real"', "real"),
         ("not toml", "config.toml"),

@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
+from contractdesk.clock import SystemClock
 from contractdesk.config import load_settings, settings_path
 from contractdesk.console.nested import nested
 from contractdesk.console.tables import Table
+from contractdesk.desk.guardian_start import try_guardian
 from contractdesk.desk.paths import state_home
 from contractdesk.errors import ContractdeskError
 from contractdesk.venues.base import Check
@@ -25,7 +27,7 @@ _PACKAGES = {
 
 def diagnose() -> Table:
     """Python, packages, settings, the state folder, the keyring."""
-    checks = [_python(), *_packages(), _state(), _settings(), _keyring(), _nested()]
+    checks = [_python(), *_packages(), _state(), _settings(), _keyring(), _guardian(), _nested()]
     rows = [(check.name, check.passed, check.found, "" if check.passed else check.advice) for check in checks]
     return Table("doctor", ("check", "passed", "found", "advice"), rows, widest=200)
 
@@ -73,6 +75,16 @@ def _keyring() -> Check:
         name="keyring",
         passed=True,
         found=f"{type(backend).__module__.removeprefix('keyring.backends.')}, or CONTRACTDESK_... variables",
+    )
+
+
+def _guardian() -> Check:
+    found, passed = _told(lambda: f"answers {try_guardian(SystemClock()):.1f} s after its start")
+    return Check(
+        name="guardian",
+        passed=passed,
+        found=found,
+        advice="a desk refuses entries without it: repair that, or open with guardian=False",
     )
 
 

@@ -11,9 +11,11 @@ from contractdesk.console.story import StoryView
 from contractdesk.console.stress import StressView
 from contractdesk.console.tables import Table
 from contractdesk.console.watching import Watching
+from contractdesk.desk.guardian_link import GuardianLink
 from contractdesk.desk.session import Session
 from contractdesk.domain.account import Account
 from contractdesk.domain.intents import StopSpec
+from contractdesk.domain.views import GuardianState
 from contractdesk.errors import UserError, VenueError
 from contractdesk.ops.metrics import Histogram
 from contractdesk.risk.settings import RiskSettings
@@ -135,6 +137,7 @@ class Inquiries:
                 advice="wait for the reconnection; desk.log_path says why it is away",
             ),
             _lag_check(self._session.metrics.loop_lag),
+            _guardian_check(snapshot.guardian, self._host.guardian),
             Check(
                 name="engine",
                 passed=not self._host.fault,
@@ -160,6 +163,21 @@ def _number(value: intents.Number) -> Decimal:
         return Decimal(str(value))
     except InvalidOperation:
         raise UserError(f"{value!r} is not a number") from None
+
+
+def _guardian_check(state: GuardianState, link: GuardianLink | None) -> Check:
+    """One that is off by choice passes, and says what that means."""
+    found = state.value
+    if link is None:
+        found = "off: nobody acts where this kernel dies or hangs with something uncovered"
+    elif link.pid:
+        found = f"{state.value}, process {link.pid}"
+    return Check(
+        name="guardian",
+        passed=state is not GuardianState.AWAY,
+        found=found,
+        advice="entries are refused until it is back; desk.log_path says why it has ended",
+    )
 
 
 def _lag_check(lag: Histogram) -> Check:

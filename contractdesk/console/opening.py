@@ -12,10 +12,12 @@ import msgspec
 
 from contractdesk.config import (
     Endpoints,
+    GuardianOptions,
     MarketOptions,
     Mode,
     ProductKind,
     Profile,
+    Settings,
     load_settings,
     profile_of,
 )
@@ -26,7 +28,7 @@ from contractdesk.desk.opening import account_key, open_session
 from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError, DeskBusy, UserError
 
-_PROFILE_OPTIONS = ("product", "asset", "endpoints", "risk")
+_PROFILE_OPTIONS = ("product", "asset", "endpoints", "risk", "guardian")
 _open: dict[str, Desk] = {}
 _guard = threading.Lock()
 
@@ -48,12 +50,13 @@ def open_desk(
     ``options``: ``product`` ("usd-m", the default, or "coin-m": inverse contracts, and the account is in
     their coin, ``asset``, by default "BTC"), ``seed``, ``recording``, ``speed``, ``start``, ``repeat``,
     ``balance``, ``fresh``, ``idle_limit_s`` (embedded market), ``risk={...}``,
-    ``endpoints={"rest":, "stream":}``.
+    ``endpoints={"rest":, "stream":}``, ``guardian`` (False, or ``{"covered_s":, "flatten_s":, ...}``: see
+    ``GuardianOptions``; on by default).
 
     Raises UserError (ConfigError, CredentialsError, DeskBusy ...): one clear sentence, nothing started.
     """
     settings = load_settings()
-    profile = _with_options(profile_of(venue, account, mode, settings), options)
+    profile = _guarded(_with_options(profile_of(venue, account, mode, settings), options), settings)
     desk_name = name or (venue if venue in settings.profiles else _default_name(profile))
     key = account_key(profile, desk_name)
     with _guard:
@@ -135,9 +138,18 @@ def _with_options(profile: Profile, options: dict[str, Any]) -> Profile:
             changed["endpoints"] = msgspec.convert(options["endpoints"], type=Endpoints)
         if "risk" in options:
             changed["risk"] = msgspec.to_builtins(options["risk"])
+        if "guardian" in options:
+            wish = options["guardian"]
+            wish = {"on": wish} if isinstance(wish, bool) else wish
+            changed["guardian"] = msgspec.convert(wish, type=GuardianOptions)
         return msgspec.structs.replace(profile, **changed)
     except msgspec.ValidationError as error:
         raise ConfigError(f"open_desk: {error}") from error
+
+
+def _guarded(profile: Profile, settings: Settings) -> Profile:
+    """With the guardian that the settings have for all, where the profile says nothing of it."""
+    return msgspec.structs.replace(profile, guardian=profile.guardian or settings.guardian)
 
 
 def _confirm(profile: Profile, given: str | None) -> None:

@@ -54,6 +54,8 @@ WATCH_AGAIN_S = 3.0
 FENCE_NS = 15 * NS_PER_S  # a create that ended in a fault: later than any request window
 
 Barrier = Callable[[], Awaitable[None]]
+Arm = Callable[[str], Awaitable[str]]  # of an entry's symbol: why it must not be sent, or ""
+TAKEN_OVER = "the lease on this account was taken over"
 _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ALARM: logging.ERROR}
 
 
@@ -72,7 +74,9 @@ class Dispatcher:
         supervisor: Supervisor,
         orders: OrderLog,
         logger: logging.Logger,
+        arm: Arm | None = None,
     ) -> None:
+        """``arm`` lets a guardian know of each entry before it is sent; None: there is none to be told."""
         self._venue = venue
         self._emit = emit
         self._alarm = alarm
@@ -82,6 +86,7 @@ class Dispatcher:
         self._supervisor = supervisor
         self._orders = orders
         self._logger = logger
+        self._arm = arm
         self._creates: dict[str, asyncio.Task[None]] = {}
         self._watches: Counter[str] = Counter()  # under way, by symbol
         self._one_watch: dict[str, asyncio.Lock] = {}  # two at once would make two feeds of one symbol
@@ -145,12 +150,11 @@ class Dispatcher:
         task.add_done_callback(lambda _: self._creates.pop(request.client_id, None))
 
     async def _send(self, request: OrderRequest, *, entry: bool) -> None:
-        if entry and (reason := await self._entry_blocked()):
+        if entry and (reason := await self._entry_blocked(request.symbol)):
             self._refuse(request, reason)
             return
-        if not self._lock.valid:
-            self._refuse(request, "the lease on this account was taken over")
-            self._alarm("lease_lost", "another writer has taken this account over: this desk sends nothing")
+        if not self._lock.valid:  # as if there were no connection: what protects is tried again
+            self._refuse(request, TAKEN_OVER, unheard=True)
             return
         sent_ns = self._clock.monotonic_ns()
         try:
@@ -161,18 +165,26 @@ class Dispatcher:
         self._orders.answered(self._clock.monotonic_ns() - sent_ns)
         self._emit(answer)
 
-    async def _entry_blocked(self) -> str:
+    async def _entry_blocked(self, symbol: str) -> str:
+        """The guardian is told while the disk writes: neither waits for the other."""
         if self.entries_blocked:
             return self.entries_blocked
+        unarmed, undurable = await asyncio.gather(self._unarmed(symbol), self._undurable())
+        return self.entries_blocked or unarmed or undurable
+
+    async def _unarmed(self, symbol: str) -> str:
+        return await self._arm(symbol) if self._arm is not None else ""
+
+    async def _undurable(self) -> str:
         try:
             await asyncio.wait_for(self._barrier(), DURABLE_WITHIN_S)
         except (TimeoutError, StorageError) as error:
             reason = f"the journal was not on disk within {DURABLE_WITHIN_S * 1000:.0f} ms"
             self._alarm("journal_late", f"entry refused: {reason} {error}".rstrip())
             return reason
-        return self.entries_blocked
+        return ""
 
-    def _refuse(self, request: OrderRequest, reason: str) -> None:
+    def _refuse(self, request: OrderRequest, reason: str, *, unheard: bool = False) -> None:
         self._emit(
             OrderRejected(
                 ts_ns=self._clock.now_ns(),
@@ -180,6 +192,7 @@ class Dispatcher:
                 symbol=request.symbol,
                 code=0,
                 message=f"not sent: {reason}",
+                unheard=unheard,
             )
         )
 
@@ -210,7 +223,7 @@ class Dispatcher:
         if not await self._created(command.client_id, AMEND_WITHIN_S):
             pass  # later nobody may want it any more
         elif not self._lock.valid:
-            message = "the lease on this account was taken over"
+            message = TAKEN_OVER
         else:
             try:
                 outcome = await self._venue.amend_stop(
@@ -233,7 +246,7 @@ class Dispatcher:
 
     async def _cancel(self, command: CancelOrder) -> None:
         await self._created(command.client_id, CREATE_ANSWER_WITHIN_S)
-        code, message = 0, "the lease on this account was taken over"
+        code, message = 0, TAKEN_OVER
         if self._lock.valid:
             try:
                 self._emit(

@@ -15,39 +15,40 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock
+from contractdesk.clock import NS_PER_MS, Clock
 from contractdesk.desk.board import Board
 from contractdesk.desk.book_watch import BookWatch
+from contractdesk.desk.deadline import Deadline
 from contractdesk.desk.dispatcher import Dispatcher
+from contractdesk.desk.guardian_link import GuardianLink
+from contractdesk.desk.guardian_report import take_report
 from contractdesk.desk.inbox import Inbox
 from contractdesk.desk.lag import LagMeter
+from contractdesk.desk.lease_keeper import LeaseKeeper, gone
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.order_log import OrderLog
 from contractdesk.desk.pictures import Pictures
+from contractdesk.desk.reconciling import own_up_to_the_gap, reconcile_anew
 from contractdesk.desk.recorder import Recorder
 from contractdesk.desk.records import Records
 from contractdesk.desk.supervisor import Supervisor
 from contractdesk.domain.commands import Command, Severity, Watch
 from contractdesk.domain.events import (
-    BookInvalidated,
     Event,
     HaltAsked,
     InstrumentListed,
     IntentAsked,
+    LeaseBegun,
+    LeaseLost,
     LoopLagged,
     MarketEvent,
-    StrategyStopped,
-    StreamLost,
-    StreamName,
-    SymbolNotReady,
     TimePassed,
-    VenueStateRead,
 )
-from contractdesk.domain.views import DeskSnapshot, Notice, TradingState
+from contractdesk.domain.views import DeskSnapshot, GuardianState, Notice, TradingState
 from contractdesk.engine.engine import Engine
-from contractdesk.engine.state import Desk, HostStatus
+from contractdesk.engine.state import Desk
 from contractdesk.ops.metrics import Metrics
-from contractdesk.venues.base import Venue, VenueState
+from contractdesk.venues.base import Venue
 
 T = TypeVar("T")
 
@@ -55,8 +56,6 @@ SNAPSHOT_EVERY_S = 0.1
 BURST = 64  # events handled before the sockets get their turn
 SLOW_STEP_MS = 50.0
 FAULTS_IN_A_ROW = 20  # then the engine is no longer fed; the stops rest on the venue
-FILLS_OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the last known one
-AWAY = "the desk was closed"
 
 
 class Handled(Struct, frozen=True):
@@ -82,7 +81,9 @@ class DeskHost:
         metrics: Metrics,
         name: str,
         asset: str,
+        guardian: Callable[[Callable[[str, str], None]], GuardianLink] | None = None,
     ) -> None:
+        """``guardian`` is handed the desk's alarm; None: this account has none."""
         self.engine = engine
         self.venue = venue
         self.recorder = recorder
@@ -100,6 +101,16 @@ class DeskHost:
         self._name = name
         self._supervisor = Supervisor(logger, self._on_fault)
         self._inbox = Inbox(self._on_overflow)
+        self.guardian = guardian(self.alarm) if guardian is not None else None
+        self._lock = lock
+        self._lease = LeaseKeeper(
+            lock,
+            clock,
+            logger,
+            lost=self._lease_lost,
+            begun=self._lease_begun,
+            reconcile=lambda: reconcile_anew(self),
+        )
         self._orders = OrderLog(logger, metrics.order_latency, metrics.round_trip)
         self._dispatcher = Dispatcher(
             venue=venue,
@@ -111,14 +122,14 @@ class DeskHost:
             supervisor=self._supervisor,
             orders=self._orders,
             logger=logger,
+            arm=self.guardian.arm if self.guardian is not None else None,
         )
         self._lag = LagMeter(clock, metrics.loop_lag, self._lagged)
         self._books = BookWatch()
         self._looked_at: set[tuple[str, str]] = set()  # symbols and timeframes that only a person needs
         self._last_ns = 0
         self._faults_in_a_row = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns: int | None = None
+        self._deadline = Deadline(clock, lambda now_ns: self.emit(TimePassed(ts_ns=now_ns)))
         self._conditions: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
         self._pictures = Pictures(self.records, metrics)
 
@@ -136,42 +147,24 @@ class DeskHost:
         self._supervisor.spawn(self._pump(), "pump")
         self._supervisor.spawn(self._publish_all(), "publisher")
         self._supervisor.spawn(self._lag.run(), "lag meter")
+        self._supervisor.spawn(self._lease.run(), "lease")
+        if self.guardian is not None:
+            self._supervisor.spawn(self.guardian.run(lambda: self.state), "guardian")
         try:
-            await self._own_up_to_the_gap()
+            await own_up_to_the_gap(self)
             await self.venue.open(self.emit)
-            state = await self.venue.read_state(max(0, self.state.last_fill_ns - FILLS_OVERLAP_NS))
-            for symbol in _named(state):
-                await self.list_symbol(symbol)
+            await gone(self._lock.path, self.clock)  # one of a desk before this one may be at work
+            await reconcile_anew(self)
         except BaseException:  # an interrupt or a cancel must leave nothing running either
             await self._stop()
             raise
-        await self.ask(
-            VenueStateRead(
-                ts_ns=self.clock.now_ns(),
-                request_id=0,
-                account=state.account,
-                orders=state.orders,
-                fills=state.fills,
-            )
-        )
+        report = await asyncio.to_thread(take_report, self._lock.report)
+        if report is not None:
+            self.alarm("guardian_acted", f"while no desk was here: {report.text}")
         self._watch_again()
         self.publish()  # whoever has opened it sees how it stands
         self.metrics.reset()  # importing ccxt is not the lag of trading
         self.logger.info("desk %s is open", self._name, extra={"event.code": "desk_opened"})
-
-    async def _own_up_to_the_gap(self) -> None:
-        """A recovered desk was away: no stream, no book, and no strategy until a person starts it."""
-        if not self.state.symbols:
-            return  # a fresh one
-        self.records.begin(self.state)
-        now_ns = self.clock.now_ns()
-        for symbol in self.state.symbols:
-            await self.ask(BookInvalidated(ts_ns=now_ns, symbol=symbol, reason=AWAY))
-            await self.ask(SymbolNotReady(ts_ns=now_ns, symbol=symbol, reason=AWAY))
-        for hosted in list(self.state.strategies.values()):
-            if hosted.status is HostStatus.RUNNING:
-                await self.ask(StrategyStopped(ts_ns=now_ns, who="recovery", strategy_id=hosted.strategy_id))
-        await self.ask(StreamLost(ts_ns=now_ns, stream=StreamName.PRIVATE, reason=AWAY))
 
     def _watch_again(self) -> None:
         """The engine asked for these streams before; its positions need their marks."""
@@ -191,9 +184,10 @@ class DeskHost:
         self.logger.info("desk %s is closed", self._name, extra={"event.code": "desk_closed"})
 
     async def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.cancel()
         await self.venue.close()
+        if self.guardian is not None:
+            await self.guardian.goodbye()  # nothing can be sent any more
         await self._supervisor.stop()
 
     # -- in and out ------------------------------------------------------------------------
@@ -267,6 +261,7 @@ class DeskHost:
 
     def _step(self, event: Event) -> Handled:
         began_ns = self.clock.monotonic_ns()
+        self._lease.on_step(began_ns)
         event = self._in_order(event)
         # A segment that cannot begin costs a later replay its start, never this event.
         self._supervisor.guard("tape segment", self.recorder.rotate, event.ts_ns, self.engine.checkpoint)
@@ -288,13 +283,19 @@ class DeskHost:
         self._settle_conditions()
         if not isinstance(event, MarketEvent | TimePassed):
             self.publish()
+            if self.guardian is not None:
+                self.guardian.note()
         self._measured(event, (self.clock.monotonic_ns() - began_ns) / NS_PER_MS)
         return Handled(seq, tuple(commands), wished if isinstance(event, IntentAsked) else 0)
 
     def _no_entries(self) -> str:
         """Why an entry that was approved, and waits for the disk, must not leave any more; "" = it may."""
         state = self.state.state
-        return self.fault or ("" if state is TradingState.ACTIVE else f"the desk is {state.value}")
+        return (
+            self.fault
+            or self._lease.away
+            or ("" if state is TradingState.ACTIVE else f"the desk is {state.value}")
+        )
 
     def _measured(self, event: Event, took_ms: float) -> None:
         self.metrics.counters["events"] += 1
@@ -321,31 +322,10 @@ class DeskHost:
             if not future.done() and (result := condition()) is not None:
                 future.set_result(result)
 
-    # -- timers ----------------------------------------------------------------------------
-
     def _arm_timer(self) -> None:
         # An engine that is no longer fed leaves its deadline in the past: ringing on would be a spin.
         dead = self._faults_in_a_row >= FAULTS_IN_A_ROW
-        deadline_ns = None if dead else self.engine.next_deadline_ns
-        if deadline_ns == self._timer_ns:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_ns = deadline_ns
-        if deadline_ns is not None:
-            self._schedule(deadline_ns)
-
-    def _schedule(self, deadline_ns: int) -> None:
-        wait_s = max(0.0, (deadline_ns - self.clock.now_ns()) / NS_PER_S)
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self._ring, deadline_ns)
-
-    def _ring(self, deadline_ns: int) -> None:
-        now_ns = self.clock.now_ns()
-        if now_ns < deadline_ns:  # the loop's clock and the wall clock do not run exactly alike
-            self._schedule(deadline_ns)
-            return
-        self._timer_ns = None
-        self.emit(TimePassed(ts_ns=now_ns))
+        self._deadline.set(None if dead else self.engine.next_deadline_ns)
 
     # -- the picture -----------------------------------------------------------------------
 
@@ -364,7 +344,11 @@ class DeskHost:
     def _publish(self) -> None:
         snapshot = self.engine.snapshot()
         # The engine hears of long lags only; the person sees the short ones, too.
-        snapshot = self._pictures.complete(snapshot, max(snapshot.loop_lag_ms, self._lag.recent_ms))
+        snapshot = self._pictures.complete(
+            snapshot,
+            max(snapshot.loop_lag_ms, self._lag.recent_ms),
+            self.guardian.state if self.guardian is not None else GuardianState.OFF,
+        )
         if self.fault:
             snapshot = replace(snapshot, state=TradingState.HALTED, state_reason=self.fault)
         self.records.collect(snapshot)
@@ -383,17 +367,16 @@ class DeskHost:
         self.alarm("fault", self.fault)
         self.emit(HaltAsked(ts_ns=self.clock.now_ns(), who="supervisor", reason=self.fault))
 
+    def _lease_lost(self, why: str) -> None:
+        """Before anything that has waited meanwhile is handled."""
+        self._supervisor.guard("lease", self._step, LeaseLost(ts_ns=self.clock.now_ns(), reason=why))
+
+    async def _lease_begun(self, epoch: int, done: str) -> None:
+        await self.ask(LeaseBegun(ts_ns=self.clock.now_ns(), epoch=epoch, done=done))
+
     def _on_overflow(self, symbol: str) -> None:
         self.alarm("inbox_overflow", f"{symbol}: the desk was too slow for its feed; open the desk again")
 
     def _lagged(self, lag_ms: float) -> None:
         self.logger.warning("the loop was late by %.0f ms", lag_ms, extra={"lag_ms": round(lag_ms, 1)})
         self.emit(LoopLagged(ts_ns=self.clock.now_ns(), lag_ms=lag_ms))
-
-
-def _named(state: VenueState) -> list[str]:
-    """The symbols that a reading of the account speaks of."""
-    named = [row.symbol for row in state.account.positions]
-    named += [row.symbol for row in state.orders]
-    named += [row.symbol for row in state.fills]
-    return list(dict.fromkeys(named))

@@ -1,7 +1,8 @@
 """One writer an account: a file lock across processes, and the lease epoch that commands carry.
 
 The epoch is a number in a file that grows with every owner. Whoever must take over (a guardian, a
-second route) raises it first; a desk whose own epoch is no longer the file's sends nothing more.
+second route) raises it first; a desk whose own epoch is no longer the file's sends nothing more. Beside
+the number stands who has begun it: from its own guardian a desk takes the account back, from nobody else.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from contractdesk.desk.paths import locks_home
 from contractdesk.errors import DeskBusy
 
 _EPOCH_BYTES = 8
+_WRITER_BYTES = 16
+DESK, GUARDIAN = "desk", "guardian"
 
 
 class Owner(Struct, frozen=True):
@@ -32,7 +35,8 @@ class Owner(Struct, frozen=True):
 class AccountLock:
     """Held from ``acquire`` until ``release`` or the end of the process; not inherited by children."""
 
-    def __init__(self, fd: int, epoch_fd: int, epoch: int) -> None:
+    def __init__(self, path: Path, fd: int, epoch_fd: int, epoch: int) -> None:
+        self.path = path
         self._fd = fd
         self._epoch_fd = epoch_fd
         self.epoch = epoch
@@ -51,15 +55,35 @@ class AccountLock:
         os.ftruncate(fd, 0)
         os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk, kernel)), 0)
         epoch_fd = os.open(path.with_suffix(".epoch"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        epoch = _read_epoch(epoch_fd) + 1
-        os.pwrite(epoch_fd, epoch.to_bytes(_EPOCH_BYTES, "big"), 0)
+        epoch = _begin(epoch_fd, DESK)
         os.fsync(epoch_fd)
-        return cls(fd, epoch_fd, epoch)
+        return cls(path, fd, epoch_fd, epoch)
 
     @property
     def valid(self) -> bool:
         """True while nobody has begun a later epoch; read from the file, about 1 microsecond."""
         return self._epoch_fd >= 0 and _read_epoch(self._epoch_fd) == self.epoch
+
+    @property
+    def report(self) -> Path:
+        """Where a guardian writes down what it has done to the account."""
+        return self.path.with_suffix(".report")
+
+    @property
+    def writer(self) -> str:
+        """Who has begun the epoch that is in force: DESK or GUARDIAN; "" where the file does not say."""
+        if self._epoch_fd < 0:
+            return ""
+        return os.pread(self._epoch_fd, _WRITER_BYTES, _EPOCH_BYTES).rstrip(b"\0 ").decode(errors="replace")
+
+    def renew(self) -> int:
+        """Begin a new epoch as who still holds the account, and return it; waits for the disk.
+
+        Nobody else sends from now on, and neither does this desk until ``epoch`` is set to it.
+        """
+        epoch = _begin(self._epoch_fd, DESK)
+        os.fsync(self._epoch_fd)
+        return epoch
 
     def release(self) -> None:
         """Let the next one in; may be called twice."""
@@ -69,6 +93,67 @@ class AccountLock:
         os.close(self._fd)
         os.close(self._epoch_fd)
         self._fd = self._epoch_fd = -1
+
+
+class GuardianLease:
+    """The account, as taken over from the desk whose epoch it names; by the path of that desk's lock."""
+
+    def __init__(self, path: Path, desk_epoch: int) -> None:
+        self._path = path.with_suffix(".epoch")
+        self._presence = path.with_suffix(".guardian")
+        self._presence_fd = -1
+        self.epoch = desk_epoch
+
+    def take(self) -> bool:
+        """Begin the next epoch; False where a newer desk has the account, or a guardian acts on it already.
+
+        It does not wait for the disk: what a loss of power could undo ends this process, too.
+        """
+        fd = os.open(self._presence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            epoch_fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            os.close(fd)
+            return False
+        try:
+            taken = _begin(epoch_fd, GUARDIAN, self.epoch)
+        finally:
+            os.close(epoch_fd)
+        if not taken:
+            os.close(fd)
+            return False
+        self._presence_fd, self.epoch = fd, taken
+        return True
+
+    @property
+    def valid(self) -> bool:
+        """True while nobody has begun a later epoch; False, too, where the file is gone."""
+        try:
+            return int.from_bytes(self._path.read_bytes()[:_EPOCH_BYTES], "big") == self.epoch
+        except OSError:
+            return False
+
+    def release(self) -> None:
+        """Let whoever waits know that nothing more is sent."""
+        if self._presence_fd >= 0:
+            os.close(self._presence_fd)
+            self._presence_fd = -1
+
+
+def guardian_gone(path: Path) -> bool:
+    """True when no guardian acts on the account of that lock."""
+    try:
+        fd = os.open(path.with_suffix(".guardian"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def owners() -> list[Owner]:
@@ -89,6 +174,20 @@ def _lock_path(account: str) -> Path:
     readable = "".join(letter if letter.isalnum() else "-" for letter in account)[:80]
     digest = hashlib.sha256(account.encode()).hexdigest()[:8]
     return locks_home() / f"{readable}-{digest}.lock"
+
+
+def _begin(fd: int, writer: str, expected: int | None = None) -> int:
+    """The next epoch, written as ``writer``; 0 where another one than ``expected`` is in force."""
+    fcntl.flock(fd, fcntl.LOCK_EX)  # two that begin at once must not begin the same
+    try:
+        found = _read_epoch(fd)
+        if expected is not None and found != expected:
+            return 0
+        epoch = found + 1
+        os.pwrite(fd, epoch.to_bytes(_EPOCH_BYTES, "big") + writer.encode().ljust(_WRITER_BYTES, b"\0"), 0)
+        return epoch
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _read_epoch(fd: int) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from contractdesk.clock import Clock, SystemClock
-from contractdesk.config import Mode, ProductKind, Profile, VenueKind
+from contractdesk.config import GuardianOptions, Mode, ProductKind, Profile, VenueKind
+from contractdesk.desk.guardian_link import GuardianLink
+from contractdesk.desk.guardian_words import Access, Terms
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.paths import DeskPaths
@@ -67,7 +70,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         loading = threading.Thread(target=_load, name="contractdesk-loading", daemon=True)
         loading.start()
         stack.callback(loading.join, OPEN_WITHIN_S)
-        made = make_venue(profile, name, paths, clock)
+        made = make_venue(profile, name, paths, clock, lambda: lock.valid)
         venue = made.venue
         config = _engine_config(profile, name, lock.epoch, venue, risk)
         classes: dict[str, type[Strategy]] = {}
@@ -91,6 +94,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
                 metrics=metrics,
                 name=name,
                 asset=config.asset,
+                guardian=_guardian(profile, name, paths, lock, made.access, clock, log.logger),
             ),
         )
         _open(thread, host)
@@ -106,6 +110,38 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
             metrics=metrics,
             resources=stack.pop_all(),
         )
+
+
+def _guardian(
+    profile: Profile,
+    name: str,
+    paths: DeskPaths,
+    lock: AccountLock,
+    access: Access | None,
+    clock: Clock,
+    logger: logging.Logger,
+) -> Callable[[Callable[[str, str], None]], GuardianLink] | None:
+    """Makes the guardian's link, given the desk's alarm; None where nothing of the desk is at a venue."""
+    options = profile.guardian or GuardianOptions()
+    if access is None or not options.on:
+        return None
+
+    def terms() -> Terms:
+        return Terms(
+            desk=name,
+            bot=bot_of(account_key(profile, name)),
+            epoch=lock.epoch,
+            lock=str(lock.path),
+            log=str(paths.guardian_log),
+            report=str(lock.report),
+            options=options,
+            access=access,
+        )
+
+    def link(alarm: Callable[[str, str], None]) -> GuardianLink:
+        return GuardianLink(terms=terms, home=paths.home, lease=lock, clock=clock, alarm=alarm, logger=logger)
+
+    return link
 
 
 def _own_files(name: str, kernel: str) -> AccountLock:

@@ -48,6 +48,10 @@ class DeskPaths(Struct, frozen=True):
         return self.home / "desk.log.jsonl"
 
     @property
+    def guardian_log(self) -> Path:
+        return self.home / "guardian.log.jsonl"
+
+    @property
     def exchange(self) -> Path:
         return self.home / "exchange"
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from contractdesk.desk.records import Records
 from contractdesk.domain.events import Event, FundingPaid, TradePrinted
-from contractdesk.domain.views import Candles, DeskSnapshot, Latency, Notice, SymbolSnapshot
+from contractdesk.domain.views import Candles, DeskSnapshot, GuardianState, Latency, Notice, SymbolSnapshot
 from contractdesk.ops.metrics import Histogram, Metrics
 from contractdesk.strategy.bar_builder import BarBuilder
 
@@ -69,7 +69,9 @@ class Pictures:
         """What the person should know and the engine cannot; the last ones are kept."""
         self._notices.append(notice)
 
-    def complete(self, snapshot: DeskSnapshot, loop_lag_ms: float) -> DeskSnapshot:
+    def complete(
+        self, snapshot: DeskSnapshot, loop_lag_ms: float, guardian: GuardianState = GuardianState.OFF
+    ) -> DeskSnapshot:
         """The engine's picture with what only its driver knows."""
         notices = snapshot.notices
         if self._notices:
@@ -77,6 +79,7 @@ class Pictures:
         return replace(
             snapshot,
             loop_lag_ms=loop_lag_ms,
+            guardian=guardian,
             symbols={symbol: self._with_bars(view) for symbol, view in snapshot.symbols.items()},
             notices=notices,
             payments=self._payments(),

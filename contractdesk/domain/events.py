@@ -15,6 +15,7 @@ from msgspec import Struct
 from contractdesk.domain.account import Account, MarginMode, PositionMode
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.intents import Intent
+from contractdesk.domain.lease_events import LeaseBegun, LeaseLost
 from contractdesk.domain.market_events import (
     BarClosed,
     BarsLoaded,
@@ -61,6 +62,8 @@ __all__ = [
     "HaltAsked",
     "InstrumentListed",
     "IntentAsked",
+    "LeaseBegun",
+    "LeaseLost",
     "LeverageChanged",
     "LiquidationPrinted",
     "LoopLagged",
@@ -391,6 +394,7 @@ Event = (
     | AccountRead | VenueStateRead | ReadFailed | WalletChanged | PositionReported | FundingPaid
     | MarginCalled | LeverageChanged | ModesRead
     | StreamLost | StreamRestored | ClockMeasured | VenueSilenced | LoopLagged | TimePassed
+    | LeaseLost | LeaseBegun
     | IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked | BreakerReset
     | StrategyStarted | StrategyStopped | StrategyTuned | StrategySwapped | RiskTuned | ClosingAsked
 )  # fmt: skip

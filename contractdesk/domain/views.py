@@ -32,6 +32,15 @@ class TradingState(Enum):
     HALTED = "HALTED"  # a strategy sends nothing; protection and the person may cancel, stop, reduce
 
 
+class GuardianState(Enum):
+    """The process that acts when the desk falls silent."""
+
+    OFF = "off"  # by the settings, or because nothing of this desk is at a venue
+    STARTING = "starting"
+    WATCHING = "watching"
+    AWAY = "away"  # it has died, or has the account: entries are refused until there is a new one
+
+
 class SymbolView(Protocol):
     """One symbol, now. Prices are None until the first valid one."""
 
@@ -231,6 +240,7 @@ class DeskSnapshot(Struct, frozen=True, kw_only=True):
     loop_lag_ms: float = 0.0
     clock_offset_ms: float = 0.0
     private_stream_ready: bool = False
+    guardian: GuardianState = GuardianState.OFF
     naked_s: float = 0.0  # how long the oldest unprotected contract has been so; 0 = all protected
     protected_fraction: Decimal = Decimal(1)
     symbols: dict[str, SymbolSnapshot] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from contractdesk.domain.account import PositionMode
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import (
@@ -14,13 +16,14 @@ from contractdesk.domain.events import (
     VenueSilenced,
 )
 from contractdesk.domain.instrument import Instrument, Rounding
+from contractdesk.domain.lease_events import LeaseBegun, LeaseEvent, LeaseLost
 from contractdesk.domain.position import Position
 from contractdesk.engine.core import SOON_NS, Core
 from contractdesk.engine.coverage import renewed
 from contractdesk.engine.state import NS_PER_S, Market
 
 TermsReport = InstrumentListed | ModesRead | LeverageChanged | MarginCalled
-HealthReport = ClockMeasured | VenueSilenced | LoopLagged
+HealthReport = ClockMeasured | VenueSilenced | LoopLagged | LeaseEvent
 
 
 class Connection:
@@ -50,6 +53,17 @@ class Connection:
                 self._core.notify(Severity.WARNING, "venue_silenced", text)
             case LoopLagged():
                 self._desk.loop_lag_ms, self._desk.lagged_ns = event.lag_ms, event.ts_ns
+            case LeaseLost():
+                self._on_lease_lost(event.reason)
+            case LeaseBegun():
+                self._desk.config = replace(self._desk.config, epoch=event.epoch)
+                text = f"the account is this desk's again; meanwhile: {event.done}"
+                self._core.notify(Severity.ALARM, "lease_regained", text)
+
+    def _on_lease_lost(self, reason: str) -> None:
+        """As at a start: what stands at the venue now, its next whole picture will show."""
+        self._desk.started = self._desk.private_stream_ready = False
+        self._core.notify(Severity.ALARM, "lease_lost", f"this desk sends nothing: {reason}")
 
     def on_private_lost(self, reason: str) -> None:
         """No entry until the stream is back and everything has been compared."""

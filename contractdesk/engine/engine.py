@@ -41,6 +41,7 @@ from contractdesk.domain.events import (
     WalletChanged,
 )
 from contractdesk.domain.intents import Finding, Intent, Refused, SizePreview
+from contractdesk.domain.lease_events import LeaseEvent
 from contractdesk.domain.views import DeskSnapshot, DeskView
 from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
@@ -231,7 +232,7 @@ class Engine:
                 self._on_stream(event)
             case InstrumentListed() | ModesRead() | LeverageChanged() | MarginCalled():
                 self._connection.on_terms(event)
-            case ClockMeasured() | VenueSilenced() | LoopLagged():
+            case ClockMeasured() | VenueSilenced() | LoopLagged() | LeaseEvent():
                 self._connection.on_health(event)
             case TimePassed():
                 pass

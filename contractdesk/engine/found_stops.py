@@ -1,4 +1,5 @@
-"""A working stop of our making that no journal of ours remembers: it was sent just before a kill.
+"""A working stop of our making that no journal of ours remembers: it was sent just before a kill, or by the
+guardian while the desk was silent.
 
 It is taken up like any other. It may be the only one that stands, whatever the journal says; and where it
 is tighter than the one that is remembered, it stays the stop, for a stop never loosens.

@@ -204,7 +204,7 @@ class Reconciliation:
     def _conclude(self, asked_ns: int, *, startup: bool) -> None:
         """Reconciled: the private stream counts again, and a desk that was starting trades."""
         desk = self._desk
-        if desk.stream_up and (startup or asked_ns >= desk.restored_ns):
+        if desk.stream_up and (startup or (desk.started and asked_ns >= desk.restored_ns)):
             desk.private_stream_ready = True
         if startup and not desk.started:
             desk.started = True

@@ -131,7 +131,7 @@ class Server:
                 row.status, row.code = fault.status, fault.code or 0
                 return _made_up(fault)
             case ReadLag(ms=ms):
-                return _response(self._execute(ask, row, ms * NS_PER_MS))
+                return self._execute(ask, row, ms * NS_PER_MS)
             case Delay(when=When.BEFORE, ms=ms):
                 await asyncio.sleep(ms / MS_PER_S)
                 return self._execute(ask, row)

@@ -48,6 +48,11 @@ class _Redacted(logging.Formatter):
         return self._redact(self._ecs.format(record))
 
 
+def formatter(redact: Redact) -> logging.Formatter:
+    """For whoever writes such lines to a file of its own."""
+    return _Redacted(redact)
+
+
 class DeskLog:
     """One desk's log file. What venues and storage log (children of ``contractdesk``) goes to it too."""
 

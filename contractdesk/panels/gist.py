@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from contractdesk.domain.views import DeskSnapshot, PositionRow, TradingState
+from contractdesk.domain.views import DeskSnapshot, GuardianState, PositionRow, TradingState
 from contractdesk.panels import formats
 from contractdesk.panels.grid import Tone
 
@@ -36,7 +36,7 @@ class Item(Struct, frozen=True):
 
 
 def items(snapshot: DeskSnapshot) -> tuple[Item, ...]:
-    """Equity, uPnL, margin, protection, feed and lag, in the order of the status bar."""
+    """Equity, uPnL, margin, protection, feed and lag, in the order of the status bar; then what is amiss."""
     places = formats.cash_places(snapshot.asset)
     pnl = snapshot.unrealized_pnl
     pnl_tone = Tone.GAIN if pnl > 0 else Tone.LOSS if pnl < 0 else Tone.PLAIN
@@ -47,6 +47,7 @@ def items(snapshot: DeskSnapshot) -> tuple[Item, ...]:
         protection(snapshot),
         _feed(snapshot),
         _lag(snapshot.loop_lag_ms),
+        *_guardian(snapshot),
     )
 
 
@@ -79,6 +80,13 @@ def protection(snapshot: DeskSnapshot) -> Item:
         f"protected {formats.percent(share, 0 if whole else 1)}",
         Tone.BUY if whole else Tone.ALARM,
     )
+
+
+def _guardian(snapshot: DeskSnapshot) -> tuple[Item, ...]:
+    """Nothing while it watches, or while there is none by choice."""
+    if snapshot.guardian is not GuardianState.AWAY:
+        return ()
+    return (Item("guardian", "Guardian", "away: no entries", Tone.ALARM),)
 
 
 def _feed(snapshot: DeskSnapshot) -> Item:

@@ -22,7 +22,7 @@ from contractdesk.domain.events import (
     VenueOrder,
 )
 from contractdesk.domain.fills import Fill
-from contractdesk.domain.instrument import Instrument
+from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.orders import OrderRequest
 
 Emit = Callable[[Event], None]
@@ -52,6 +52,47 @@ class VenueState(Struct, frozen=True, kw_only=True):
     account: Account
     orders: tuple[VenueOrder, ...]  # open, regular and conditional
     fills: tuple[Fill, ...]
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """What is held and what is open in the contracts that are known, read completely or not at all."""
+
+    sizes: dict[str, Decimal]  # contracts by unified symbol; + long, - short
+    orders: tuple[VenueOrder, ...]  # regular and conditional, anybody's
+
+    def size(self, symbol: str) -> Decimal:
+        """Contracts of the venue's position."""
+        return self.sizes.get(symbol, ZERO)
+
+
+class Custody(Protocol):
+    """The orders and positions of one account without streams: for who only protects."""
+
+    window_s: float  # for so long after it was signed an entry may still be accepted
+
+    async def open(self, offset_ms: float) -> None:
+        """``offset_ms``: the venue's clock less ours, by which requests are signed. Nothing is sent yet."""
+        ...
+
+    async def close(self) -> None: ...
+
+    def know(self, instrument: Instrument) -> None:
+        """The terms of a contract, before anything names it."""
+        ...
+
+    async def standing(self) -> Standing: ...
+
+    async def submit(self, request: OrderRequest) -> OrderAccepted | OrderRejected | OutcomeUnknown:
+        """See ``Venue.submit``."""
+        ...
+
+    async def cancel(
+        self, symbol: str, client_id: str, *, conditional: bool
+    ) -> OrderCancelled | CancelFailed: ...
+
+    async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
+        """See ``Venue.query``."""
+        ...
 
 
 class Venue(Protocol):

@@ -24,6 +24,7 @@ from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.limits import Priority, RequestQueue, Usage
 
 RECV_WINDOW_MS = 5_000  # of what names none itself: a clock that is off further is to be noticed
+TAKEN_OVER = "the lease on this account was taken over"
 READ_LIMIT_S = 8.0  # with its waiting and its repetitions: later nobody wants the answer any more
 
 
@@ -132,10 +133,12 @@ class RestClient:
         clock: Clock,
         retries: Backoff,
         read_limit_s: float = READ_LIMIT_S,
+        permit: Callable[[], bool] = lambda: True,
     ) -> None:
         """``exchange`` has been through ``prepare_client``; ``retries`` is for reads and repeatables.
 
-        ``read_limit_s`` bounds a read with its waiting and its repetitions.
+        ``read_limit_s`` bounds a read with its waiting and its repetitions. ``permit`` is asked at the
+        last moment before anything but a read is sent: a request may have waited since it was decided.
         """
         self._exchange = exchange
         self._dialect = dialect
@@ -143,6 +146,7 @@ class RestClient:
         self._clock = clock
         self._retries = retries
         self._read_limit_s = read_limit_s
+        self._permit = permit
 
     async def call(
         self,
@@ -210,6 +214,8 @@ class RestClient:
         self, endpoint: Endpoint, params: Mapping[str, str], spent: Callable[[Usage], None]
     ) -> Reply | VenueError:
         """The answer or the error as a value: raised by the caller, it carries no context."""
+        if endpoint.effect is not Effect.READ and not self._permit():
+            return VenueUnreachable(f"{endpoint.name}: not sent: {TAKEN_OVER}")
         head = _Head()
         token = _head.set(head)
         sent_ns = self._clock.monotonic_ns()

@@ -10,6 +10,7 @@ import pytest
 from contractdesk.console.desk import Desk
 from contractdesk.console.opening import open_desk, open_desks
 from tests.console.loopback import end_exchanges
+from tests.unguarded import unguarded
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTRACTDESK_STATE", str(folder))
         patch.setenv("XDG_CONFIG_HOME", str(folder))
+        unguarded(folder)
         yield folder
         for desk in open_desks():
             desk.close()

@@ -160,7 +160,33 @@ def test_nothing_is_sent_under_a_lease_that_was_taken_over() -> None:
         "OrderRejected",
         "OrderRejected",
     ]
-    assert bench.alarms == ["lease_lost", "lease_lost"]
+    refused = [event for event in bench.events if isinstance(event, OrderRejected)]
+    assert all(event.unheard for event in refused)  # no word of the venue: a stop is tried again
+
+
+def test_an_entry_is_sent_only_when_the_guardian_knows_of_it_and_protection_asks_nobody() -> None:
+    async def run(answer: str) -> Bench:
+        bench, told = Bench(), asyncio.Event()
+
+        async def arm(symbol: str) -> str:
+            assert symbol == BTC
+            await told.wait()
+            return answer
+
+        bench.dispatcher._arm = arm
+        bench.dispatcher.perform([SUBMIT, STOP, REDUCE], CLOCK.now_ns())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert bench.venue.asked == ["submit s1", "submit x1"]
+        told.set()
+        await bench.settled()
+        return bench
+
+    assert asyncio.run(run("")).venue.asked[2:] == ["submit e1"]
+    unarmed = asyncio.run(run("the guardian is away"))
+    assert unarmed.venue.asked[2:] == []
+    (refused,) = [event for event in unarmed.events if isinstance(event, OrderRejected)]
+    assert "the guardian is away" in refused.message
 
 
 def test_a_fault_halts_entries_and_lets_protection_through() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from contractdesk.desk.host import FAULTS_IN_A_ROW, DeskHost
-from contractdesk.desk.lock import AccountLock
+from contractdesk.desk.lock import AccountLock, GuardianLease
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.recorder import Recorder
 from contractdesk.domain.commands import Command
@@ -251,6 +251,41 @@ def test_an_engine_that_is_no_longer_fed_rings_no_timer(
         monkeypatch.setattr(Engine, "handle", broken)
         for _ in range(FAULTS_IN_A_ROW + 1):
             await rig.host.ask(LoopLagged(ts_ns=CLOCK.now_ns(), lag_ms=1.0))
-        assert rig.host._timer_ns is None
+        assert rig.host._deadline._timer_ns is None
+
+    rigged(case)
+
+
+def test_a_desk_takes_its_account_back_from_its_guardian_and_reconciles_first(
+    rigged: Callable[..., Rig],
+) -> None:
+    async def case(rig: Rig) -> None:
+        epoch = rig.lock.epoch
+        guardian = GuardianLease(rig.lock.path, epoch)
+        assert guardian.take()
+        await rig.host.until(lambda: True if not rig.host.state.started else None, 5)
+        assert not rig.host.state.private_stream_ready
+        await asyncio.sleep(0.3)
+        assert not rig.lock.valid  # it waits for the guardian to leave, and sends nothing meanwhile
+        reads = rig.venue.asked.count("read_state")
+        guardian.release()
+        await rig.host.until(lambda: True if rig.host.state.private_stream_ready else None, 5)
+        assert rig.venue.asked.count("read_state") == reads + 1
+        assert rig.lock.valid
+        assert rig.lock.epoch == rig.host.state.config.epoch == epoch + 2
+        assert {"lease_lost", "lease_regained"} <= {notice.code for notice in rig.host.state.notices}
+        assert rig.host.board.current.state is TradingState.ACTIVE
+
+    rigged(case)
+
+
+def test_from_any_other_writer_a_desk_takes_nothing_back(rigged: Callable[..., Rig]) -> None:
+    async def case(rig: Rig) -> None:
+        later = (rig.lock.epoch + 1).to_bytes(8, "big") + b"route".ljust(16, b"\0")
+        rig.lock.path.with_suffix(".epoch").write_bytes(later)
+        await rig.host.until(lambda: True if not rig.host.state.started else None, 5)
+        await asyncio.sleep(0.6)
+        assert not rig.lock.valid
+        assert not rig.host.state.private_stream_ready
 
     rigged(case)

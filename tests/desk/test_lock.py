@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contractdesk.desk.lock import AccountLock
+from contractdesk.desk.lock import DESK, GUARDIAN, AccountLock, GuardianLease, guardian_gone
 from contractdesk.desk.paths import locks_home
 from contractdesk.errors import DeskBusy
 
@@ -75,4 +75,41 @@ def test_a_refusal_leaves_no_file_open() -> None:
         with pytest.raises(DeskBusy):
             AccountLock.acquire("a", "again")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+    lock.release()
+
+
+def test_a_guardian_takes_the_epoch_and_the_desk_takes_it_back() -> None:
+    lock = AccountLock.acquire("a", "desk")
+    assert lock.writer == DESK
+    guardian = GuardianLease(lock.path, lock.epoch)
+    assert guardian.take()
+    assert (guardian.valid, lock.valid, lock.writer) == (True, False, GUARDIAN)
+    assert not guardian_gone(lock.path)
+    epoch = lock.renew()
+    assert (guardian.valid, lock.valid) == (False, False)  # neither sends until the desk says so
+    lock.epoch = epoch
+    assert (lock.valid, lock.writer, epoch) == (True, DESK, guardian.epoch + 1)
+    guardian.release()
+    assert guardian_gone(lock.path)
+    lock.release()
+
+
+def test_a_guardian_takes_nothing_from_a_newer_desk_and_only_one_acts() -> None:
+    lock = AccountLock.acquire("a", "desk")
+    assert not GuardianLease(lock.path, lock.epoch - 1).take()
+    first, second = (GuardianLease(lock.path, lock.epoch) for _ in range(2))
+    assert first.take()
+    assert not second.take()
+    first.release()
+    assert not second.take()  # the epoch that it knows is over
+    lock.release()
+
+
+def test_a_guardian_whose_files_are_gone_sends_nothing() -> None:
+    lock = AccountLock.acquire("a", "desk")
+    guardian = GuardianLease(lock.path, lock.epoch)
+    assert guardian.take()
+    lock.path.with_suffix(".epoch").unlink()
+    assert not guardian.valid
+    guardian.release()
     lock.release()

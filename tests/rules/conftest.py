@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rules.venue import Hand, Seat, StillVenue
+from tests.unguarded import unguarded
 
 _numbers = count(1)
 
@@ -21,6 +22,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTRACTDESK_STATE", str(folder))
         patch.setenv("XDG_CONFIG_HOME", str(folder))
+        unguarded(folder)
         still = StillVenue(**getattr(request.module, "EXCHANGE", {}))
         yield still
         still.close()

@@ -52,8 +52,9 @@ async def connect(
     quota: Quota | None = None,
     patience: Patience = IN_A_HURRY,
     transport: Transport = NETWORK,
+    permit: Callable[[], bool] = lambda: True,
 ) -> tuple[BinanceApi, Unify]:
-    """The account's API, nothing sent yet; close its ``client`` when done."""
+    """The account's API, nothing sent yet; close its ``client`` when done. ``permit``: see ``RestClient``."""
     ccxt: Any = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")  # 0.8 s of CPU
     exchange = getattr(ccxt, product.ccxt)({} if transport.http is None else {"session": transport.http()})
     _point(exchange.urls["api"], where)
@@ -68,7 +69,7 @@ async def connect(
     retries = Backoff(
         base_s=patience.retry_base_s, cap_s=patience.retry_cap_s, random=random, attempts=patience.retries
     )
-    client = RestClient(exchange, BinanceDialect(), queue, clock, retries, patience.read_limit_s)
+    client = RestClient(exchange, BinanceDialect(), queue, clock, retries, patience.read_limit_s, permit)
 
     def unify(row: object) -> str:
         return str(exchange.parse_market(row)["symbol"])

@@ -90,8 +90,12 @@ class BinanceVenue:
         quota: Quota | None = None,
         times: StreamTimes | None = None,
         transport: Transport = NETWORK,
+        permit: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``seed`` makes the jitter repeatable; ``asset`` is the margin asset that is reported."""
+        """``seed`` makes the jitter repeatable; ``asset`` is the margin asset that is reported.
+
+        ``permit`` is asked before everything that is sent but reads.
+        """
         self._product = product
         self._endpoints = endpoints
         self._credentials = credentials
@@ -101,6 +105,7 @@ class BinanceVenue:
         self._quota = quota
         self._times = times
         self._transport = transport
+        self._permit = permit
         self._listing = Listing()
         self._feeds: dict[str, SymbolFeed] = {}
         self._elsewhere = Elsewhere()
@@ -122,6 +127,7 @@ class BinanceVenue:
         api, unify = await connect(
             self._product, self._endpoints, self._credentials, self._clock, tell, self._random, self._quota,
             transport=self._transport,
+            permit=self._permit,
         )  # fmt: skip
         session = self._session = assemble(
             api, unify, tell,

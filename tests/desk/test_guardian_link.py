@@ -1,0 +1,130 @@
+"""The desk and its guardian's process: who starts it, who replaces it, who may enter meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contractdesk.console.desk import Desk
+from contractdesk.console.opening import open_desk
+from contractdesk.desk.guardian_start import environment
+from contractdesk.domain.views import GuardianState
+from contractdesk.errors import ConfigError
+from tests.desk.guarded import STOP, Account, Exchange, alive, eventually
+
+BTC = "BTC/USDT:USDT"
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTRACTDESK_STATE", str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        exchange = Exchange()
+        yield exchange
+        exchange.close()
+
+
+@pytest.fixture(scope="module")
+def desk(venue: Exchange) -> Iterator[Desk]:
+    """As a trader opens it: nothing is said of a guardian."""
+    account = Account(venue, "linked")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        opened = open_desk("binance", "linked", "testnet", name="linked", endpoints=venue.endpoints)
+    opened.book(BTC)
+    yield opened
+    opened.close(leave="flatten")
+
+
+def guardian(desk: Desk) -> int:
+    """The process that watches now."""
+    desk.wait_for(lambda s: s.guardian is GuardianState.WATCHING, 20)
+    link = desk._session.host.guardian
+    assert link is not None
+    return link.pid
+
+
+def test_whoever_opens_a_desk_has_a_guardian_in_a_session_of_its_own(desk: Desk) -> None:
+    pid = guardian(desk)
+    assert os.getsid(pid) == pid
+    (row,) = [row for row in desk.preflight().rows if row[0] == "guardian"]
+    assert row[1]
+    assert str(pid) in row[2]
+
+
+def test_one_that_dies_is_replaced_and_the_person_is_told(desk: Desk) -> None:
+    pid = guardian(desk)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: guardian(desk) != pid)
+    assert "guardian_lost" in [notice.code for notice in desk.snapshot.notices]
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP).done)
+
+
+def test_one_that_hangs_lets_no_entry_pass_and_is_replaced(desk: Desk) -> None:
+    pid = guardian(desk)
+    os.kill(pid, signal.SIGSTOP)
+    refused = desk.buy(BTC, notional=130, stop=STOP)
+    assert not refused.done
+    assert "guardian" in refused.summary
+    assert "guardian_silent" in [notice.code for notice in desk.snapshot.notices]
+    assert desk.close_position(BTC).done  # what reduces asks nobody
+    eventually(lambda: guardian(desk) != pid)
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP).done)
+
+
+def test_an_orderly_close_ends_it_though_a_position_stays_under_its_stop(venue: Exchange) -> None:
+    account = Account(venue, "orderly")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk("binance", "orderly", "testnet", name="orderly", endpoints=venue.endpoints)
+    pid, epoch = guardian(desk), account.epoch
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP).done)
+    held = account.held
+    desk.close()
+    assert not alive(pid)
+    assert account.stopped(held)
+    assert (account.codes(), account.epoch) == ([], epoch)  # it never acted
+
+
+def test_who_wants_none_has_none_and_paper_needs_none(venue: Exchange) -> None:
+    for mode, options in (("testnet", {"guardian": False}), ("paper", {})):
+        name = f"none_{mode}"
+        account = Account(venue, name)
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in account.environment.items():
+                patch.setenv(variable, value)
+            desk = open_desk("binance", name, mode, name=name, endpoints=venue.endpoints, **options)
+        assert desk.snapshot.guardian is GuardianState.OFF
+        assert desk._session.host.guardian is None
+        desk.close()
+
+
+def test_what_is_wrong_with_its_options_is_said() -> None:
+    for wish, word in (
+        ({"covered": 3}, "covered"),
+        ({"covered_s": -1}, "times"),
+        ({"uncovered_s": 20}, "longer"),
+    ):
+        with pytest.raises(ConfigError, match=word):
+            open_desk("embedded", guardian=wish)
+
+
+def test_its_environment_holds_nothing_of_ours_and_no_secret() -> None:
+    ours = {
+        "PATH": "/bin",
+        "CONTRACTDESK_BINANCE_MAIN_SECRET": "s3cret-value",
+        "CONTRACTDESK_STATE": "/state",
+        "ELSEWHERE": "prefix s3cret-value",
+        "PYTHONPATH": "lib",
+    }
+    kept = environment(ours, ("s3cret-value", ""))
+    assert set(kept) == {"PATH", "PYTHONPATH"}
+    assert kept["PYTHONPATH"].split(os.pathsep)[-1] == str(Path("lib").absolute())
