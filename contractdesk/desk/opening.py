@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from contractdesk.clock import Clock, SystemClock
+from contractdesk.clock import Clock, SteadyClock, SystemClock
 from contractdesk.config import Mode, ProductKind, Profile, VenueKind
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
@@ -54,7 +54,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
 
     Raises UserError (what to do is in its message); then no thread, lock, file or socket is left.
     """
-    clock = clock or SystemClock()
+    clock = SteadyClock(clock or SystemClock())
     risk = _risk(profile)
     paths = DeskPaths.of(name)
     with ExitStack() as stack:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from contractdesk.clock import SteadyClock
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.opening import bot_of
@@ -45,7 +46,7 @@ class DeskProcess:
         self.world = world
         self.number = number
         self.loop = HostLoop(f"desk {number}", world.timeline, world.random(f"late {number}"))
-        self.clock = world.host_clock
+        self.clock = SteadyClock(world.host_clock)
         self.classes: dict[str, type[Strategy]] = {}
         self.paths = DeskPaths.of(DESK)
         self.lock = AccountLock.acquire(ACCOUNT, DESK)
