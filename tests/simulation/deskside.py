@@ -67,8 +67,9 @@ class DeskProcess:
             asset="USDT",
             native_timeframes=tuple(sorted(self.venue.capabilities.native_timeframes)),
         )
-        engine = recovered(self.paths, ACCOUNT, self.config, self.classes)
+        engine, twin = (recovered(self.paths, ACCOUNT, self.config, self.classes) for _ in range(2))
         self.recovered = engine is not None
+        self.alike = _checkpoint(engine) == _checkpoint(twin)  # recovering twice comes to the same
         self.recorder = Recorder(
             self.paths, self.config, ACCOUNT, self.clock.now_ns(), partial(TimedWriter, world.disk, self.loop)
         )
@@ -109,13 +110,6 @@ class DeskProcess:
         """How many there are, other than those that are done."""
         return len(asyncio.all_tasks(self.loop))
 
-    def same_twice(self) -> bool:
-        """Recovering from its files, twice, gives the same engine; None where there is none."""
-        first, second = (recovered(self.paths, ACCOUNT, self.config, {}) for _ in range(2))
-        if first is None or second is None:
-            return first is second
-        return first.checkpoint() == second.checkpoint()
-
     def end(self) -> None:
         """What the operating system does when a process is gone."""
         self.world.network.lose(self.loop)
@@ -125,3 +119,7 @@ class DeskProcess:
         self.recorder._journal._connection.close()
         if self.recorder._tape._file is not None:
             self.recorder._tape._file.close()
+
+
+def _checkpoint(engine: Engine | None) -> bytes:
+    return b"" if engine is None else engine.checkpoint()
