@@ -7,6 +7,7 @@ from typing import Protocol
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+SET_BACK_NS = 50 * NS_PER_MS  # what NTP's slewing and the two clocks' drift stay far below
 
 
 class Clock(Protocol):
@@ -29,6 +30,30 @@ class SystemClock:
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
+
+
+class SteadyClock:
+    """A host's clock whose wall time never goes back: set forward it follows, set back it goes on as before.
+
+    Whoever waits for a deadline in wall time would otherwise wait by as much longer as the host was set back.
+    """
+
+    def __init__(self, host: Clock) -> None:
+        self._host = host
+        self._told_ns = host.now_ns()
+        self._monotonic_ns = host.monotonic_ns()
+
+    def now_ns(self) -> int:
+        monotonic_ns = self._host.monotonic_ns()
+        expected_ns = self._told_ns + monotonic_ns - self._monotonic_ns
+        wall_ns = self._host.now_ns()
+        if expected_ns - wall_ns > SET_BACK_NS:
+            wall_ns = expected_ns
+        self._told_ns, self._monotonic_ns = max(wall_ns, self._told_ns), monotonic_ns
+        return self._told_ns
+
+    def monotonic_ns(self) -> int:
+        return self._host.monotonic_ns()
 
 
 class ManualClock:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from contractdesk.clock import Clock, SystemClock
+from contractdesk.clock import Clock, SteadyClock, SystemClock
 from contractdesk.config import GuardianOptions, Mode, ProductKind, Profile, VenueKind
 from contractdesk.desk.guardian_link import GuardianLink
 from contractdesk.desk.guardian_words import Access, Terms
@@ -57,7 +57,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
 
     Raises UserError (what to do is in its message); then no thread, lock, file or socket is left.
     """
-    clock = clock or SystemClock()
+    clock = SteadyClock(clock or SystemClock())
     risk = _risk(profile)
     paths = DeskPaths.of(name)
     with ExitStack() as stack:

@@ -13,7 +13,8 @@ from msgspec import Struct
 from contractdesk.clock import NS_PER_MS, Clock
 from contractdesk.domain.events import ClockMeasured
 
-STEP_NS = 500 * NS_PER_MS
+STEP_NS = 500 * NS_PER_MS  # so far apart one of the host's clocks has been set, or has slept
+SET_MS = 100.0  # by so much the host's clock was set, and has not drifted
 
 
 class TimeSample(Struct, frozen=True):
@@ -36,6 +37,7 @@ class ServerClock:
         self._emit = emit
         self._anchor_ns: int | None = None
         self._wall_ns = 0  # the host's wall clock over its monotonic one, when the anchor was set
+        self._told: ClockMeasured | None = None
 
     def now_ns(self) -> int:
         """The venue's time now; our own until it has been measured."""
@@ -62,13 +64,21 @@ class ServerClock:
         best = min(samples, key=lambda sample: sample.rtt_ns)
         self._anchor_ns = best.venue_ns - (best.sent_ns + best.received_ns) // 2
         self._wall_ns = self._clock.now_ns() - self._clock.monotonic_ns()
-        measured = ClockMeasured(
-            ts_ns=self._clock.now_ns(),
-            offset_ms=(self.now_ns() - self._clock.now_ns()) / NS_PER_MS,
-            rtt_ms=best.rtt_ns / NS_PER_MS,
-        )
-        self._emit(measured)
-        return measured
+        return self._tell(best.rtt_ns / NS_PER_MS)
+
+    def look(self) -> None:
+        """Tell the offset anew where the host's clock has been set since; the venue need not be asked."""
+        if self._told is not None and abs(self._offset_ms() - self._told.offset_ms) > SET_MS:
+            self._tell(self._told.rtt_ms)
+
+    def _tell(self, rtt_ms: float) -> ClockMeasured:
+        told = ClockMeasured(ts_ns=self._clock.now_ns(), offset_ms=self._offset_ms(), rtt_ms=rtt_ms)
+        self._told = told
+        self._emit(told)
+        return told
+
+    def _offset_ms(self) -> float:
+        return (self.now_ns() - self._clock.now_ns()) / NS_PER_MS
 
     async def measure(self, read: Callable[[], Awaitable[TimeSample]], samples: int = 5) -> ClockMeasured:
         """Read the venue's clock ``samples`` times, one after another."""

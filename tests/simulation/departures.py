@@ -96,7 +96,7 @@ class Departures(Watcher):
 
     def _create(self, facts: Facts, params: Params, epoch: int) -> None:
         name = facts.client_id
-        self._oracle.sent_ns.setdefault(name, self._now_ns)
+        self._oracle.sent(name, facts.symbol, entry=facts.role is Role.ENTRY)
         self._posts[name] += 1
         if self._posts[name] > 1 and name not in self._resend:
             self._verdict.found("ONCE", f"{name} was sent {self._posts[name]} times")

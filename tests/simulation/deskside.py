@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from contractdesk.clock import SteadyClock
 from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.opening import bot_of
@@ -45,7 +46,7 @@ class DeskProcess:
         self.world = world
         self.number = number
         self.loop = HostLoop(f"desk {number}", world.timeline, world.random(f"late {number}"))
-        self.clock = world.host_clock
+        self.clock = SteadyClock(world.host_clock)
         self.classes: dict[str, type[Strategy]] = {}
         self.paths = DeskPaths.of(DESK)
         self.lock = AccountLock.acquire(ACCOUNT, DESK)
@@ -66,8 +67,9 @@ class DeskProcess:
             asset="USDT",
             native_timeframes=tuple(sorted(self.venue.capabilities.native_timeframes)),
         )
-        engine = recovered(self.paths, ACCOUNT, self.config, self.classes)
+        engine, twin = (recovered(self.paths, ACCOUNT, self.config, self.classes) for _ in range(2))
         self.recovered = engine is not None
+        self.alike = _checkpoint(engine) == _checkpoint(twin)  # recovering twice comes to the same
         self.recorder = Recorder(
             self.paths, self.config, ACCOUNT, self.clock.now_ns(), partial(TimedWriter, world.disk, self.loop)
         )
@@ -108,13 +110,6 @@ class DeskProcess:
         """How many there are, other than those that are done."""
         return len(asyncio.all_tasks(self.loop))
 
-    def same_twice(self) -> bool:
-        """Recovering from its files, twice, gives the same engine; None where there is none."""
-        first, second = (recovered(self.paths, ACCOUNT, self.config, {}) for _ in range(2))
-        if first is None or second is None:
-            return first is second
-        return first.checkpoint() == second.checkpoint()
-
     def end(self) -> None:
         """What the operating system does when a process is gone."""
         self.world.network.lose(self.loop)
@@ -124,3 +119,7 @@ class DeskProcess:
         self.recorder._journal._connection.close()
         if self.recorder._tape._file is not None:
             self.recorder._tape._file.close()
+
+
+def _checkpoint(engine: Engine | None) -> bytes:
+    return b"" if engine is None else engine.checkpoint()

@@ -27,6 +27,7 @@ MOVED_BY_HAND_NS = 6 * NS_PER_S  # a person may loosen a stop; what is under way
 LOOSE_NS = 3 * NS_PER_S  # for which the tightest of two stops may be gone before another is there
 CALM_NS = 5 * NS_PER_S  # after the last trouble: by then the desk knows what happened in it
 TOLD_NS = NS_PER_S // 2
+IDLE_NS = 4 * NS_PER_S  # without a stop, and nothing sent: the 3 s to a stop, and a little
 MOST_STOPS = 2
 MOST_CANCELS = 10  # of one order
 MOST_WAITING = 2_000
@@ -60,7 +61,8 @@ class Oracle:
         self._best: dict[str, tuple[int, Decimal]] = {}  # (which position, tightest stop it has had)
         self._loose_ns: dict[str, int] = {}
         self._cancels: Counter[str] = Counter()
-        self.sent_ns: dict[str, int] = {}  # when a create left the desk; kept by the departures' judge
+        self.sent_ns: dict[str, int] = {}  # when a create left the desk
+        self._acted_ns: dict[str, int] = {}  # when one left that closes or guards, by symbol
         world.server.listeners.append(self)
 
     def begin(self) -> None:
@@ -144,6 +146,12 @@ class Oracle:
             else:
                 self._naked_ns.setdefault(symbol, self._now_ns)
 
+    def sent(self, client_id: str, symbol: str, *, entry: bool) -> None:
+        """The desk has sent a create."""
+        self.sent_ns.setdefault(client_id, self._now_ns)
+        if not entry:
+            self._acted_ns[symbol] = self._now_ns
+
     def cancelled(self, client_id: str) -> None:
         """The desk has sent a cancel."""
         self._cancels[client_id] += 1
@@ -155,6 +163,12 @@ class Oracle:
     def _look(self) -> None:
         self._world.control.call_later(LOOK_S, self._look)
         for symbol, since_ns in self._naked_ns.items():
+            idle = self._acted_ns.get(symbol, 0) < since_ns
+            if idle and self._now_ns > max(since_ns, self._strikes.troubled_until_ns + CALM_NS) + IDLE_NS:
+                text = (
+                    f"{symbol} has no stop, and for {IDLE_NS / NS_PER_S:g} s nothing was sent to protect it"
+                )
+                self._verdict.found("PROTECT", text)
             if not self._patience(since_ns, NAKED_NS):
                 naked_s = (self._now_ns - since_ns) / NS_PER_S
                 text = f"{self._books.own[symbol]} contracts of {symbol} without a stop for {naked_s:.1f} s"

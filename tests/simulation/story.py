@@ -119,9 +119,13 @@ class Story:
         return self.world.desk is not None and self.world.desk.up
 
     def _boot(self) -> None:
-        if self.world.desk is None:
-            self.world.boot()
-            self._life = None
+        if self.world.desk is not None:
+            return
+        desk, self._life = self.world.boot(), None
+        if not desk.alike:
+            self.verdict.found("RECOVERY", "two recoveries from the same files differ")
+        if not desk.recovered and any(grave.up for grave in self.world.graves):
+            self.verdict.found("RECOVERY", "nothing is recovered of a desk that was open")
 
     def _care(self) -> None:
         """The person comes to a desk that has opened, and opens one again that could not be."""

@@ -29,6 +29,7 @@ from contractdesk.venues.binance import account_feed, accounts
 from contractdesk.venues.binance.venue import BinanceVenue
 from contractdesk.venues.limits import Limiter
 from tests.simulation import deskside
+from tests.simulation.plan import plan
 from tests.simulation.story import Outcome, Story
 
 SEEDS = 200  # at most; most mutants need a few
@@ -226,29 +227,30 @@ def a_restart_keeps_the_old_epoch(patch: Patch) -> None:
     patch.setattr(recovery, "_begin_anew", anew)
 
 
-MUTANTS: dict[Callable[[Patch], None], str] = {
-    a_lost_create_is_sent_again: "ONCE",
-    an_entry_does_not_wait_for_the_disk: "ONCE",
-    not_found_means_failed: "CAP|ONCE|LEDGER",
-    nobody_asks_for_a_lost_order: "LIVENESS",
-    a_cancel_is_repeated_without_end: "BOUNDED",
-    entries_in_flight_ignore_a_halt: "HALT",
-    the_cap_forgets_what_is_in_flight: "CAP",
-    a_stale_book_is_accepted: "FRESH",
-    an_unreconciled_stream_is_accepted: "FRESH",
-    an_ordered_silence_is_not_kept: "RATE",
-    the_old_stop_goes_first: "PROTECT",
-    the_first_fill_alone_is_guarded: "PROTECT",
-    no_stop_is_placed_and_nothing_is_flattened: "PROTECT",
-    the_stop_follows_back: "MONOTONE",
-    a_stop_is_placed_at_each_look: "BOUNDED",
-    a_stop_may_open: "NO-FLIP",
-    a_repeated_fill_is_booked: "LEDGER|BOUNDED|PROTECT|LIVENESS|FAULT",
-    fees_are_forgotten: "CASH",
-    a_reconnection_reads_nothing: "LEDGER|LIVENESS|PROTECT",
-    a_failed_question_means_empty: "LEDGER|PROTECT",
-    a_restart_forgets: "LEDGER|MONOTONE|BOUNDED|LIVENESS",
-    a_restart_keeps_the_old_epoch: "WRITER|ONCE",
+# Which laws may notice it, and the faults without which it does no harm; () where none are needed.
+MUTANTS: dict[Callable[[Patch], None], tuple[str, tuple[str, ...]]] = {
+    a_lost_create_is_sent_again: ("ONCE", ("lost after", "lost before", "unknown error")),
+    an_entry_does_not_wait_for_the_disk: ("ONCE", ()),
+    not_found_means_failed: ("CAP|MONOTONE|BOUNDED|LEDGER", ("lost and late",)),
+    nobody_asks_for_a_lost_order: ("LIVENESS", ("lost before", "unknown error")),
+    a_cancel_is_repeated_without_end: ("BOUNDED", ()),
+    entries_in_flight_ignore_a_halt: ("HALT", ()),
+    the_cap_forgets_what_is_in_flight: ("CAP", ()),
+    a_stale_book_is_accepted: ("FRESH", ("refuse", "freeze")),
+    an_unreconciled_stream_is_accepted: ("FRESH", ("refuse", "listen key gone")),
+    an_ordered_silence_is_not_kept: ("RATE", ("limited",)),
+    the_old_stop_goes_first: ("PROTECT", ()),
+    the_first_fill_alone_is_guarded: ("PROTECT|MONOTONE", ()),
+    no_stop_is_placed_and_nothing_is_flattened: ("PROTECT", ()),
+    the_stop_follows_back: ("MONOTONE", ()),
+    a_stop_is_placed_at_each_look: ("BOUNDED", ()),
+    a_stop_may_open: ("NO-FLIP", ()),
+    a_repeated_fill_is_booked: ("LEDGER|BOUNDED|PROTECT|LIVENESS|FAULT", ()),
+    fees_are_forgotten: ("CASH", ()),
+    a_reconnection_reads_nothing: ("LEDGER|LIVENESS|PROTECT", ("cut", "event lost", "network down")),
+    a_failed_question_means_empty: ("LEDGER|PROTECT|CASH", ("reads fail", "reads hang")),
+    a_restart_forgets: ("RECOVERY", ("crash", "crash in recovery")),
+    a_restart_keeps_the_old_epoch: ("WRITER|ONCE", ("crash", "crash in recovery")),
 }
 
 
@@ -256,14 +258,17 @@ MUTANTS: dict[Callable[[Patch], None], str] = {
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_mutant_is_caught(mutant: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    laws, kinds = MUTANTS[mutant]
     mutant(monkeypatch)
-    caught = first_breach()
+    caught = first_breach(kinds)
     assert caught is not None, f"{SEEDS} seeds, and no law broke"
-    assert re.match(MUTANTS[mutant], caught.breach), caught.breach
+    assert re.match(laws, caught.breach), caught.breach
 
 
-def first_breach() -> Outcome | None:
-    for seed in range(1, SEEDS + 1):
+def first_breach(kinds: tuple[str, ...]) -> Outcome | None:
+    """Of the seeds, in whose plans these faults are come first."""
+    strikes = {seed: {planned.kind for planned in plan(seed)} for seed in range(1, SEEDS + 1)}
+    for seed in sorted(strikes, key=lambda seed: (strikes[seed].isdisjoint(kinds), seed)):
         outcome = Story(seed).tell()
         if outcome.breach:
             return outcome

@@ -35,6 +35,7 @@ def test_a_seed_without_faults_trades_ends_flat_and_is_told_twice_alike() -> Non
     assert first.fills >= 10
 
 
+@pytest.mark.timeout(600)  # seconds of work, on a host that others may share
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, PART))
 def test_the_laws_hold(first: int) -> None:
     for seed in range(first, first + PART):

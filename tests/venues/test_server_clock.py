@@ -54,3 +54,19 @@ def test_a_host_that_slept_has_clocks_that_part() -> None:
     server.take([TimeSample(0, 0, START_NS)])
     clock.step(600 * NS_PER_S)
     assert (server.now_ns(), server.stepped) == (START_NS, True)
+
+
+def test_a_step_of_the_hosts_clock_is_told_without_asking_the_venue() -> None:
+    clock, told = ManualClock(START_NS), list[ClockMeasured]()
+    server = ServerClock(clock, told.append)
+    server.look()
+    assert not told  # nothing is known yet
+    server.take([TimeSample(0, 20 * NS_PER_MS, START_NS + 10 * NS_PER_MS)])
+    clock.advance(30 * NS_PER_S)
+    server.look()
+    assert len(told) == 1
+    clock.step(3 * NS_PER_S)
+    server.look()
+    server.look()
+    assert [round(each.offset_ms) for each in told] == [0, -3000]
+    assert told[1].rtt_ms == told[0].rtt_ms

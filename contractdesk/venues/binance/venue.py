@@ -65,7 +65,8 @@ NATIVE = frozenset({"1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h"
 CAPABILITIES = Capabilities(
     amend_stop=False, attach_stop=False, dead_man_switch=True, native_timeframes=NATIVE
 )
-CLOCK_PERIOD_S = 60.0
+CLOCK_LOOK_S = 0.25  # so often is seen whether the host's clock has been set
+CLOCK_LOOKS = 240  # after so many of these, a minute, the venue's clock is measured
 CLOCK_LIMIT_MS = 5_000.0  # more than that between venue and host is an alarm
 OPEN_TIMEOUT_S = 20.0
 WATCH_TIMEOUT_S = 30.0
@@ -323,8 +324,13 @@ class BinanceVenue:
     # -- upkeep ----------------------------------------------------------------------------
 
     async def _keep_clock(self, session: Session) -> None:
+        looks = 0
         while True:
-            await asyncio.sleep(CLOCK_PERIOD_S)
+            await asyncio.sleep(CLOCK_LOOK_S)
+            session.api.server_clock.look()
+            looks += 1
+            if looks % CLOCK_LOOKS:
+                continue
             try:
                 await session.api.measure_clock()
             except VenueError as failure:
