@@ -43,7 +43,7 @@ def mode(account: Account, symbol: str, position_side: PositionSide) -> None:
 
 def status(floor: Floor, symbol: str, *, reducing: bool) -> None:
     """What the contract's status permits."""
-    now = floor.statuses[symbol]
+    now = floor.status(symbol)
     if not now.accepts:
         raise Refused(Reason.SYMBOL_HALTED, now.value)
     if now is SymbolStatus.PRE_SETTLE and not reducing:

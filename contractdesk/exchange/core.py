@@ -174,7 +174,7 @@ class Exchange:
         return self._floor.marks[self._floor.listing(symbol).symbol]
 
     def status(self, symbol: str) -> SymbolStatus:
-        return self._floor.statuses[self._floor.listing(symbol).symbol]
+        return self._floor.status(self._floor.listing(symbol).symbol)
 
     def last_price(self, symbol: str) -> Decimal:
         """Of the last trade; 0 before the first one."""

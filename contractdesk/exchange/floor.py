@@ -100,7 +100,7 @@ class Floor:
         self.prints = {symbol: Prints(listing) for symbol, listing in listings.items()}
         self.accounts: dict[str, Account] = {}
         self.orders = Orders()
-        self.statuses = dict.fromkeys(listings, SymbolStatus.TRADING)
+        self.statuses: dict[str, SymbolStatus] = {}  # of contracts that do not simply trade
         self.now_ns = now_ns
         self.quirks: Quirks | None = None
         self.moved: set[tuple[str, str]] = set()  # (account, symbol) whose position has changed
@@ -113,6 +113,9 @@ class Floor:
             return self.listings[symbol]
         except KeyError:
             raise Refused(Reason.UNKNOWN_SYMBOL, symbol) from None
+
+    def status(self, symbol: str) -> SymbolStatus:
+        return self.statuses.get(symbol, SymbolStatus.TRADING)
 
     def account(self, name: str) -> Account:
         try:

@@ -23,6 +23,7 @@ from contractdesk.venues.backoff import Backoff
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.limits import Priority, RequestQueue, Usage
 
+RECV_WINDOW_MS = 5_000  # of what names none itself: a clock that is off further is to be noticed
 READ_LIMIT_S = 8.0  # with its waiting and its repetitions: later nobody wants the answer any more
 
 
@@ -107,6 +108,7 @@ def prepare_client(
     exchange.nonce = timestamp_ms
     exchange.logger = quiet_logger()
     exchange.options["maxRetriesOnFailure"] = 0
+    exchange.options["recvWindow"] = RECV_WINDOW_MS
     exchange.parse_json = lambda text: text  # bodies are decoded by typed decoders
 
     def judge(status: int, _reason: str, _url: str, _method: str, headers: Any, body: str, *_: Any) -> None:

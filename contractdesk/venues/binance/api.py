@@ -16,7 +16,13 @@ import msgspec
 
 from contractdesk.clock import NS_PER_MS
 from contractdesk.domain.instrument import Instrument
-from contractdesk.errors import VenueProtocolError, VenueRejected, VenueUnreachable
+from contractdesk.errors import (
+    OutcomeLost,
+    VenueError,
+    VenueProtocolError,
+    VenueRejected,
+    VenueUnreachable,
+)
 from contractdesk.venues.binance import endpoints as at
 from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.codec_market import decode_snapshot
@@ -26,6 +32,7 @@ from contractdesk.venues.book_sync import DepthSnapshot
 from contractdesk.venues.credentials import KeyScopes, remember
 from contractdesk.venues.key_gate import KeyGate
 from contractdesk.venues.limits import Priority
+from contractdesk.venues.outage import Outage
 from contractdesk.venues.rest import Endpoint, Reply, RestClient
 from contractdesk.venues.server_clock import ServerClock, TimeSample
 
@@ -47,6 +54,7 @@ class BinanceApi:
         self.server_clock = server_clock
         self.on_key_refused: Callable[[VenueRejected], None] = lambda _: None
         self._gate = KeyGate()
+        self._outage = Outage()
         self._measuring = asyncio.Lock()
 
     # -- public ----------------------------------------------------------------------------
@@ -275,15 +283,38 @@ class BinanceApi:
         if signed:
             await self._ready(priority)
         try:
-            reply = await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+            reply = await self._call(endpoint, params, priority, weight=weight, patience_s=patience_s)
         except VenueRejected as refused:
             self._note(refused)
             if refused.code != Code.BAD_TIMESTAMP or not timely():
                 raise
             await self.measure_clock()
-            reply = await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+            reply = await self._call(endpoint, params, priority, weight=weight, patience_s=patience_s)
         if signed:
             self._gate.taken()
+        return reply
+
+    async def _call(
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str],
+        priority: Priority,
+        *,
+        weight: int | None = None,
+        patience_s: float | None = None,
+    ) -> Reply:
+        """Through the client, unless the venue is down and it was asked just now."""
+        if not self._outage.passes(priority, self.server_clock.monotonic_ns()):
+            raise VenueUnreachable(f"{endpoint.name}: not sent, the venue does not answer just now")
+        try:
+            reply = await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+        except (VenueUnreachable, OutcomeLost):
+            self._outage.failed(self.server_clock.monotonic_ns())
+            raise
+        except VenueError:
+            self._outage.answered()
+            raise
+        self._outage.answered()
         return reply
 
     async def _ready(self, priority: Priority) -> None:
@@ -292,11 +323,11 @@ class BinanceApi:
             async with self._measuring:
                 if self.server_clock.stepped:  # others have waited for the same measurement
                     await self.measure_clock()
-        if not self._gate.passes(priority, self.server_clock.now_ns()):
+        if not self._gate.passes(priority, self.server_clock.monotonic_ns()):
             raise VenueRejected(Code.BAD_KEY, "not sent: the venue has refused this key just now")
 
     def _note(self, refused: VenueRejected) -> None:
-        if refused.code in BAD_KEY and self._gate.refused(self.server_clock.now_ns()):
+        if refused.code in BAD_KEY and self._gate.refused(self.server_clock.monotonic_ns()):
             self.on_key_refused(refused)
 
     async def _set(self, endpoint: Endpoint, params: Mapping[str, str], already: Code) -> None:
@@ -307,7 +338,7 @@ class BinanceApi:
                 raise
 
     async def _read_time(self) -> TimeSample:
-        reply = await self.client.call(self.product.calls(at.TIME), {}, Priority.RECONCILE)
+        reply = await self._call(self.product.calls(at.TIME), {}, Priority.RECONCILE)
         venue_ns = read(reply, rows.ServerTime).server_time * NS_PER_MS
         return TimeSample(reply.sent_ns, reply.received_ns, venue_ns)
 
