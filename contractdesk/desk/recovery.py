@@ -15,6 +15,7 @@ from contractdesk.domain.events import StrategyStarted, StrategySwapped
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
 from contractdesk.errors import StorageError
@@ -28,11 +29,18 @@ log = logging.getLogger(__name__)
 
 
 def recovered(
-    paths: DeskPaths, account: str, config: EngineConfig, classes: dict[str, type[Strategy]]
+    paths: DeskPaths,
+    account: str,
+    config: EngineConfig,
+    classes: dict[str, type[Strategy]],
+    watch: Watch | None = None,
 ) -> Engine | None:
-    """The engine as the last session on ``account`` left it; None where there was none, or none to trust."""
+    """The engine as the last session on ``account`` left it; None where there was none, or none to trust.
+
+    ``watch`` ends callbacks that did not return then, and would not now.
+    """
     try:
-        data = _last_state(paths, account, classes)
+        data = _last_state(paths, account, classes, watch)
     except StorageError as error:
         log.warning("nothing is recovered: %s; positions will show as external", error)
         return None
@@ -43,7 +51,9 @@ def recovered(
     return Engine.restore(encode_desk(state), classes)
 
 
-def _last_state(paths: DeskPaths, account: str, classes: dict[str, type[Strategy]]) -> bytes | None:
+def _last_state(
+    paths: DeskPaths, account: str, classes: dict[str, type[Strategy]], watch: Watch | None
+) -> bytes | None:
     if not paths.journal.exists():
         return None
     with JournalReader(paths.journal) as journal:
@@ -55,6 +65,8 @@ def _last_state(paths: DeskPaths, account: str, classes: dict[str, type[Strategy
             raise StorageError(f"the tape of {paths.tape} has no checkpoint of the last session")
         _load_classes(journal, sessions[-1].first_seq, header, classes)
         engine = Engine.restore(header.checkpoint, classes)
+        if watch is not None:
+            engine.watched(watch)
         for seq, event in read_inputs(journal, paths.tape, header.first_seq):
             # What faulted live faults again; the live engine went on with the next event, so does this one.
             _, error = attempt(engine.handle, event)

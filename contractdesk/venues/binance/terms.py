@@ -12,13 +12,14 @@ from contractdesk.clock import NS_PER_S, Clock
 from contractdesk.domain.events import InstrumentListed
 from contractdesk.domain.instrument import Instrument
 from contractdesk.errors import VenueError
-from contractdesk.venues.binance.dialect import TERMS
+from contractdesk.venues.binance.dialect import NOT_TRADING, TERMS
 from contractdesk.venues.binance.feed import SymbolFeed
-from contractdesk.venues.binance.markets import Listing, read_instruments, symbol_rows
+from contractdesk.venues.binance.markets import Listing, read_instruments, read_statuses, symbol_rows
 from contractdesk.venues.binance.session import Session
 
 log = logging.getLogger(__name__)
 PERIOD_S = 60.0
+WEEK_MS = 7 * 86_400_000
 RENEW_WITHIN_S = 1.5  # a stop that was refused for its terms waits for the new ones: it is wanted within 3 s
 RENEWED_FOR_NS = 2 * NS_PER_S  # after a refusal they are read once; more of them in a row change nothing
 
@@ -34,6 +35,8 @@ class TermsKeeper:
         self._feeds = feeds
         self._clock = clock
         self._seen: object = None  # what the last reading was made of
+        self._statuses: dict[str, str] = {}  # by the venue's symbol
+        self._traded: set[str] | None = None  # within the week before the opening
         self._renewed_ns = -RENEWED_FOR_NS
 
     async def keep(self) -> None:
@@ -47,7 +50,7 @@ class TermsKeeper:
     async def on_refused(self, code: int) -> None:
         """An order was refused with this code: where that speaks of terms, ours may be old."""
         now_ns = self._clock.monotonic_ns()
-        if code not in TERMS or now_ns < self._renewed_ns + RENEWED_FOR_NS:
+        if code not in TERMS | NOT_TRADING or now_ns < self._renewed_ns + RENEWED_FOR_NS:
             return
         self._renewed_ns = now_ns
         try:
@@ -58,18 +61,30 @@ class TermsKeeper:
     async def load(self) -> None:
         """List every contract; tell of those that are watched and have changed.
 
-        One that has stopped trading is listed as long as it is held: a position must never look flat.
+        One that has stopped trading is listed as long as it is held, or was traded lately: a position must
+        never look flat, and its settlement is a fill. In none of those an entry is taken.
         """
         session, private = self._session, self._session.private is not None
         brackets = await session.api.brackets() if private else {}
         held = {row.symbol for row in await session.api.positions() if row.position_amt} if private else set()
+        if private and self._traded is None:  # one of these may have been settled while nobody was here
+            since_ms = session.api.server_clock.now_ms() - WEEK_MS
+            self._traded = await session.api.traded_symbols(since_ms)
+        held |= self._traded or set()
         body = await session.api.exchange_info()
         made_of = (symbol_rows(body), brackets, held)
         if made_of == self._seen:
             return  # to read hundreds of contracts takes long, and they seldom change
+        self._statuses = read_statuses(body)
+        for feed in self._feeds.values():
+            feed.set_status(self.status(feed.instrument.venue_symbol))
         for fresh in read_instruments(body, brackets, session.unify, held).values():
             self._take(fresh)
         self._seen = made_of
+
+    def status(self, venue_symbol: str) -> str:
+        """The venue's word for what may be done in a contract; "" where it is listed no more."""
+        return self._statuses.get(venue_symbol, "")
 
     def _take(self, terms: Instrument) -> None:
         symbol, fresh = terms.symbol, terms

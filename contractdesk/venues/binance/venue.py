@@ -235,6 +235,8 @@ class BinanceVenue:
             timeframes=timeframes, native=NATIVE, warmup=warmup,
             polls=AT_HOME if self._endpoints.local else Polls(),
         )  # fmt: skip
+        if self._terms is not None:
+            feed.set_status(self._terms.status(instrument.venue_symbol))
         self._feeds[instrument.symbol] = feed
         feed.start()
         try:
