@@ -17,6 +17,8 @@
     │   └── VenueProtocolError   resync: bytes that no codec understands
     ├── StorageError             the journal or the tape cannot be written or read
     └── EngineFault              halt: an invariant of the core is broken
+
+    CallbackOverrun              no Exception: raised into a strategy's callback that does not return
 """
 
 from __future__ import annotations
@@ -107,3 +109,7 @@ class StorageError(ContractdeskError):
 
 class EngineFault(ContractdeskError):
     """An invariant of the core is broken: the desk halts rather than guess."""
+
+
+class CallbackOverrun(BaseException):
+    """A strategy's callback runs for too long. Not an Exception: foreign code must not catch it by habit."""

@@ -22,6 +22,7 @@ from contractdesk.desk.recovery import recovered
 from contractdesk.desk.session import Session
 from contractdesk.desk.thread import LoopThread
 from contractdesk.desk.venues import make_venue
+from contractdesk.desk.watchdog import Watchdog
 from contractdesk.domain.book import Book
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.engine import Engine
@@ -74,7 +75,11 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         venue = made.venue
         config = _engine_config(profile, name, lock.epoch, venue, risk)
         classes: dict[str, type[Strategy]] = {}
-        engine = recovered(paths, made.account, config, classes) if made.account else None
+        watchdog = Watchdog(clock)
+        watchdog.start()
+        stack.callback(watchdog.stop)
+        known = recovered(paths, made.account, config, classes, watchdog.run) if made.account else None
+        engine = (known or Engine(config, classes)).watched(watchdog.run)
         recorder = Recorder(paths, config, made.account, clock.now_ns())
         stack.callback(recorder.close)
         metrics = Metrics()
@@ -85,7 +90,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         host = _on(
             thread,
             lambda: DeskHost(
-                engine=engine or Engine(config, classes),
+                engine=engine,
                 venue=venue,
                 recorder=recorder,
                 lock=lock,
@@ -168,6 +173,7 @@ def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: 
         epoch=epoch,
         asset=profile.margin_asset,
         amend_stop=venue.capabilities.amend_stop,
+        max_conditional=venue.capabilities.max_conditional,
         native_timeframes=tuple(sorted(venue.capabilities.native_timeframes)),
         risk=risk,
     )

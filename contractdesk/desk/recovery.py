@@ -22,6 +22,7 @@ from contractdesk.domain.events import StrategyStarted, StrategySwapped
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
 from contractdesk.errors import StorageError
@@ -35,11 +36,18 @@ log = logging.getLogger(__name__)
 
 
 def recovered(
-    paths: DeskPaths, account: str, config: EngineConfig, classes: dict[str, type[Strategy]]
+    paths: DeskPaths,
+    account: str,
+    config: EngineConfig,
+    classes: dict[str, type[Strategy]],
+    watch: Watch | None = None,
 ) -> Engine | None:
-    """The engine as the last session on ``account`` left it; None where there was none, or none to trust."""
+    """The engine as the last session on ``account`` left it; None where there was none, or none to trust.
+
+    ``watch`` ends callbacks that did not return then, and would not now.
+    """
     try:
-        data = _last_state(paths, account, classes)
+        data = _last_state(paths, account, classes, watch)
     except StorageError as error:
         log.warning("nothing is recovered: %s; positions will show as external", error)
         return None
@@ -50,7 +58,9 @@ def recovered(
     return Engine.restore(encode_desk(state), classes)
 
 
-def _last_state(paths: DeskPaths, account: str, classes: dict[str, type[Strategy]]) -> bytes | None:
+def _last_state(
+    paths: DeskPaths, account: str, classes: dict[str, type[Strategy]], watch: Watch | None
+) -> bytes | None:
     if not paths.journal.exists():
         return None
     with JournalReader(paths.journal) as journal:
@@ -62,11 +72,11 @@ def _last_state(paths: DeskPaths, account: str, classes: dict[str, type[Strategy
             raise StorageError(f"the tape of {paths.tape} has no checkpoint of the last sessions")
         begun = max(meta.first_seq for meta in sessions if meta.first_seq <= header.first_seq)
         _load_classes(journal, begun, header, classes)
-        engine = Engine.restore(header.checkpoint, classes)
+        engine = _watched(Engine.restore(header.checkpoint, classes), watch)
         later = [meta for meta in sessions if meta.first_seq > header.first_seq]
         for seq, event in read_inputs(journal, paths.tape, header.first_seq):
             while later and seq >= later[0].first_seq:
-                engine = _as_opened(engine, later.pop(0), classes)
+                engine = _watched(_as_opened(engine, later.pop(0), classes), watch)
             # What faulted live faults again; the live engine went on with the next event, so does this one.
             _, error = attempt(engine.handle, event)
             if error is not None:
@@ -85,6 +95,10 @@ def _as_opened(engine: Engine, meta: SessionMeta, classes: dict[str, type[Strate
     state = decode_desk(engine.checkpoint())
     _begin_anew(state, msgspec.msgpack.decode(meta.settings, type=EngineConfig))
     return Engine.restore(encode_desk(state), classes)
+
+
+def _watched(engine: Engine, watch: Watch | None) -> Engine:
+    return engine if watch is None else engine.watched(watch)
 
 
 def _last_checkpoint(tape: Path, since_seq: int) -> TapeHeader | None:

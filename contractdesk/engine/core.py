@@ -22,6 +22,9 @@ EXPOSED_NS = 10 * NS_PER_S  # between reconciliations, with a position or an ent
 OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the newest one
 
 
+Watch = Callable[[Callable[[], object]], object]  # runs a step, and may raise CallbackOverrun into it
+
+
 class Booking(Struct):
     """A fill that has been booked on our own position."""
 
@@ -69,6 +72,7 @@ class Core:
         self.moved: list[Tracked] = []  # then their strategies
         self.telling: Telling | None = None  # of several trades
         self.arrears: Callable[[], None] | None = None  # takes in what has passed and was not told yet
+        self.watch: Watch | None = None  # ends a callback that does not return
 
     @property
     def busy(self) -> bool:

@@ -47,7 +47,7 @@ from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.connection import Connection
-from contractdesk.engine.core import Core, Telling
+from contractdesk.engine.core import Core, Telling, Watch
 from contractdesk.engine.executions import Executions
 from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.intents import Intents
@@ -81,7 +81,6 @@ SLEEP_NS = 15 * NS_PER_S  # a driver wakes us every 5 s at least: more means tha
 class Engine:
     """One desk's core. Start-up: InstrumentListed*, ModesRead, ClockMeasured, StreamRestored(PRIVATE),
     then VenueStateRead with ``request_id=0``; from then on it is reconciled, and ACTIVE.
-
     After ``restore`` in a new process, feed StreamLost(PRIVATE) before that sequence.
     """
 
@@ -172,6 +171,11 @@ class Engine:
         finally:
             desk.handling = False
         return core.outbox()
+
+    def watched(self, watch: Watch) -> Self:
+        """Run every callback through ``watch`` from now on; itself."""
+        self._core.watch = watch
+        return self
 
     @property
     def hearing(self) -> TradePrinted | None:
@@ -268,13 +272,10 @@ class Engine:
     def _on_stream(self, event: StreamLost | StreamRestored) -> None:
         if event.stream is not StreamName.PRIVATE:
             return  # the public ones speak through SymbolNotReady and SymbolReady
-        match event:
-            case StreamLost():
-                self._connection.on_private_lost(event.reason)
-            case StreamRestored():
-                self._connection.on_private_restored()
-            case _:
-                assert_never(event)
+        if isinstance(event, StreamLost):
+            self._connection.on_private_lost(event.reason)
+        else:
+            self._connection.on_private_restored()
 
     # -- consequences ----------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from contractdesk.domain.orders import OrderRole
 from contractdesk.engine.core import Booking, Core, Telling, Wished
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Hosted, HostStatus, Tracked
-from contractdesk.errors import UserError
+from contractdesk.errors import CallbackOverrun, UserError
 from contractdesk.strategy.bars import BarSeries
 from contractdesk.strategy.base import CALLBACKS, BarView, Context, Strategy, Wish
 
@@ -204,9 +204,15 @@ class Host:
             return
         hosted = self._desk.strategies[strategy_id]
         method: Callable[..., Wish] = getattr(strategy, callback)
+        watch, context = self._core.watch, self._contexts[strategy_id]
+        wish: object
         try:
-            wish = method(*args, self._contexts[strategy_id])
-        except (Exception, SystemExit) as exc:  # the supervisor of foreign code: whatever it raises
+            wish = method(*args, context) if watch is None else watch(partial(method, *args, context))
+        except (
+            Exception,
+            SystemExit,
+            CallbackOverrun,
+        ) as exc:  # the supervisor of foreign code: whatever it raises
             self._raised(hosted, callback, exc)
             return
         hosted.memory = strategy.state
@@ -262,9 +268,16 @@ class Host:
             self._warn("strategy_refused", f"{hosted.strategy_id}: no source with hash {source_hash}")
             return None
         try:
-            strategy = strategy_class(list(hosted.symbols), timeframe=hosted.timeframe, **params)
+            build = partial(strategy_class, list(hosted.symbols), timeframe=hosted.timeframe, **params)
+            built = build() if self._core.watch is None else self._core.watch(build)
+            assert isinstance(built, Strategy)  # noqa: S101  (narrows what a watch carries as object)
+            strategy = built
             hosted.warmup = strategy.warmup
-        except (Exception, SystemExit) as exc:  # the supervisor of foreign code: its constructor, too
+        except (
+            Exception,
+            SystemExit,
+            CallbackOverrun,
+        ) as exc:  # the supervisor of foreign code: its constructor, too
             text = f"{type(exc).__name__}: {_ADDRESS.sub('0x', str(exc))}"
             self._warn("strategy_refused", f"{hosted.strategy_id}: {text}")
             return None

@@ -63,7 +63,11 @@ from contractdesk.venues.upkeep import go_on
 log = logging.getLogger(__name__)
 NATIVE = frozenset({"1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d"})
 CAPABILITIES = Capabilities(
-    amend_stop=False, attach_stop=False, dead_man_switch=True, native_timeframes=NATIVE
+    amend_stop=False,
+    attach_stop=False,
+    dead_man_switch=True,
+    native_timeframes=NATIVE,
+    max_conditional=200,
 )
 CLOCK_LOOK_S = 0.25  # so often is seen whether the host's clock has been set
 CLOCK_LOOKS = 240  # after so many of these, a minute, the venue's clock is measured
