@@ -111,6 +111,8 @@ class Inquiries:
         rows = [
             (f.rule, f.passed, f.found, f.limit, f.would_pass) for f in self._session.engine.why_not(unified)
         ]
+        if self._session.snapshot.guardian is GuardianState.AWAY:
+            rows.append(("guardian", False, "away", "watching", "a new one: it is being started"))
         columns = ("rule", "passed", "found", "limit", "would_pass")
         clear = "nothing blocks an entry now"
         return Table(f"why not {unified}", columns, rows, widest=ADVICE_CHARS, empty=clear)

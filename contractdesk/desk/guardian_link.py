@@ -37,6 +37,7 @@ BEAT_S = 0.25
 IDLE_BEATS = 8  # of which one is sent while nothing is at risk
 HANGS_AFTER = 16  # looks in a row, BEAT_S apart, that find a beat unanswered: it is replaced
 ARM_WITHIN_S = 1.0
+ENDS_WITHIN_S, ENDING_POLL_S = 1.0, 0.01  # once it was said goodbye to
 WIRE_S = 5.0  # an entry's wait for its turn and its request window: later it cannot be accepted
 AGAIN_S = (0.1, 0.5, 2.0, 10.0, 30.0)  # before the successor of one that has died, by how many have
 LASTED_S = 60.0  # one that has lived so long starts the count anew
@@ -93,6 +94,7 @@ class GuardianLink:
         self._sent = self._heard = 0  # numbers
         self._arms: dict[int, asyncio.Future[bool]] = {}
         self._closing = False
+        self.mute = False  # True: it is told nothing any more, and acts in time
         self._state = GuardianState.STARTING
 
     @property
@@ -138,7 +140,16 @@ class GuardianLink:
         if any(row.exposed for row in left):
             guardian_start.leave(self._process)  # it stays, and protects that
         else:
-            await asyncio.to_thread(guardian_start.end, self._process)
+            await self._ended(self._process)
+
+    async def _ended(self, process: subprocess.Popen[bytes]) -> None:
+        """Without a thread: where the interpreter is ending, there are no new ones."""
+        for _ in range(int(ENDS_WITHIN_S / ENDING_POLL_S)):
+            if process.poll() is not None:
+                return
+            await asyncio.sleep(ENDING_POLL_S)
+        process.kill()
+        guardian_start.leave(process)
 
     async def _one(self) -> int | None:
         """The life of one guardian; its exit code, or None where it has taken the account over."""
@@ -149,6 +160,7 @@ class GuardianLink:
             process = await asyncio.to_thread(guardian_start.start, theirs, self._home, secrets)
         except OSError as error:
             ours.close()
+            self._state = GuardianState.AWAY
             self._logger.error("the guardian cannot be started: %s", error)  # noqa: TRY400  # said, not traced
             return -1
         finally:
@@ -191,7 +203,7 @@ class GuardianLink:
 
     async def arm(self, symbol: str) -> str:
         """Let it know of the symbol's entry before that is sent; why it must not be sent, or ""."""
-        if self.state is GuardianState.AWAY:
+        if self.mute or self.state is GuardianState.AWAY:
             return NO_GUARDIAN
         try:
             async with asyncio.timeout(ARM_WITHIN_S):
@@ -241,7 +253,7 @@ class GuardianLink:
     def _beat(self, rows: tuple[SymbolAtRisk, ...]) -> None:
         """Nothing is said under a lease that was lost: whoever has it is not to be talked out of it."""
         assert self._desk is not None  # noqa: S101  # it is connected
-        if not self._lease.valid:
+        if self.mute or not self._lease.valid:
             return
         for row in rows:
             self._name(self._desk.symbols[row.symbol].instrument)

@@ -45,6 +45,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     weight: int = 1
     orders: int = 0  # how many order actions it counts as
     effect: Effect = Effect.READ
+    harmless: bool = False  # changes no order, position or setting, whatever its effect
 
     @property
     def name(self) -> str:
@@ -214,7 +215,8 @@ class RestClient:
         self, endpoint: Endpoint, params: Mapping[str, str], spent: Callable[[Usage], None]
     ) -> Reply | VenueError:
         """The answer or the error as a value: raised by the caller, it carries no context."""
-        if endpoint.effect is not Effect.READ and not self._permit():
+        acts = endpoint.effect is not Effect.READ and not endpoint.harmless
+        if acts and not self._permit():
             return VenueUnreachable(f"{endpoint.name}: not sent: {TAKEN_OVER}")
         head = _Head()
         token = _head.set(head)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +19,8 @@ from contractdesk.console.opening import open_desk
 from contractdesk.desk.guardian_start import environment
 from contractdesk.domain.views import GuardianState
 from contractdesk.errors import ConfigError
-from tests.desk.guarded import STOP, Account, Exchange, alive, eventually
+from tests.desk.guarded import STOP, Account, Exchange, alive, eventually, supersede
+from tests.desk.guarded_trader import PATIENT
 
 BTC = "BTC/USDT:USDT"
 
@@ -92,6 +98,72 @@ def test_an_orderly_close_ends_it_though_a_position_stays_under_its_stop(venue: 
     assert not alive(pid)
     assert account.stopped(held)
     assert (account.codes(), account.epoch) == ([], epoch)  # it never acted
+
+
+def test_a_close_that_leaves_something_bare_leaves_the_guardian_with_it(venue: Exchange) -> None:
+    account = Account(venue, "leaves")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk(
+            "binance", "leaves", "testnet", name="leaves", endpoints=venue.endpoints, risk=PATIENT
+        )
+    guardian(desk)
+    desk.book(BTC)
+    account.no_stop_of(account.epoch)
+
+    def buy() -> None:
+        with suppress(RuntimeError):  # the desk closes before it is done
+            desk.buy(BTC, notional=130, stop=STOP)
+
+    buying = threading.Thread(target=buy)
+    buying.start()
+    eventually(lambda: bool(account.held))
+    desk.close()
+    buying.join(10)
+    eventually(lambda: account.stopped(account.held), lambda: account.truth)
+    assert any("left something uncovered" in line["message"] for line in account.guardian_log())
+    supersede(account)
+
+
+def test_an_engine_that_is_dead_is_silence_though_its_loop_lives(venue: Exchange) -> None:
+    account = Account(venue, "dead")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk(
+            "binance", "dead", "testnet", name="dead", endpoints=venue.endpoints, guardian={"covered_s": 2}
+        )
+    guardian(desk)
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP).done)
+    host, held = desk._session.host, account.held
+
+    def broken(event: object) -> list[object]:
+        raise ZeroDivisionError("a bug")
+
+    host.engine.handle = broken  # type: ignore[assignment, method-assign]
+    eventually(lambda: "guardian_took_over" in account.codes())
+    assert account.stopped(held)
+    time.sleep(0.6)
+    assert not host._lock.valid  # such a desk does not take its account back
+    desk._session.release()
+    supersede(account)
+
+
+def test_an_interpreter_that_ends_says_goodbye(tmp_path: Path) -> None:
+    code = (
+        "import contractdesk as cd\n"
+        "desk = cd.open_desk('embedded', name='ends', seed=9, idle_limit_s=20)\n"
+        "desk.wait_for(lambda s: s.guardian.value == 'watching', 20)\n"
+        "print(desk._session.host.guardian.pid)\n"
+    )
+    environ = os.environ | {"CONTRACTDESK_STATE": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert not alive(int(ended.stdout.splitlines()[-1]))
+    assert ended.stderr == ""
+    assert not (tmp_path / "ends" / "guardian.log.jsonl").exists()
 
 
 def test_who_wants_none_has_none_and_paper_needs_none(venue: Exchange) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import chain
 
 from contractdesk.clock import NS_PER_MS, Clock
 from contractdesk.domain.events import CancelFailed, Event, OrderCancelled, OrderRead
@@ -25,6 +26,7 @@ from contractdesk.venues.binance.user_events import UserEvents
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.server_clock import TimeSample
 
+FEW = 20  # symbols: for more of them all open orders are read at once
 BRIEF = Patience(retry_base_s=0.05, retry_cap_s=0.5, retries=2, read_limit_s=3.0)  # whoever asks, asks again
 
 
@@ -80,8 +82,12 @@ class BinanceCustody:
         """See ``Custody.standing``."""
         api, orders = self._need()
         known = self._listing.venues
+        # Each symbol for itself while they are few: this is asked again and again, and weighs less so.
+        asked = list(known) if len(known) <= FEW else [""]
         positions, regular, algos = await asyncio.gather(
-            api.positions(), api.open_orders(), api.open_algo_orders()
+            api.positions(),
+            asyncio.gather(*(api.open_orders(symbol) for symbol in asked)),
+            asyncio.gather(*(api.open_algo_orders(symbol) for symbol in asked)),
         )
         sizes: dict[str, Decimal] = {}
         for row in positions:
@@ -89,10 +95,14 @@ class BinanceCustody:
                 sizes[instrument.symbol] = sizes.get(instrument.symbol, ZERO) + row.position_amt
         found = [
             order_of(row, instrument, orders.name(row))
-            for row in regular
+            for row in chain.from_iterable(regular)
             if (instrument := known.get(row.symbol))
         ]
-        found += [algo_of(row, instrument, None) for row in algos if (instrument := known.get(row.symbol))]
+        found += [
+            algo_of(row, instrument, None)
+            for row in chain.from_iterable(algos)
+            if (instrument := known.get(row.symbol))
+        ]
         return Standing(sizes=sizes, orders=tuple(found))
 
     async def submit(self, request: OrderRequest) -> Submitted:

@@ -53,8 +53,12 @@ def _private(
     effect: Effect = Effect.READ,
     api: str = "Private",
     orders: int = 0,
+    *,
+    harmless: bool = False,
 ) -> Endpoint:
-    return Endpoint(api=api, method=method, path=path, weight=weight, effect=effect, orders=orders)
+    return Endpoint(
+        api=api, method=method, path=path, weight=weight, effect=effect, orders=orders, harmless=harmless
+    )
 
 
 TIME = _public("time")
@@ -94,6 +98,6 @@ CANCEL_ALGO_ORDER = _private("algoOrder", 1, "DELETE", Effect.REPEATABLE)
 SET_LEVERAGE = _private("leverage", 1, "POST", Effect.REPEATABLE)
 SET_MARGIN_TYPE = _private("marginType", 1, "POST", Effect.REPEATABLE)
 SET_POSITION_SIDE = _private("positionSide/dual", 1, "POST", Effect.REPEATABLE)
-OPEN_LISTEN_KEY = _private("listenKey", 1, "POST", Effect.REPEATABLE)
-PROLONG_LISTEN_KEY = _private("listenKey", 1, "PUT", Effect.REPEATABLE)
+OPEN_LISTEN_KEY = _private("listenKey", 1, "POST", Effect.REPEATABLE, harmless=True)
+PROLONG_LISTEN_KEY = _private("listenKey", 1, "PUT", Effect.REPEATABLE, harmless=True)
 KEY_SCOPES = _private("account/apiRestrictions", 1, api=WALLET)
