@@ -21,7 +21,7 @@ from contractdesk.domain.events import OutcomeUnknown, VenueStateRead
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import OrderRole, OrderStatus
-from contractdesk.engine import ledger, order_tracker, protection, stops
+from contractdesk.engine import ledger, order_tracker, protection, reconcile, stops
 from contractdesk.errors import VenueError
 from contractdesk.risk import freshness, size_cap, sizing
 from contractdesk.risk import trailing as trailing_rule
@@ -192,7 +192,8 @@ def a_reconnection_reads_nothing(patch: Patch) -> None:
 
 
 def a_failed_question_means_empty(patch: Patch) -> None:
-    """Whatever could not be read is not there."""
+    """Whatever could not be read is not there; and nobody asks twice."""
+    patch.setattr(reconcile.Reconciliation, "_confirmed", always(True))
 
     async def read_state(self: Dispatcher, request_id: int, since_ns: int) -> None:
         try:
@@ -248,7 +249,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, tuple[str, ...]]] = {
     a_repeated_fill_is_booked: ("LEDGER|BOUNDED|PROTECT|LIVENESS|FAULT", ()),
     fees_are_forgotten: ("CASH", ()),
     a_reconnection_reads_nothing: ("LEDGER|LIVENESS|PROTECT", ("cut", "event lost", "network down")),
-    a_failed_question_means_empty: ("LEDGER|PROTECT|CASH", ("reads fail", "reads hang")),
+    a_failed_question_means_empty: ("LEDGER|PROTECT|CASH|MONOTONE", ("reads fail", "reads hang")),
     a_restart_forgets: ("RECOVERY", ("crash", "crash in recovery")),
     a_restart_keeps_the_old_epoch: ("WRITER|ONCE", ("crash", "crash in recovery")),
 }
