@@ -30,6 +30,7 @@ from contractdesk.venues.binance.venue import BinanceVenue
 from contractdesk.venues.limits import Limiter
 from tests.simulation import deskside
 from tests.simulation.plan import plan
+from tests.simulation.shrinking import shrink
 from tests.simulation.story import Outcome, Story
 
 SEEDS = 200  # at most; most mutants need a few
@@ -274,3 +275,16 @@ def first_breach(kinds: tuple[str, ...]) -> Outcome | None:
         if outcome.breach:
             return outcome
     return None
+
+
+@pytest.mark.mutants
+@pytest.mark.timeout(600)
+def test_a_failing_seed_is_cut_down_and_told_again_alike(monkeypatch: Patch) -> None:
+    a_lost_create_is_sent_again(monkeypatch)
+    seed = 2
+    cut = shrink(seed)
+    assert cut is not None
+    assert cut.outcome.breach.startswith("ONCE")
+    assert len(cut.faults) == 1 < len(plan(seed))
+    assert f"--seed {seed} --only {cut.faults[0].number}" in cut.command
+    assert Story(seed, cut.faults, cut.lasts_s).tell() == cut.outcome
