@@ -18,7 +18,6 @@ import aiohttp
 from aiohttp import WSMessage, WSMsgType
 from aiohttp.client_reqrep import ConnectionKey
 
-from contractdesk.clock import NS_PER_S
 from contractdesk.exchange.server import Server
 from contractdesk.exchange.wire.binance.api import Ask, Reply
 from contractdesk.venues.transport import StreamTimes, Transport
@@ -361,7 +360,3 @@ class Lane:
     def _arrive(self) -> None:
         then, args = self._under_way.popleft()
         then(*args)
-
-
-def seconds(ns: int) -> float:
-    return ns / NS_PER_S

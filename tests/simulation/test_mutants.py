@@ -21,7 +21,7 @@ from contractdesk.domain.events import OutcomeUnknown, VenueStateRead
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import OrderRole, OrderStatus
-from contractdesk.engine import ledger, order_tracker, protection, stops
+from contractdesk.engine import ledger, order_tracker, protection, reconcile, stops
 from contractdesk.errors import VenueError
 from contractdesk.risk import freshness, size_cap, sizing
 from contractdesk.risk import trailing as trailing_rule
@@ -30,6 +30,7 @@ from contractdesk.venues.binance.venue import BinanceVenue
 from contractdesk.venues.limits import Limiter
 from tests.simulation import deskside
 from tests.simulation.plan import plan
+from tests.simulation.shrinking import shrink
 from tests.simulation.story import Outcome, Story
 
 SEEDS = 200  # at most; most mutants need a few
@@ -192,7 +193,8 @@ def a_reconnection_reads_nothing(patch: Patch) -> None:
 
 
 def a_failed_question_means_empty(patch: Patch) -> None:
-    """Whatever could not be read is not there."""
+    """Whatever could not be read is not there; and nobody asks twice."""
+    patch.setattr(reconcile.Reconciliation, "_confirmed", always(True))
 
     async def read_state(self: Dispatcher, request_id: int, since_ns: int) -> None:
         try:
@@ -248,7 +250,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, tuple[str, ...]]] = {
     a_repeated_fill_is_booked: ("LEDGER|BOUNDED|PROTECT|LIVENESS|FAULT", ()),
     fees_are_forgotten: ("CASH", ()),
     a_reconnection_reads_nothing: ("LEDGER|LIVENESS|PROTECT", ("cut", "event lost", "network down")),
-    a_failed_question_means_empty: ("LEDGER|PROTECT|CASH", ("reads fail", "reads hang")),
+    a_failed_question_means_empty: ("LEDGER|PROTECT|CASH|MONOTONE", ("reads fail", "reads hang")),
     a_restart_forgets: ("RECOVERY", ("crash", "crash in recovery")),
     a_restart_keeps_the_old_epoch: ("WRITER|ONCE", ("crash", "crash in recovery")),
 }
@@ -273,3 +275,16 @@ def first_breach(kinds: tuple[str, ...]) -> Outcome | None:
         if outcome.breach:
             return outcome
     return None
+
+
+@pytest.mark.mutants
+@pytest.mark.timeout(600)
+def test_a_failing_seed_is_cut_down_and_told_again_alike(monkeypatch: Patch) -> None:
+    a_lost_create_is_sent_again(monkeypatch)
+    seed = 2
+    cut = shrink(seed)
+    assert cut is not None
+    assert cut.outcome.breach.startswith("ONCE")
+    assert len(cut.faults) == 1 < len(plan(seed))
+    assert f"--seed {seed} --only {cut.faults[0].number}" in cut.command
+    assert Story(seed, cut.faults, cut.lasts_s).tell() == cut.outcome
