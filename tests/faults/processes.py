@@ -65,7 +65,7 @@ class Trader:
 
 
 def does(trader: Trader, command: str, within_s: float = 20.0) -> None:
-    """It does that, at once or as soon as its rules permit: what is unknown counts, and marks have to come."""
+    """It does that, at once or as soon as it may: what is unknown counts, and marks have to come."""
     eventually(lambda: trader.ask(command), lambda said: said["done"], within_s)
 
 
