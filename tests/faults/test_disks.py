@@ -140,6 +140,9 @@ def test_row_65_the_tail_is_torn(venue: StillVenue, case: Case, monkeypatch: pyt
         first = at.opened()
         does(first, "buy")
         kept = at.until(lambda now: covered(now, ETH))["open_algo_orders"]
+        tape = segments(DeskPaths.of("torn").tape)[-1]
+        size = tape.stat().st_size
+        eventually(lambda: tape.stat().st_size, lambda now: now > size + 200)  # the market goes on
         first.process.kill()
         assert first.killed()
         tear("torn")

@@ -12,7 +12,7 @@ from contractdesk.strategy.base import Strategy
 from tests.faults.case import Case, row
 from tests.faults.desks import D, Take, booked, creates, under_stop
 from tests.faults.processes import does, outside
-from tests.rules.venue import ETH, StillVenue, covered, held
+from tests.rules.venue import ETH, StillVenue, covered, eventually, held
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -59,13 +59,19 @@ def test_row_67_a_cell_is_interrupted_and_run_again(seat: Take, case: Case) -> N
     """Ctrl-C while buy() waits: the order is finished and protected; the same desk is found again."""
     at = seat()
     at.desk.book(ETH)
-    slow = case.strike("delay", ms=1_500, when="before", match={"method": "POST", "role": "entry"})
+    slow = case.strike("delay", ms=4_000, when="before", match={"method": "POST", "role": "entry"})
     main = threading.main_thread().ident
     assert main is not None
-    threading.Timer(0.8, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    def interrupt() -> None:
+        eventually(lambda: creates(at, "entry"), bool, 60)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
 
     def cell() -> None:
-        at.desk.buy(ETH, size="0.05", stop="2950")
+        while not creates(at, "entry"):
+            at.desk.buy(ETH, size="0.05", stop="2950")
         time.sleep(5)  # where the signal comes late
 
     with pytest.raises(KeyboardInterrupt):
