@@ -137,6 +137,7 @@ def _engine_config(profile: Profile, name: str, epoch: int, venue: Venue, risk: 
         epoch=epoch,
         asset=profile.margin_asset,
         amend_stop=venue.capabilities.amend_stop,
+        max_conditional=venue.capabilities.max_conditional,
         native_timeframes=tuple(sorted(venue.capabilities.native_timeframes)),
         risk=risk,
     )

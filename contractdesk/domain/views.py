@@ -83,6 +83,11 @@ class DeskView(Protocol):
         ...
 
     @property
+    def conditional_room(self) -> int | None:
+        """How many more conditional orders the venue takes; None: as many as one likes."""
+        ...
+
+    @property
     def unwinding(self) -> str:
         """What the margin guard is doing; "" = nothing."""
         ...

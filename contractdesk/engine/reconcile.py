@@ -108,9 +108,12 @@ class Reconciliation:
 
     def _compare_orders(self, shown: Iterable[VenueOrder], asked_ns: int) -> None:
         seen: dict[str, None] = {}
+        self._desk.foreign_conditional = 0
         for row in shown:
             tracked = self._orders.find(row.client_id, row.venue_id)
-            if tracked is not None:
+            if tracked is None:
+                self._desk.foreign_conditional += row.type.conditional
+            else:
                 seen[tracked.id] = None
                 self._orders.merge(tracked, row, asked_ns)
         for market in self._desk.symbols.values():

@@ -285,6 +285,7 @@ class Desk(Struct, kw_only=True):
     symbols: dict[str, Market] = field(default_factory=dict)
     orders_by_id: dict[str, Tracked] = field(default_factory=dict)
     children: dict[str, str] = field(default_factory=dict)  # venue id of a triggered order -> client id
+    foreign_conditional: int = 0  # open conditional orders that are not ours, as last read
     orphans: dict[str, int] = field(default_factory=dict)  # untracked entries of ours: cancels sent
     strategies: dict[str, Hosted] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
@@ -354,6 +355,18 @@ class Desk(Struct, kw_only=True):
             return ZERO
         breaker.settle()
         return (breaker.profit - opened.profit) / opened.equity
+
+    @property
+    def conditional_room(self) -> int | None:
+        """How many more conditional orders the venue takes; None: as many as one likes."""
+        if not self.config.max_conditional:
+            return None
+        ours = sum(
+            self.orders_by_id[client_id].order.request.type.conditional
+            for market in self.symbols.values()
+            for client_id in market.open_ids
+        )
+        return self.config.max_conditional - self.foreign_conditional - ours
 
     @property
     def unwinding(self) -> str:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from contractdesk.domain.account import Account
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Finding
-from contractdesk.domain.orders import OrderType, Side
+from contractdesk.domain.orders import OrderRole, OrderType, Side
 from contractdesk.domain.views import DeskView, SymbolView, TradingState
 from contractdesk.risk.proposal import Proposal, mark_of
 from contractdesk.risk.sizing import (
@@ -185,8 +185,11 @@ class SlippageRule(Struct, frozen=True):
         return failed("slippage", found, limit, "a smaller size, or limit=")
 
 
+STOPS_AT_ONCE = 2  # one, and the one that replaces it
+
+
 class TermsRule(Struct, frozen=True):
-    """The venue's own filters: sizes, smallest notional, and a take-profit on the right side.
+    """The venue's own limits: sizes, least notional, conditional orders; a take-profit on the right side.
 
     The stop of the whole position is one market order: what would be too much for that has no stop.
     """
@@ -210,12 +213,29 @@ class TermsRule(Struct, frozen=True):
             found = f"{money(terms.quote_notional(proposal.size, price), terms.quote, up=False)} notional"
             limit = f">= {money(terms.min_notional, terms.quote)}"
             return failed("venue_terms", found, limit, f"notional {limit}")
+        room, wanted = view.conditional_room, _conditional(proposal, view)
+        if room is not None and room < wanted:
+            found = f"the venue takes {max(room, 0)} more conditional orders"
+            return failed("venue_terms", found, f">= {wanted}", "cancel conditional orders of this account")
         profit, entry = proposal.intent.take_profit, proposal.entry_price
         if profit is not None and entry is not None and (profit - entry) * proposal.side.sign <= 0:
             word = "above" if proposal.side is Side.BUY else "below"
             limit = f"{word} the entry at {number(entry)}"
             return failed("venue_terms", f"take-profit {number(profit)}", limit, f"a take-profit {limit}")
         return passed("venue_terms", found, limit)
+
+
+def _conditional(proposal: Proposal, view: DeskView) -> int:
+    """Conditional orders that this entry, and those that have not filled, may need beside those that stand:
+    a stop and the one that replaces it, and a take-profit.
+    """
+    waiting = {
+        symbol
+        for symbol, item in view.symbols.items()
+        if item.position.flat and any(order.request.role is OrderRole.ENTRY for order in view.orders(symbol))
+    }
+    each = STOPS_AT_ONCE + (proposal.intent.take_profit is not None)
+    return STOPS_AT_ONCE * len(waiting - {proposal.intent.symbol}) + each
 
 
 def _whole(proposal: Proposal, view: DeskView) -> Decimal:

@@ -35,6 +35,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     attach_stop: bool
     dead_man_switch: bool
     native_timeframes: frozenset[str]  # bars that the venue closes itself
+    max_conditional: int = 0  # conditional orders that an account may have open; 0: no limit
 
 
 class Check(Struct, frozen=True, kw_only=True):

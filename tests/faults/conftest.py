@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,11 +11,13 @@ from tests.faults.case import INJECTED, ROW, SAW, Case
 from tests.rules.conftest import seat, venue
 
 __all__ = ["seat", "venue"]
+FOLDER = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whoever runs the whole suite runs the quick scenarios; whoever names this folder runs all."""
-    if any("faults" in word for word in config.args):
+    named = (Path(config.invocation_params.dir, word.partition("::")[0]).resolve() for word in config.args)
+    if any(path.is_relative_to(FOLDER) for path in named):
         return
     late = [item for item in items if (mark := item.get_closest_marker("row")) and not mark.kwargs["suite"]]
     config.hook.pytest_deselected(items=late)

@@ -84,27 +84,44 @@ def test_row_16_a_cancel_is_done_and_its_answer_lost(seat: Take, case: Case) -> 
     case.saw(f"done, and nobody told: asked for; {len(cancels(at, name))} cancels in all")
 
 
-@row(17)
-def test_row_17_the_stop_triggers_while_it_is_replaced(seat: Take, case: Case) -> None:
-    """The new stop arrives when the old one has closed the position."""
-    at = seat()
+def triggered_while_replaced(at: Seat, case: Case, delay_ms: int) -> dict[str, Any]:
+    """The old stop closes the position while the new one is on its way; the old one."""
     (old,) = live_stops(bought(at), ETH)
-    case.strike("delay", when="before", ms=700, match=STOPS)
-    at.venue.move(ETHUSDT="2970")
+    case.strike("delay", when="before", ms=delay_ms, match=STOPS)
     in_background(at.desk.move_stop, ETH, 2_960)
     at.until(lambda _: len(creates(at, "stop")) == 2)
     at.venue.move(ETHUSDT="2949")
-    truth = at.until(lambda now: not held(now, ETH))
+    at.until(lambda now: not held(now, ETH))
     booked(at, D(0))
-    truth = at.until(
-        lambda now: len(now["algo_orders"]) >= 2 or now["now_ns"] > truth["now_ns"] + 3 * NS_PER_S
-    )
+    return old
+
+
+@row(17)
+def test_row_17_the_stop_triggers_and_the_new_one_comes_after_it(seat: Take, case: Case) -> None:
+    at = seat()
+    old = triggered_while_replaced(at, case, 2_000)
+    at.venue.move(ETHUSDT="2970")  # so that the venue takes the new one
+    at.until(lambda now: len(now["algo_orders"]) == 2)
     truth = at.until(lambda now: not now["open_algo_orders"])
     assert held(truth, ETH) == 0
     never_twice(at)
-    news = [algo for algo in truth["algo_orders"] if algo["algo_id"] != old["algo_id"]]
-    stood_s = max([(algo["closed_ns"] - algo["created_ns"]) / NS_PER_S for algo in news], default=0.0)
+    (new,) = [algo for algo in truth["algo_orders"] if algo["algo_id"] != old["algo_id"]]
+    stood_s = (new["closed_ns"] - new["created_ns"]) / NS_PER_S
+    assert stood_s < 3
     case.saw(f"the old one closed it; the new one stood {stood_s:.2f} s on flat, and is gone")
+
+
+@row(17)
+def test_row_17_the_stop_triggers_and_the_new_one_is_refused(seat: Take, case: Case) -> None:
+    at = seat()
+    triggered_while_replaced(at, case, 700)
+    at.until(lambda _: creates(at, "stop")[-1]["code"] == -2021)
+    settled_ns = at.truth()["now_ns"]
+    truth = at.until(lambda now: now["now_ns"] > settled_ns + 2 * NS_PER_S)
+    assert (held(truth, ETH), truth["open_algo_orders"]) == (0, [])
+    assert creates(at, "reduce") == [], "nothing more was there to be closed"
+    assert len(creates(at, "stop")) == 2
+    case.saw("the old one closed it; the new one -2021; nothing more was sent")
 
 
 @row(18, suite=True)

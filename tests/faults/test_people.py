@@ -59,7 +59,7 @@ def test_row_67_a_cell_is_interrupted_and_run_again(seat: Take, case: Case) -> N
     """Ctrl-C while buy() waits: the order is finished and protected; the same desk is found again."""
     at = seat()
     at.desk.book(ETH)
-    slow = case.strike("delay", ms=4_000, when="before", match={"method": "POST", "role": "entry"})
+    slow = case.strike("delay", ms=2_000, when="before", match={"method": "POST", "role": "entry"})
     main = threading.main_thread().ident
     assert main is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -23,12 +24,14 @@ from tests.faults.desks import (
     never_twice,
     under_stop,
 )
-from tests.rules.venue import ETH, NS_PER_S, Seat, covered, held, live_stops
+from tests.faults.victim import Victim
+from tests.rules.venue import ETH, NS_PER_S, Seat, StillVenue, covered, eventually, held, live_stops
 from tests.rules.witness import longest_naked_s, most_live, naked_between
 
 pytestmark = pytest.mark.timeout(120)
 CANCEL_STOP = {"method": "DELETE", "path": "/fapi/v1/algoOrder"}
 CANCEL_EXIT = {"method": "DELETE", "path": "/fapi/v1/order"}
+Killable = Callable[[], tuple[str, Victim]]
 TIGHTER = D(2_960)
 
 
@@ -44,6 +47,34 @@ def always_covered(truth: dict[str, Any]) -> None:
     """From its first stop on no contract was ever without one, and no more than two stood together."""
     assert naked_between(truth, ETH) == []
     assert most_live(truth, ETH) <= 2
+
+
+def account_of(venue: StillVenue, name: str) -> dict[str, Any]:
+    """The exchange's picture of an account whose desk is in another process."""
+    state = venue.get("state")
+    found: dict[str, Any] = state["accounts"][name]
+    return found | {"now_ns": state["now_ns"]}
+
+
+@pytest.fixture
+def dead_desk(venue: StillVenue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Killable]:
+    """A new account, and its desk in a process that is there to be killed."""
+    started: list[Victim] = []
+
+    def start() -> tuple[str, Victim]:
+        name = f"victim{len(started)}"
+        for word in ("KEY", "SECRET"):
+            monkeypatch.setenv(
+                f"CONTRACTDESK_BINANCE_{name.upper()}_TESTNET_{word}", f"{name}-{word.lower()}"
+            )
+        venue.admit(name, "10000")
+        started.append(Victim(venue, name))
+        return name, started[-1]
+
+    yield start
+    venue.forgive()
+    for victim in started:
+        victim.kill()
 
 
 @row(28)
@@ -99,6 +130,34 @@ def test_row_29_the_cancel_is_done_and_its_answer_lost(seat: Take, case: Case) -
     always_covered(truth)
     assert asked_for(at, old["client_id"])
     case.saw(f"done and not told: asked for, one at {TIGHTER}; covered all the time")
+
+
+@row(29)
+def test_row_29_a_crash_between_the_new_stop_and_the_old_ones_cancel(
+    venue: StillVenue, dead_desk: Killable, case: Case
+) -> None:
+    """SIGKILL while both stand; the desk that comes back takes the looser one away."""
+    name, victim = dead_desk()
+    victim.do("buy", ETH, size=str(SIZE), stop=str(STOP))
+    fault = case.strike("drop_request", when="before", match=CANCEL_STOP, count=0)
+    victim.begin("move_stop", ETH, str(TIGHTER))
+    both = eventually(lambda: account_of(venue, name), lambda now: len(live_stops(now, ETH)) == 2)
+    eventually(lambda: case.struck(fault), lambda times: times >= 1)
+    victim.kill()
+    assert held(both, ETH) == SIZE
+    case.lift(fault)
+    killed_ns = account_of(venue, name)["now_ns"]
+    desk = venue.open(name)
+    truth = eventually(
+        lambda: account_of(venue, name),
+        lambda now: covered(now, ETH) and D(live_stops(now, ETH)[0]["trigger_price"]) == TIGHTER,
+        30,
+    )
+    always_covered(truth)
+    took_s = (truth["now_ns"] - killed_ns) / NS_PER_S
+    assert took_s < 15 + 5, "converged within 15 s of the desk that comes back"
+    desk.close(leave="flatten")
+    case.saw(f"killed with two stops: the looser one gone {took_s:.1f} s later; covered all the time")
 
 
 @row(29)

@@ -99,6 +99,7 @@ class Desk:
     working: list[Order] = field(default_factory=list)
     atr_value: Decimal | None = ATR
     unwinding: str = ""
+    conditional_room: int | None = None
     entry_times: list[int] = field(default_factory=list)
     day_change: Decimal | None = ZERO
     told: Decimal | None = None  # of the wallet, since the account was read

@@ -7,7 +7,7 @@ import pytest
 from contractdesk.domain.orders import Side
 from contractdesk.risk.settings import RiskSettings
 from tests.domain.terms import LINEAR
-from tests.risk.desks import D, enter, linear_desk, only, order, refused, review
+from tests.risk.desks import D, approved, enter, linear_desk, only, order, refused, review
 
 BUY, SELL = Side.BUY, Side.SELL
 RAISED = RiskSettings(size_cap=D(10))
@@ -40,3 +40,13 @@ def test_no_position_grows_beyond_what_one_stop_can_close() -> None:
 def test_a_take_profit_lies_on_the_winning_side(side: Side, profit: str, *, passes: bool) -> None:
     desk = linear_desk()
     assert review(desk, enter(desk, side, take_profit=profit))[1]["venue_terms"].passed is passes
+
+
+def test_an_entry_needs_room_for_its_stop_the_one_that_replaces_it_and_a_take_profit() -> None:
+    desk = linear_desk()
+    desk.conditional_room = 2
+    assert approved(desk, enter(desk, limit="60000"))
+    refusal = refused(desk, enter(desk, limit="60000", take_profit="66000"))
+    assert (refusal.rule, refusal.limit) == ("venue_terms", ">= 3")
+    desk.conditional_room = 1
+    assert refused(desk, enter(desk, limit="60000")).rule == "venue_terms"

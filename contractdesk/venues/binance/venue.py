@@ -62,7 +62,11 @@ from contractdesk.venues.upkeep import go_on
 log = logging.getLogger(__name__)
 NATIVE = frozenset({"1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d"})
 CAPABILITIES = Capabilities(
-    amend_stop=False, attach_stop=False, dead_man_switch=True, native_timeframes=NATIVE
+    amend_stop=False,
+    attach_stop=False,
+    dead_man_switch=True,
+    native_timeframes=NATIVE,
+    max_conditional=200,
 )
 CLOCK_PERIOD_S = 60.0
 CLOCK_LIMIT_MS = 5_000.0  # more than that between venue and host is an alarm
