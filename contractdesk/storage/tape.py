@@ -68,7 +68,9 @@ class Tape:
         except OSError as error:
             raise StorageError(f"tape {folder}: {error}") from error
         self.last_seq = last_seq(folder)  # at opening
-        self._writer = make_writer("contractdesk-tape", self._store, most=MOST_QUEUED, linger_s=GATHER_S)
+        self._writer = make_writer(
+            "contractdesk-tape", self._store, most=MOST_QUEUED, linger_s=GATHER_S, sync=self._reach_the_disk
+        )
 
     def due(self, now_ns: int) -> bool:
         """True when the segment is full or old, and before the first one."""
@@ -89,11 +91,11 @@ class Tape:
         self._writer.put((seq, encode(event)))
 
     def barrier(self) -> Future[None]:
-        """Done when all that was appended is handed to the operating system; StorageError if it is not."""
+        """Done when all that was appended is on the disk; StorageError if it is not."""
         return self._writer.barrier()
 
     def flush(self) -> None:
-        """Wait until all that was appended is handed to the operating system; StorageError if it is not."""
+        """Wait until all that was appended is on the disk; StorageError if it is not."""
         self.barrier().result(30.0)
 
     @property
@@ -143,6 +145,11 @@ class Tape:
         self._sound += len(data)
         if self._current is self._header:
             self._written = self._sound
+
+    def _reach_the_disk(self) -> None:
+        """What an entry was decided by must outlast a loss of power, as the entry itself does."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
 
     def _delete_oldest(self) -> None:
         kept = segments(self.folder)

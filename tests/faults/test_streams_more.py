@@ -51,11 +51,13 @@ def test_row_40_every_socket_is_cut_twenty_times(
     never_twice(at)
     assert most <= len(wanted)
     at.desk.resume()
-    healed = enters(at, within_s=20)
+    healed = enters(at, within_s=75)  # what was read anew so often has cost the minute's weight
+    weight = sum(each["weight"] for each in at.requests())
+    assert not [each for each in at.requests() if each["status"] in (418, 429)]
     assert len(live_stops(truth, ETH)) == 1
     case.saw(
-        f"{DROPS} drops: never more than {most} sockets, the same streams in the end, "
-        f"the fill meanwhile booked; an entry {healed:.1f} s later"
+        f"{DROPS} drops: never more than {most} sockets, the same streams in the end, the fill meanwhile "
+        f"booked; {weight} of weight and no 429; an entry {healed:.1f} s later"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from contractdesk.domain.events import IntentAsked
+from contractdesk.domain.orders import Order
 from contractdesk.domain.views import Decision
 from contractdesk.strategy import intents
 from tests.faults.case import Case
@@ -54,13 +55,21 @@ def enters(at: Seat, within_s: float, size: Decimal = Decimal("0.01")) -> float:
     """Seconds until an entry is taken again, by the exchange's clock; an error where it takes longer."""
     began_ns, before = at.truth()["now_ns"], held(at.truth(), ETH)
 
-    def taken() -> bool:
-        return bool(wished(at, size=size).client_id)
+    def refusal() -> str:
+        """Why none is taken; "" once one has filled. A disk that is late for one refuses that one only."""
+        decision = wished(at, size=size)
+        if not decision.client_id:
+            return ", ".join(f"{f.rule}: {f.found}" for f in decision.findings if not f.passed)
+        at.desk.wait_for(lambda s: any(_over(row, decision.client_id) for row in s.orders), 10)
+        return "" if held(at.truth(), ETH) == before + size else "approved, and not sent or not filled"
 
-    eventually(taken, bool, within_s)
-    truth = at.until(lambda now: held(now, ETH) == before + size)
-    fill = [row for row in truth["fills"] if row["symbol"] == VENUE[ETH]][-1]
+    eventually(refusal, lambda now: not now, within_s)
+    fill = [row for row in at.truth()["fills"] if row["symbol"] == VENUE[ETH]][-1]
     return float((fill["ts_ns"] - began_ns) / 1e9)
+
+
+def _over(order: Order, client_id: str) -> bool:
+    return order.request.client_id == client_id and not order.status.open
 
 
 def stir(at: Seat, symbol: str = ETH) -> None:

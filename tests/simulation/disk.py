@@ -54,7 +54,9 @@ class TimedWriter:
         *,
         most: int,
         linger_s: float = 0.0,
+        sync: Callable[[], None] | None = None,
     ) -> None:
+        del sync  # its time is ``fsync_s``; the machine's own disk is no part of the story
         self._disk = disk
         self._loop = loop
         self._journal = name.endswith("journal")
