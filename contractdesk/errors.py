@@ -16,6 +16,7 @@
     │   ├── OutcomeLost          query: the request may or may not have been executed
     │   └── VenueProtocolError   resync: bytes that no codec understands
     ├── StorageError             the journal or the tape cannot be written or read
+    │   └── StorageDamaged       what is on the disk is not what was written
     └── EngineFault              halt: an invariant of the core is broken
 
     CallbackOverrun              no Exception: raised into a strategy's callback that does not return
@@ -105,6 +106,10 @@ class VenueProtocolError(VenueError):
 
 class StorageError(ContractdeskError):
     """The journal or the tape cannot be written or read."""
+
+
+class StorageDamaged(StorageError):
+    """What is on the disk is not what was written there: it is not to be built on."""
 
 
 class EngineFault(ContractdeskError):

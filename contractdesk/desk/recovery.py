@@ -18,7 +18,7 @@ from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
-from contractdesk.errors import StorageError
+from contractdesk.errors import StorageDamaged, StorageError, UserError
 from contractdesk.storage.inputs import checkpoints, read_inputs
 from contractdesk.storage.journal_reader import JournalReader
 from contractdesk.storage.tape_file import TapeHeader
@@ -37,10 +37,17 @@ def recovered(
 ) -> Engine | None:
     """The engine as the last session on ``account`` left it; None where there was none, or none to trust.
 
-    ``watch`` ends callbacks that did not return then, and would not now.
+    ``watch`` ends callbacks that did not return then, and would not now. UserError where the record of it is
+    damaged: a desk that took its own positions for somebody else's would leave them alone.
     """
     try:
         data = _last_state(paths, account, classes, watch)
+    except StorageDamaged as error:
+        raise UserError(
+            f"what this desk knew cannot be read: {error}. Nothing was opened, nothing is sent; stops rest "
+            f"on the venue. Look there, protect or flatten what is open, move {paths.journal.parent} away "
+            "(keep it) and open the desk again: it compares with the venue, and adopt() takes positions over"
+        ) from error
     except StorageError as error:
         log.warning("nothing is recovered: %s; positions will show as external", error)
         return None

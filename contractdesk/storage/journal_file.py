@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from contractdesk.errors import StorageError
+from contractdesk.errors import StorageDamaged, StorageError
 
 SCHEMA = 1
 BUSY_S = 5.0
@@ -96,8 +96,8 @@ def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _damaged(path: Path, detail: object) -> StorageError:
-    return StorageError(
+def _damaged(path: Path, detail: object) -> StorageDamaged:
+    return StorageDamaged(
         f"journal {path} is damaged ({detail}). Flatten or protect by hand what is open on the venue, "
         "move the file away (keep it: `sqlite3 FILE .recover` reads what is left) and open the desk again; "
         "it then reconciles with the venue"

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from contractdesk.domain.commands import Command
 from contractdesk.domain.events import Event
-from contractdesk.errors import StorageError
+from contractdesk.errors import StorageDamaged, StorageError
 from contractdesk.storage.codec import decode_command, decode_event
 from contractdesk.storage.journal_file import check, guarded, open_for_reading
 
@@ -91,7 +91,7 @@ class JournalReader:
         with guarded(self.path):
             for seq, part, ts_ns, kind, payload, crc in self._connection.execute(query, values):
                 if zlib.crc32(payload) != crc:
-                    raise StorageError(
+                    raise StorageDamaged(
                         f"journal {self.path}: record {seq}.{part} is damaged; what is before it can be "
                         f"used, what is after it read with from_seq={seq + 1}"
                     )

@@ -67,7 +67,7 @@ class Tape:
             raise StorageError(f"tape {folder}: {error}") from error
         self.last_seq = last_seq(folder)  # at opening
         self._writer: Writer[Item | TapeHeader] = Writer(
-            "contractdesk-tape", self._store, most=MOST_QUEUED, linger_s=GATHER_S
+            "contractdesk-tape", self._store, most=MOST_QUEUED, linger_s=GATHER_S, sync=self._reach_the_disk
         )
 
     def due(self, now_ns: int) -> bool:
@@ -89,11 +89,11 @@ class Tape:
         self._writer.put((seq, encode(event)))
 
     def barrier(self) -> Future[None]:
-        """Done when all that was appended is handed to the operating system; StorageError if it is not."""
+        """Done when all that was appended is on the disk; StorageError if it is not."""
         return self._writer.barrier()
 
     def flush(self) -> None:
-        """Wait until all that was appended is handed to the operating system; StorageError if it is not."""
+        """Wait until all that was appended is on the disk; StorageError if it is not."""
         self.barrier().result(30.0)
 
     @property
@@ -143,6 +143,11 @@ class Tape:
         self._sound += len(data)
         if self._current is self._header:
             self._written = self._sound
+
+    def _reach_the_disk(self) -> None:
+        """What an entry was decided by must outlast a loss of power, as the entry itself does."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
 
     def _delete_oldest(self) -> None:
         kept = segments(self.folder)

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from contractdesk.errors import StorageError
+from contractdesk.errors import StorageDamaged, StorageError
 
 MAGIC = b"CDTAPE1\n"
 SCHEMA = 1
@@ -170,8 +170,8 @@ def _block(content: bytes, path: Path, place: int) -> list[Item]:
         raise _damaged(path, place, str(exc)) from exc
 
 
-def _damaged(path: Path, place: int, detail: str) -> StorageError:
-    return StorageError(
+def _damaged(path: Path, place: int, detail: str) -> StorageDamaged:
+    return StorageDamaged(
         f"tape {path} is damaged at byte {place} ({detail}); replay from the next segment on, "
         "or move the file away"
     )

@@ -26,15 +26,24 @@ class Writer(Generic[T]):
     """
 
     def __init__(
-        self, name: str, write: Callable[[Sequence[T]], None], *, most: int, linger_s: float = 0.0
+        self,
+        name: str,
+        write: Callable[[Sequence[T]], None],
+        *,
+        most: int,
+        linger_s: float = 0.0,
+        sync: Callable[[], None] | None = None,
     ) -> None:
+        """``sync`` has what was written reach the disk: called before a barrier is answered."""
         self._write = write
+        self._sync = sync
         self._most = most
         self._linger_s = linger_s
         self._changed = threading.Condition()
         self._items: list[T] = []
         self._barriers: list[Future[None]] = []
         self._trouble = ""
+        self._unsynced = ""
         self._lost = 0
         self._closing = False
         self._fault = ""
@@ -46,7 +55,7 @@ class Writer(Generic[T]):
         """Why what was handed over may not be on disk; empty when all is well."""
         if self._lost:
             return f"{self._lost} records were lost: {self._trouble or 'the disk was too slow'}"
-        return self._fault or self._trouble
+        return self._fault or self._trouble or self._unsynced
 
     @property
     def ended(self) -> bool:
@@ -107,6 +116,8 @@ class Writer(Generic[T]):
             closing = self._closing
         try:
             self._attempt(batch)
+            if barriers:
+                self._reach_the_disk()
         except BaseException as error:
             self._fault = f"the writer has died of a fault: {error!r}"
             raise
@@ -121,6 +132,15 @@ class Writer(Generic[T]):
             self._changed.wait_for(lambda: self._closing or self._barriers, pause_s)
         else:
             self._changed.wait_for(lambda: self._closing or self._barriers or self._items)
+
+    def _reach_the_disk(self) -> None:
+        try:
+            if self._sync is not None:
+                self._sync()
+        except (StorageError, OSError) as error:
+            self._unsynced = str(error)
+        else:
+            self._unsynced = ""
 
     def _attempt(self, batch: list[T]) -> None:
         if not batch:

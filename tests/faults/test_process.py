@@ -20,13 +20,15 @@ pytestmark = pytest.mark.timeout(120)
 
 
 class Turncoat(Strategy):
-    """Enters at the first trade that it hears of; what it does at the later ones its children say."""
+    """Enters at the first trade that it hears of; what it does once it is told to its children say."""
+
+    armed: list[bool] = []  # noqa: RUF012  # by the one scenario that runs
 
     def on_trade(self, trade: TradePrinted, ctx: Context) -> Any:
         if not self.state.get("entered"):
             self.state["entered"] = True
             return intents.enter_long(trade.symbol, size="0.05", stop=intents.fixed_stop("2950"))
-        if ctx.position(trade.symbol).flat:
+        if not self.armed:
             return None
         return self.turn(trade, ctx)
 
@@ -85,10 +87,12 @@ BAD: dict[str, tuple[type[Turncoat], str]] = {
 def test_row_66_a_strategy_turns_bad(seat: Take, case: Case, how: str) -> None:
     at = seat()
     kind, word = BAD[how]
+    Turncoat.armed.clear()
     at.desk.start(kind([ETH], "1m"), name="turncoat")
     eventually(lambda: (stir(at), creates(at, "entry"))[1], bool, 20)
     under_stop(at)
     began = time.monotonic()
+    Turncoat.armed.append(True)
     case.pull("trade", symbol="ETHUSDT", count=2)
     picture = at.desk.wait_for(lambda s: s.strategies[0].status.startswith("disabled"), 20)
     took = time.monotonic() - began
@@ -122,9 +126,11 @@ class Wishes(Turncoat):
 @row(66)
 def test_row_66_wishes_whose_numbers_are_none(seat: Take, case: Case) -> None:
     at = seat()
+    Turncoat.armed.clear()
     at.desk.start(Wishes([ETH], "1m"), name="wishes")
     eventually(lambda: (stir(at), creates(at, "entry"))[1], bool, 20)
     under_stop(at)
+    Turncoat.armed.append(True)
     case.pull("trade", symbol="ETHUSDT", count=2)
     handled = at.desk.snapshot.events_handled
     at.desk.wait_for(lambda s: s.events_handled > handled + 10, 20)

@@ -120,3 +120,22 @@ def test_a_fault_of_the_thread_is_told():
     assert "died" in writer.broken
     with pytest.raises(StorageError, match="died"):
         writer.barrier().result(1)
+
+
+def test_a_barrier_waits_for_the_disk_itself_and_says_when_that_fails(disk):
+    broken, synced = ["no"], []
+
+    def sync() -> None:
+        if broken:
+            raise OSError(5, "Input/output error")
+        synced.append(len(disk.written))
+
+    writer = Writer("w", disk.write, most=1000, sync=sync)
+    writer.put(1)
+    with pytest.raises(StorageError, match="Input/output"):
+        writer.barrier().result(10)
+    broken.clear()
+    writer.put(2)
+    writer.barrier().result(10)
+    assert (disk.written, synced, writer.broken) == ([1, 2], [2], "")
+    writer.close()
