@@ -137,7 +137,7 @@ async def test_filters_change_and_what_does_not_fit_is_refused(ann: Client, bob:
     assert (await ann.limit("BUY", "0.02", "59000.5"))[0] == 200
     _, info = await ann.public("/fapi/v1/exchangeInfo")
     filters = {row["filterType"]: row for row in info["symbols"][0]["filters"]}
-    assert filters["PRICE_FILTER"]["tickSize"] == "0.5"
-    assert filters["LOT_SIZE"]["stepSize"] == "0.01"
+    assert Decimal(filters["PRICE_FILTER"]["tickSize"]) == Decimal("0.5")
+    assert Decimal(filters["LOT_SIZE"]["stepSize"]) == Decimal("0.01")
     with pytest.raises(AssertionError, match="multiple of"):
         await ann.control("POST", "filters", {"symbol": SYMBOL, "tick_size": "0.05"})
