@@ -61,7 +61,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
     risk = _risk(profile)
     paths = DeskPaths.of(name)
     with ExitStack() as stack:
-        lock = AccountLock.acquire(account_key(profile, name), name, kernel)
+        lock = AccountLock.acquire(account_key(profile, name), name, kernel, begin=False)
         stack.callback(lock.release)
         stack.callback(_own_files(name, kernel).release)
         log = DeskLog(paths.log, name, redact)
@@ -72,6 +72,8 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         stack.callback(loading.join, OPEN_WITHIN_S)
         made = make_venue(profile, name, paths, clock, lambda: lock.valid)
         venue = made.venue
+        loading.join(OPEN_WITHIN_S)
+        lock.begin()  # until here a guardian may be at work: what takes seconds is behind us
         config = _engine_config(profile, name, lock.epoch, venue, risk)
         classes: dict[str, type[Strategy]] = {}
         engine = recovered(paths, made.account, config, classes) if made.account else None
@@ -81,7 +83,6 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         thread = LoopThread(f"contractdesk-{name}")
         thread.start()
         stack.callback(thread.stop)
-        loading.join(OPEN_WITHIN_S)
         host = _on(
             thread,
             lambda: DeskHost(
