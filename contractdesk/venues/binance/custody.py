@@ -6,8 +6,9 @@ For who only protects: its contracts are told to it, its clock too, and it is at
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
+from typing import TypeVar
 
 from contractdesk.clock import NS_PER_MS, Clock
 from contractdesk.domain.events import CancelFailed, Event, OrderCancelled, OrderRead
@@ -25,6 +26,8 @@ from contractdesk.venues.binance.user_events import UserEvents
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.server_clock import TimeSample
 
+T = TypeVar("T")
+WHOLE_FROM = 40  # symbols: from so many on the orders of all of them cost less than those of each
 BRIEF = Patience(retry_base_s=0.05, retry_cap_s=0.5, retries=2, read_limit_s=3.0)  # whoever asks, asks again
 
 
@@ -80,8 +83,11 @@ class BinanceCustody:
         """See ``Custody.standing``."""
         api, orders = self._need()
         known = self._listing.venues
+        names = [""] if len(known) >= WHOLE_FROM else list(known)
         positions, regular, algos = await asyncio.gather(
-            api.positions(), api.open_orders(), api.open_algo_orders()
+            api.positions(),
+            _joined(api.open_orders(name) for name in names),
+            _joined(api.open_algo_orders(name) for name in names),
         )
         sizes: dict[str, Decimal] = {}
         for row in positions:
@@ -112,6 +118,10 @@ class BinanceCustody:
     def _need(self) -> tuple[BinanceApi, Orders]:
         assert self._opened is not None, "not open"  # noqa: S101  # a slip of ours
         return self._opened
+
+
+async def _joined(reads: Iterable[Awaitable[list[T]]]) -> list[T]:
+    return [row for rows in await asyncio.gather(*reads) for row in rows]
 
 
 def _ignored(_event: Event) -> None:
