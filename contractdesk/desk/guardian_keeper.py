@@ -22,6 +22,7 @@ from contractdesk.venues.base import Custody
 
 MARGIN_S = 2.0  # beyond the window: the venue's read lag
 QUICK_S, CALM_S, RESTING_S = 0.3, 10.0, 30.0  # between rounds: in the window, after it, after the alert
+REPLACING_S = 0.05  # while a stop was just placed: the one that it replaces is to go as soon as it is listed
 LEASE_EVERY_S = 0.1
 LISTED_WITHIN_NS = NS_PER_S  # an accepted stop is in the venue's lists by then
 CLOSED_WITHIN_S, CLOSE_POLL_S = 2.0, 0.1
@@ -99,17 +100,20 @@ class Keeper:
                 )
             return self._failures < 10
         self._failures = 0
-        now_ns = self._clock.monotonic_ns()
         acts: list[tuple[str, Ward, Act]] = []
         for symbol, ward in wards:
             orders = tuple(row for row in standing.orders if row.symbol == symbol)
-            waiting = bool(ward.placed_ns) and now_ns < ward.placed_ns + LISTED_WITHIN_NS
+            waiting = self._unlisted(ward)
             todo = plan(
                 ward, standing.size(symbol), orders, self._terms.bot, waiting=waiting, settled=settled
             )
             acts += [(symbol, ward, act) for act in todo]
         await asyncio.gather(*(self._perform(*act) for act in acts))
         return bool(acts)
+
+    def _unlisted(self, ward: Ward) -> bool:
+        """A stop was sent a moment ago, and may not be in the venue's lists yet."""
+        return bool(ward.placed_ns) and self._clock.monotonic_ns() < ward.placed_ns + LISTED_WITHIN_NS
 
     @property
     def _settled(self) -> bool:
@@ -147,6 +151,8 @@ class Keeper:
         wait_s = RESTING_S if self._alerted else CALM_S
         if not calm or any(ward.pending for ward in self._wards.values()):
             wait_s = QUICK_S
+        if any(self._unlisted(ward) for ward in self._wards.values()):
+            wait_s = REPLACING_S
         end_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         options = self._terms.options
         for due_s in (options.alert_s, options.flatten_s):
