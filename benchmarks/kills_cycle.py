@@ -60,7 +60,9 @@ class House:
         self.folder = folder
         self.seed = seed
         self.kernel = self.successor()
+        began = time.monotonic()
         opened = self.kernel.run(self.opening())
+        self.opens_s = time.monotonic() - began
         if "error" in opened:
             raise SystemExit(opened["error"])
         self.witness = Witness(opened["address"], NAME)
@@ -117,6 +119,10 @@ class Cycle:
     @property
     def buys(self) -> bool:
         return self.house.buys
+
+    @property
+    def recovers_s(self) -> float:
+        return self.house.opens_s * 1.2
 
     def entry(self, *, limit: float | None = None, size: str | None = None) -> str:
         self.wishes += 1
@@ -189,6 +195,7 @@ class Cycle:
             self.refused.append(opened["error"])
             if time.monotonic() - began > GIVEN_UP_AFTER_S:
                 raise NeverOpened(opened["error"])
+        self.house.opens_s = time.monotonic() - began
         equal = 0.0
         while True:
             now = time.monotonic()
