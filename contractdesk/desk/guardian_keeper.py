@@ -9,12 +9,18 @@ from __future__ import annotations
 import asyncio
 
 from contractdesk.clock import NS_PER_S, Clock
-from contractdesk.desk.guardian_plan import Act, Cancel, Close, Stop, Ward, plan
+from contractdesk.desk.guardian_plan import Act, Cancel, Close, SentStop, Stop, Ward, plan
 from contractdesk.desk.guardian_report import Chronicle
 from contractdesk.desk.guardian_watch import Watch
 from contractdesk.desk.guardian_words import Terms
 from contractdesk.desk.lock import GuardianLease
-from contractdesk.domain.events import OrderAccepted, OrderCancelled, OrderRejected, OutcomeUnknown
+from contractdesk.domain.events import (
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OutcomeUnknown,
+    VenueOrder,
+)
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine import client_ids
 from contractdesk.errors import VenueError
@@ -22,9 +28,8 @@ from contractdesk.venues.base import Custody
 
 MARGIN_S = 2.0  # beyond the window: the venue's read lag
 QUICK_S, CALM_S, RESTING_S = 0.3, 10.0, 30.0  # between rounds: in the window, after it, after the alert
-REPLACING_S = 0.05  # while a stop was just placed: the one that it replaces is to go as soon as it is listed
+REPLACING_S = 0.05  # just after a stop was sent: the one that it replaces is to go as soon as it is listed
 LEASE_EVERY_S = 0.1
-LISTED_WITHIN_NS = NS_PER_S  # an accepted stop is in the venue's lists by then
 CLOSED_WITHIN_S, CLOSE_POLL_S = 2.0, 0.1
 CLOSE_FENCE_NS = 8 * NS_PER_S  # a close that was not found until then was not accepted
 MOST_CHUNKS = 10
@@ -66,7 +71,11 @@ class Keeper:
             while not (over := self._over()):
                 self._mind_the_time()
                 settled = self._settled
-                acted = await self._round(settled=settled)
+                try:
+                    acted = await self._round(settled=settled)
+                except Exception:  # whatever it is: there is nobody else, and the next round may do better
+                    self._chronicle.logger.exception("fault in a round")
+                    acted = False
                 await self._pause(calm=settled and not acted)
             await first
             return over
@@ -88,32 +97,38 @@ class Keeper:
     async def _round(self, *, settled: bool) -> bool:
         """True where something was done: then the next one comes soon."""
         try:
-            wards = [
-                (symbol, ward) for symbol, ward in self._wards.items() if await self._resolved(symbol, ward)
-            ]
-            standing = await self._custody.standing()
+            acts = await self._todo(settled=settled)
         except VenueError as error:
             self._failures += 1
             if self._failures in (1, 10) or self._failures % 100 == 0:
-                self._chronicle.did(
-                    "cannot_read", f"the venue could not be read ({self._failures} times): {error}"
-                )
+                text = f"the venue could not be read ({self._failures} times): {error}"
+                self._chronicle.did("cannot_read", text)
             return self._failures < 10
         self._failures = 0
-        acts: list[tuple[str, Ward, Act]] = []
-        for symbol, ward in wards:
-            orders = tuple(row for row in standing.orders if row.symbol == symbol)
-            waiting = self._unlisted(ward)
-            todo = plan(
-                ward, standing.size(symbol), orders, self._terms.bot, waiting=waiting, settled=settled
-            )
-            acts += [(symbol, ward, act) for act in todo]
         await asyncio.gather(*(self._perform(*act) for act in acts))
         return bool(acts)
 
-    def _unlisted(self, ward: Ward) -> bool:
-        """A stop was sent a moment ago, and may not be in the venue's lists yet."""
-        return bool(ward.placed_ns) and self._clock.monotonic_ns() < ward.placed_ns + LISTED_WITHIN_NS
+    async def _todo(self, *, settled: bool) -> list[tuple[str, Ward, Act]]:
+        """What the venue's picture asks for; nothing in a symbol whose last close is still under way."""
+        free = [(symbol, ward) for symbol, ward in self._wards.items() if await self._resolved(symbol, ward)]
+        standing = await self._custody.standing()
+        now_ns = self._clock.monotonic_ns()
+        acts: list[tuple[str, Ward, Act]] = []
+        for symbol, ward in free:
+            orders = tuple(row for row in standing.orders if row.symbol == symbol)
+            await self._vanished(symbol, ward, orders)
+            todo = plan(ward, standing.size(symbol), orders, self._terms.bot, now_ns, settled=settled)
+            acts += [(symbol, ward, act) for act in todo]
+        return acts
+
+    async def _vanished(self, symbol: str, ward: Ward, orders: tuple[VenueOrder, ...]) -> None:
+        """Stops that were listed and are not any more: what they have closed, the sizes may not show yet."""
+        there = {row.client_id for row in orders}
+        for client_id in [name for name in ward.listed if name not in there and not ward.cancels.get(name)]:
+            order = (await self._custody.query(symbol, client_id, conditional=True)).order
+            if order is not None and order.filled:
+                ward.closed += order.side.sign * order.filled
+                self._chronicle.did("stopped", f"{client_id} has closed {order.filled} of {symbol}", symbol)
 
     @property
     def _settled(self) -> bool:
@@ -151,7 +166,8 @@ class Keeper:
         wait_s = RESTING_S if self._alerted else CALM_S
         if not calm or any(ward.pending for ward in self._wards.values()):
             wait_s = QUICK_S
-        if any(self._unlisted(ward) for ward in self._wards.values()):
+        now_ns = self._clock.monotonic_ns()
+        if any(now_ns < stop.sent_ns + NS_PER_S for ward in self._wards.values() for stop in ward.sent):
             wait_s = REPLACING_S
         end_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         options = self._terms.options
@@ -193,21 +209,23 @@ class Keeper:
             trigger_price=act.price,
             reduce_only=True,
         )
-        ward.placed_ns, ward.placed_size = self._clock.monotonic_ns(), act.size
+        sent = SentStop(client_id=request.client_id, size=act.size, sent_ns=self._clock.monotonic_ns())
+        ward.sent.append(sent)
         outcome = await self._custody.submit(request)
         what = f"a stop for {act.size} contracts of {symbol} at {act.price}"
         match outcome:
             case OrderAccepted():
+                sent.accepted = True
                 self._chronicle.did("stop_placed", f"placed {what}", symbol)
             case OutcomeUnknown():
                 self._chronicle.did(
                     "stop_unknown", f"sent {what}, and had no answer: {outcome.reason}", symbol
                 )
             case OrderRejected(unheard=True):
-                ward.placed_ns = 0
+                ward.sent.remove(sent)
                 self._chronicle.logger.warning("%s did not get through: %s", what, outcome.message)
             case OrderRejected():
-                ward.placed_ns = 0
+                ward.sent.remove(sent)
                 ward.close_why = f"{what} was refused ({outcome.code}: {outcome.message})"
                 self._chronicle.did("stop_refused", ward.close_why, symbol)
 

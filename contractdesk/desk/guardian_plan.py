@@ -16,6 +16,8 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.engine import client_ids
 
+MOST_STOPS = 2  # of ours that may be live and unlisted
+ACCEPTED_NS, UNANSWERED_NS, FORGOTTEN_NS = 5 * 10**9, 10**9, 8 * 10**9
 MOST_CANCELS = 5  # of one order: a cancel that is refused so often is not repeated
 LIVE = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
 
@@ -44,6 +46,15 @@ class Close(Struct, frozen=True, kw_only=True):
 Act = Cancel | Stop | Close
 
 
+class SentStop(Struct, kw_only=True):
+    """A stop of the guardian's that no list of the venue has shown yet: lists lag behind."""
+
+    client_id: str
+    size: Decimal
+    sent_ns: int
+    accepted: bool = False  # by the venue's own word; else the answer was lost
+
+
 class Ward(Struct, kw_only=True):
     """One symbol that is guarded, and how it fares."""
 
@@ -52,12 +63,29 @@ class Ward(Struct, kw_only=True):
     pending: str = ""  # a close order of ours that is not known to be over
     pending_ns: int = 0
     close_why: str = ""  # not empty: it is closed instead of stopped
-    placed_ns: int = 0  # when a stop was last sent: it may not be listed yet
-    placed_size: Decimal = ZERO  # of that one
+    sent: list[SentStop] = field(default_factory=list)
+    listed: dict[str, None] = field(default_factory=dict)  # client ids of own stops in the last picture
     cancels: dict[str, int] = field(default_factory=dict)
     seen: Decimal | None = None  # the venue's size in the last picture
     steady: bool = False  # it was the same in the picture before
     flat: bool = False  # nothing of the desk's was held in the last picture, nor rested
+
+
+def unlisted(ward: Ward, now_ns: int) -> Decimal | None:
+    """Contracts under a stop that is not listed and yet believed in; None: no more may be sent now.
+
+    What was accepted is believed for long, what had no answer for a moment; two at a time, however long
+    the lists lag.
+    """
+    ward.sent = [stop for stop in ward.sent if now_ns < stop.sent_ns + FORGOTTEN_NS]
+    if len(ward.sent) >= MOST_STOPS:
+        return None
+    believed = [
+        stop.size
+        for stop in ward.sent
+        if now_ns < stop.sent_ns + (ACCEPTED_NS if stop.accepted else UNANSWERED_NS)
+    ]
+    return max(believed, default=ZERO)
 
 
 def own_size(ward: Ward, venue_size: Decimal) -> Decimal:
@@ -91,12 +119,11 @@ def stop_price(ward: Ward, own: Decimal) -> Decimal | None:
 
 
 def plan(
-    ward: Ward, venue_size: Decimal, orders: tuple[VenueOrder, ...], bot: str, *, waiting: bool, settled: bool
+    ward: Ward, venue_size: Decimal, orders: tuple[VenueOrder, ...], bot: str, now_ns: int, *, settled: bool
 ) -> list[Act]:
-    """What to do now. ``orders`` are the symbol's open ones, of both books and of everybody.
+    """What to do now (monotonic). ``orders`` are the symbol's open ones, of both books and of everybody.
 
-    ``waiting``: a stop was sent a moment ago and may not be listed yet. ``settled``: nothing that was on the
-    wire can arrive any more.
+    ``settled``: nothing that was on the wire can arrive any more.
     """
     ward.steady, ward.seen = venue_size == ward.seen, venue_size
     mine = [
@@ -106,6 +133,8 @@ def plan(
     ]
     entries = [row for row, role in mine if role is OrderRole.ENTRY]
     stops = [row for row, role in mine if role is OrderRole.STOP and row.type is OrderType.STOP_MARKET]
+    ward.listed = {row.client_id: None for row in stops}
+    ward.sent = [stop for stop in ward.sent if stop.client_id not in ward.listed]
     acts: list[Act] = [Cancel(client_id=row.client_id, conditional=False) for row in entries]
     own = own_size(ward, venue_size)
     ward.flat = not own and not mine
@@ -114,11 +143,11 @@ def plan(
             left = [row for row, role in mine if role is not OrderRole.ENTRY]
             acts += [Cancel(client_id=row.client_id, conditional=row.type.conditional) for row in left]
     else:
-        acts += _protect(ward, own, stops, waiting=waiting)
+        acts += _protect(ward, own, stops, now_ns)
     return [act for act in acts if not isinstance(act, Cancel) or _may_cancel(ward, act)]
 
 
-def _protect(ward: Ward, own: Decimal, stops: list[VenueOrder], *, waiting: bool) -> list[Act]:
+def _protect(ward: Ward, own: Decimal, stops: list[VenueOrder], now_ns: int) -> list[Act]:
     side = Side.SELL if own > 0 else Side.BUY
     price = stop_price(ward, own)
     if ward.close_why or price is None:
@@ -131,7 +160,8 @@ def _protect(ward: Ward, own: Decimal, stops: list[VenueOrder], *, waiting: bool
         best = fitting[0]
         rest = [row for row in stops if row is not best]
         return [Cancel(client_id=row.client_id, conditional=True) for row in rest]
-    if waiting and ward.placed_size >= abs(own):
+    believed = unlisted(ward, now_ns)
+    if believed is None or believed >= abs(own):
         return []
     return [Stop(side=side, size=abs(own), price=price)]
 

@@ -64,6 +64,10 @@ class Exchange:
     def fault(self, kind: str, **fields: Any) -> int:
         return int(self.post("fault", {"kind": kind, **fields})["id"])
 
+    def faults(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(embedded.get(self.address, "/control/fault"))
+        return found
+
     def heal(self) -> None:
         """Remove every fault."""
         request = urllib.request.Request(f"{self.address}/control/fault", method="DELETE")  # noqa: S310

@@ -82,14 +82,11 @@ def _tell(trader: Trader, accounts: dict[str, Account]) -> Killed:
     }
     refusal = {"status": 400, "code": -2021, "msg": "Order would immediately trigger."}
     accounts["refused"].venue.fault("answer", count=0, match=match, **refusal)
-    accounts["late"].slow("entry", 1_500)
     bare = {name: accounts[name] for name in ("bare", "refused", "shared")}
-    for name in (*bare, "late"):
+    for name in bare:
         trader.say(f"{name} send 130 {STOP}")
     there = {"bare": Decimal(0), "refused": Decimal(0), "shared": THEIRS}
     eventually(lambda: all(account.held > there[name] for name, account in bare.items()))
-    eventually(lambda: bool(accounts["late"].sent()))
-    assert not accounts["late"].held
     assert all(account.stops == [] for account in bare.values())
     paths = {part: Path(f"/proc/{trader.guardians['bare']}/{part}") for part in ("cmdline", "environ")}
     killed = Killed(
@@ -101,6 +98,9 @@ def _tell(trader: Trader, accounts: dict[str, Account]) -> Killed:
         given=Path(f"/proc/{trader.process.pid}/environ").read_bytes(),
         last_seq=0,
     )
+    accounts["late"].slow("entry", 2_000)  # within its request window
+    trader.say(f"late send 130 {STOP}")
+    eventually(lambda: bool(accounts["late"].sent()))
     trader.kill()
     killed.last_seq = accounts["bare"].venue.requests()[-1]["seq"]
     return killed
@@ -209,3 +209,26 @@ def test_a_new_desk_takes_over_while_the_guardian_works(
     assert desk.flatten().done
     assert (account.held, account.stops) == (Decimal(0), [])
     desk.close()
+
+
+def test_lists_that_lag_behind_do_not_make_it_pile_up_stops(venue: Exchange) -> None:
+    account = Account(venue, "lag")
+    trader = Trader({account: {}})
+    account.no_stop_of(trader.epochs["lag"])
+    trader.say(f"lag send 130 {STOP}")
+    eventually(lambda: bool(account.held))
+    match = {"method": "GET", "path": "/fapi/v1/openAlgoOrders"}
+    fault = venue.fault("answer", count=0, status=200, msg="[]", match=match)  # whatever rests there
+    trader.end()
+    eventually(lambda: bool(account.stops))
+    eventually(lambda: struck(venue, fault) >= 6)  # it has looked in vain so often
+    assert account.stopped(account.held), account.truth
+    venue.heal()
+    eventually(lambda: "guardian_took_over" in account.codes())
+    assert len(account.truth["algo_orders"]) == 1
+    supersede(account)
+
+
+def struck(venue: Exchange, fault: int) -> int:
+    """How often it has met a request."""
+    return next(int(row["injected"]) for row in venue.faults() if row["id"] == fault)

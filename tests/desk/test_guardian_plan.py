@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contractdesk.config import GuardianOptions
-from contractdesk.desk.guardian_plan import Act, Cancel, Close, Stop, Ward, own_size, plan
+from contractdesk.desk.guardian_plan import Act, Cancel, Close, SentStop, Stop, Ward, own_size, plan
 from contractdesk.desk.guardian_watch import NS_PER_S, Watch
 from contractdesk.desk.guardian_words import (
     Armed,
@@ -72,10 +72,8 @@ def risk(size: object = 0, external: object = 0, stop: object = 90, *entries: En
     )
 
 
-def acts(
-    ward: Ward, held: object, *orders: VenueOrder, waiting: bool = False, settled: bool = True
-) -> list[Act]:
-    return plan(ward, D(str(held)), orders, BOT, waiting=waiting, settled=settled)
+def acts(ward: Ward, held: object, *orders: VenueOrder, at_s: float = 0, settled: bool = True) -> list[Act]:
+    return plan(ward, D(str(held)), orders, BOT, int(at_s * NS_PER_S), settled=settled)
 
 
 # -- laws -----------------------------------------------------------------------------------
@@ -141,10 +139,22 @@ def test_one_that_is_looser_or_smaller_is_replaced_and_goes_when_the_new_one_sta
         assert acts(ward, 3, old, new) == [Cancel(client_id=old.client_id, conditional=True)]
 
 
-def test_a_stop_that_may_not_be_listed_yet_is_not_sent_again_unless_more_is_held() -> None:
-    ward = Ward(risk=risk(0, 0, None, entry(Side.BUY, 3)), placed_size=D(2))
-    assert acts(ward, 2, waiting=True) == []
-    assert acts(ward, 3, waiting=True) == [Stop(side=Side.SELL, size=D(3), price=D(90))]
+def test_a_stop_that_is_not_listed_yet_is_not_sent_again_unless_more_is_held() -> None:
+    ward = Ward(risk=risk(0, 0, None, entry(Side.BUY, 3)))
+    ward.sent = [SentStop(client_id="s1", size=D(2), sent_ns=0, accepted=True)]
+    assert acts(ward, 2, at_s=4.9) == []
+    assert acts(ward, 3, at_s=0.1) == [Stop(side=Side.SELL, size=D(3), price=D(90))]
+    assert acts(ward, 2, at_s=5.1) == [Stop(side=Side.SELL, size=D(2), price=D(90))]
+
+
+def test_one_whose_answer_was_lost_is_sent_again_soon_and_never_a_third_one() -> None:
+    ward = Ward(risk=risk(2))
+    ward.sent = [SentStop(client_id="s1", size=D(2), sent_ns=0)]
+    assert acts(ward, 2, at_s=0.9) == []
+    assert acts(ward, 2, at_s=1.1) == [Stop(side=Side.SELL, size=D(2), price=D(90))]
+    ward.sent.append(SentStop(client_id="s2", size=D(2), sent_ns=NS_PER_S))
+    assert acts(ward, 2, at_s=7) == []  # however long the venue's lists lag
+    assert acts(ward, 2, at_s=9.5) == [Stop(side=Side.SELL, size=D(2), price=D(90))]
 
 
 def test_a_late_entry_is_stopped_at_its_own_price_and_an_add_at_the_tighter_one() -> None:

@@ -222,11 +222,11 @@ class BinanceApi:
         return read(await self._send(at.ALL_ALGO_ORDERS, asked, Priority.RECONCILE), list[rows.AlgoRow])
 
     async def open_orders(self, symbol: str = "") -> list[rows.OrderRow]:
-        """Those of all symbols weigh as much as those of forty."""
+        """Of one symbol, or of all, which weighs as much as forty."""
         return read(await self._open(at.OPEN_ORDERS, symbol), list[rows.OrderRow])
 
     async def open_algo_orders(self, symbol: str = "") -> list[rows.AlgoRow]:
-        """See ``open_orders``."""
+        """Likewise."""
         return read(await self._open(at.OPEN_ALGO_ORDERS, symbol), list[rows.AlgoRow])
 
     async def _open(self, endpoint: Endpoint, symbol: str) -> Reply:

@@ -6,9 +6,9 @@ For who only protects: its contracts are told to it, its clock too, and it is at
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TypeVar
+from itertools import chain
 
 from contractdesk.clock import NS_PER_MS, Clock
 from contractdesk.domain.events import CancelFailed, Event, OrderCancelled, OrderRead
@@ -26,8 +26,7 @@ from contractdesk.venues.binance.user_events import UserEvents
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.server_clock import TimeSample
 
-T = TypeVar("T")
-WHOLE_FROM = 40  # symbols: from so many on the orders of all of them cost less than those of each
+FEW = 20  # symbols: for more of them all open orders are read at once
 BRIEF = Patience(retry_base_s=0.05, retry_cap_s=0.5, retries=2, read_limit_s=3.0)  # whoever asks, asks again
 
 
@@ -83,11 +82,12 @@ class BinanceCustody:
         """See ``Custody.standing``."""
         api, orders = self._need()
         known = self._listing.venues
-        names = [""] if len(known) >= WHOLE_FROM else list(known)
+        # Each symbol for itself while they are few: this is asked again and again, and weighs less so.
+        asked = list(known) if len(known) <= FEW else [""]
         positions, regular, algos = await asyncio.gather(
             api.positions(),
-            _joined(api.open_orders(name) for name in names),
-            _joined(api.open_algo_orders(name) for name in names),
+            asyncio.gather(*(api.open_orders(symbol) for symbol in asked)),
+            asyncio.gather(*(api.open_algo_orders(symbol) for symbol in asked)),
         )
         sizes: dict[str, Decimal] = {}
         for row in positions:
@@ -95,10 +95,14 @@ class BinanceCustody:
                 sizes[instrument.symbol] = sizes.get(instrument.symbol, ZERO) + row.position_amt
         found = [
             order_of(row, instrument, orders.name(row))
-            for row in regular
+            for row in chain.from_iterable(regular)
             if (instrument := known.get(row.symbol))
         ]
-        found += [algo_of(row, instrument, None) for row in algos if (instrument := known.get(row.symbol))]
+        found += [
+            algo_of(row, instrument, None)
+            for row in chain.from_iterable(algos)
+            if (instrument := known.get(row.symbol))
+        ]
         return Standing(sizes=sizes, orders=tuple(found))
 
     async def submit(self, request: OrderRequest) -> Submitted:
@@ -118,10 +122,6 @@ class BinanceCustody:
     def _need(self) -> tuple[BinanceApi, Orders]:
         assert self._opened is not None, "not open"  # noqa: S101  # a slip of ours
         return self._opened
-
-
-async def _joined(reads: Iterable[Awaitable[list[T]]]) -> list[T]:
-    return [row for rows in await asyncio.gather(*reads) for row in rows]
 
 
 def _ignored(_event: Event) -> None:
