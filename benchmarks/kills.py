@@ -4,14 +4,17 @@ A cycle: a kernel holds a position under its stop on the embedded exchange and t
 point, and another kernel opens the desk again; desk, account and exchange process stay the same through all
 cycles. The exchange's own books, in which every order, stop and fill has its time, are the judge:
 
-- within 15 s of the reopening the desk is ACTIVE (or what a person left it in) and its books are equal to
-  the exchange's: positions, open orders, fills, wallet, and no outcome is unknown;
+- within 15 s of the reopening (the call of ``open_desk``; the package is imported) the desk is ACTIVE or what
+  a person left it in, and its books are equal to the exchange's: positions, open orders, fills, wallet, and
+  no outcome is unknown;
 - no order is sent twice, and no more than one entry is accepted for a wish;
 - no fill is lost or booked twice;
 - no position is longer than 3 s without a live stop as large as itself. The guardian hears of a SIGKILL at
   once, by the end of file of its socket, so that its silence (1.5 s) is no part of it; 3 s is the deadline
   in which the desk itself puts a fill under a stop or closes it;
-- never more than two stops live; nothing that could open a position is sent but by a desk.
+- never more than two stops live; a third one only where one that was on the wire at the kill arrives beside
+  the guardian's and the one that this replaces, and for less than 0.5 s;
+- nothing that could open a position is sent but by a desk.
 
 Exit code 1 where one of them is violated; the folder with the desk's journal, its logs and the evidence of
 each such cycle is kept, and named.
@@ -22,6 +25,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -156,13 +160,15 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="contractdesk-kills-"))
     run, points = Run(folder, wanted.seed, Bounds(wanted.within, wanted.naked)), list(POINTS)
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended: begin again with --first"))
     try:
         for number in range(wanted.first, wanted.first + wanted.cycles):
             run.cycle(number, wanted.only or points[number % len(points)])
     finally:
         run.end()
         print(f"\n{table(run.results)}\n")
-    print(f"{len(run.results)} cycles, seed {wanted.seed}, {time.monotonic() - began:.0f} s")
+    took_s, load = time.monotonic() - began, os.getloadavg()[1]
+    print(f"{len(run.results)} cycles, seed {wanted.seed}, {took_s:.0f} s, load average {load:.1f}")
     if run.violations:
         print("\n".join(("violated:", *run.violations, f"kept: {folder}")))
         return 1

@@ -224,7 +224,7 @@ class Cycle:
             variant=self.variant,
             converged_s=converged_s,
             naked_ms=judge.longest_naked_ms(account, since_ns),
-            stops=judge.most_stops(account, since_ns, LATE_ARRIVAL_MS),
+            stops=judge.most_stops(account, rows, since_ns, LATE_ARRIVAL_MS),
             duplicates=judge.duplicates(rows, self.house.sent, account, since_ns, self.wishes),
             lost=judge.lost_fills(account, self.told, since_ns),
             others=judge.opened_by_others(rows, self.house.epochs),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from contractdesk.domain.orders import OrderRole
@@ -18,6 +18,7 @@ from contractdesk.engine import client_ids
 Row = dict[str, Any]
 ZERO = Decimal(0)
 NS_PER_MS = 1_000_000
+LATE_NS = 50 * NS_PER_MS
 CREATES = ("/fapi/v1/order", "/fapi/v1/algoOrder")
 SIGN = {"BUY": 1, "SELL": -1}
 SYMBOL = "BTCUSDT"
@@ -167,19 +168,34 @@ def longest_naked_ms(account: Row, since_ns: int) -> float:
     return longest / NS_PER_MS
 
 
-def most_stops(account: Row, since_ns: int, at_least_ms: float) -> int:
-    """The most stops that were live at once since then, for so long in one piece."""
-    spans = [(at_ns, len(stops)) for at_ns, _, stops in _history(account, since_ns)]
+def most_stops(account: Row, rows: Iterable[Row], since_ns: int, brief_ms: float) -> int:
+    """The most stops that were live at once since then.
+
+    Not counted is one beyond two that stood for less than ``brief_ms`` beside one that was executed late.
+    """
+    late = _late(account, rows)
+    spans = [(at_ns, {row["client_id"] for row in stops}) for at_ns, _, stops in _history(account, since_ns)]
     most = 0
-    for wanted in sorted({count for _, count in spans}):
-        began = None
-        for at_ns, count in [*spans, (account["now_ns"], 0)]:
-            if count >= wanted:
-                began = at_ns if began is None else began
-            elif began is not None:
-                most = max(most, wanted) if at_ns - began >= at_least_ms * NS_PER_MS or wanted <= 2 else most
-                began = None
+    for crowded, group in groupby(pairwise([*spans, (account["now_ns"], set())]), lambda p: len(p[0][1]) > 2):
+        pairs = list(group)
+        began_ns, ended_ns = pairs[0][0][0], pairs[-1][1][0]
+        brief = crowded and ended_ns - began_ns < brief_ms * NS_PER_MS
+        count = max(len(ids) for (_, ids), _ in pairs)
+        if brief and all(ids & late for (_, ids), _ in pairs):
+            count -= 1
+        most = max(most, count)
     return most
+
+
+def _late(account: Row, rows: Iterable[Row]) -> set[str]:
+    """Stops that were accepted a while after their request had come."""
+    came = {row["client_id"]: row["ns"] for row in rows if _creates(row)}
+    stops = account["algo_orders"]
+    return {
+        row["client_id"]
+        for row in stops
+        if row["created_ns"] - came.get(row["client_id"], row["created_ns"]) > LATE_NS
+    }
 
 
 def _history(account: Row, since_ns: int) -> Iterator[tuple[int, Decimal, list[Row]]]:

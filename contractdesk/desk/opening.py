@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from msgspec.structs import replace
+
 from contractdesk.clock import Clock, SystemClock
 from contractdesk.config import GuardianOptions, Mode, ProductKind, Profile, VenueKind
 from contractdesk.desk.guardian_link import GuardianLink
@@ -62,6 +64,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
     paths = DeskPaths.of(name)
     with ExitStack() as stack:
         lock = AccountLock.acquire(account_key(profile, name), name, kernel, begin=False)
+        taken_ns = clock.monotonic_ns()
         stack.callback(lock.release)
         stack.callback(_own_files(name, kernel).release)
         log = DeskLog(paths.log, name, redact)
@@ -75,6 +78,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         loading.join(OPEN_WITHIN_S)
         lock.begin()  # until here a guardian may be at work: what takes seconds is behind us
         config = _engine_config(profile, name, lock.epoch, venue, risk)
+        config = replace(config, taken_ns=clock.now_ns() - (clock.monotonic_ns() - taken_ns))
         classes: dict[str, type[Strategy]] = {}
         engine = recovered(paths, made.account, config, classes) if made.account else None
         recorder = Recorder(paths, config, made.account, clock.now_ns())

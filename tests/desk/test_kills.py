@@ -63,10 +63,14 @@ def test_a_gap_between_two_stops_is_seen(judge: Any) -> None:
     assert judge.longest_naked_ms(account, 0) == 3.0
 
 
-def test_a_third_stop_counts_where_it_stays(judge: Any) -> None:
+def test_a_third_stop_counts_unless_it_arrived_late_and_goes_at_once(judge: Any) -> None:
     brief = told([(0, "BUY", "0.02")], [(0, 0, "0.02"), (10, 40, "0.02"), (30, 40, "0.02")])
-    assert judge.most_stops(brief, 0, 500.0) == 2
-    assert judge.most_stops(brief, 0, 10.0) == 3
+    assert judge.most_stops(brief, [], 0, 500.0) == 3
+    late = {**create("2", reduce_only=True), "ns": 0}  # of the last one: it came 30 ms before it was accepted
+    assert judge.most_stops(brief, [late], 0, 500.0) == 3
+    late["ns"] = -30 * MS
+    assert judge.most_stops(brief, [late], 0, 500.0) == 2
+    assert judge.most_stops(brief, [late], 0, 10.0) == 3
 
 
 def test_an_id_that_is_sent_twice_and_an_entry_too_many_are_duplicates(judge: Any) -> None:
@@ -107,13 +111,14 @@ def told(fills: list[tuple[int, str, str]], stops: list[tuple[int, int, str]], s
         "algo_orders": [
             {
                 "symbol": "BTCUSDT",
+                "client_id": str(number),
                 "side": side,
                 "quantity": size,
                 "reduce_only": True,
                 "created_ns": begun * MS,
                 "closed_ns": ended * MS,
             }
-            for begun, ended, size in stops
+            for number, (begun, ended, size) in enumerate(stops)
         ],
     }
 
