@@ -24,6 +24,7 @@ from contractdesk.config import (
 from contractdesk.console.control import connection_file, listen
 from contractdesk.console.desk import Desk
 from contractdesk.console.receipts import say
+from contractdesk.desk.host import GUARDIAN_ACTED
 from contractdesk.desk.opening import account_key, open_session
 from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError, DeskBusy, UserError
@@ -82,6 +83,9 @@ def open_desks() -> list[Desk]:
 def _say_what_was_left(desk: Desk) -> None:
     """A desk that was halted or flattened waits for a person: whoever opens it is told at once."""
     picture = desk.snapshot
+    for notice in picture.notices:
+        if notice.code == GUARDIAN_ACTED:
+            say(notice.message)
     if picture.state is TradingState.ACTIVE:
         return
     latched = any(row.rule == "breaker" and not row.passed for row in picture.risk)

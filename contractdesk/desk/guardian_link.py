@@ -94,6 +94,7 @@ class GuardianLink:
         self._sent = self._heard = 0  # numbers
         self._arms: dict[int, asyncio.Future[bool]] = {}
         self._closing = False
+        self.mute = False  # True: it is told nothing any more, and acts in time
         self._state = GuardianState.STARTING
 
     @property
@@ -202,7 +203,7 @@ class GuardianLink:
 
     async def arm(self, symbol: str) -> str:
         """Let it know of the symbol's entry before that is sent; why it must not be sent, or ""."""
-        if self.state is GuardianState.AWAY:
+        if self.mute or self.state is GuardianState.AWAY:
             return NO_GUARDIAN
         try:
             async with asyncio.timeout(ARM_WITHIN_S):
@@ -252,7 +253,7 @@ class GuardianLink:
     def _beat(self, rows: tuple[SymbolAtRisk, ...]) -> None:
         """Nothing is said under a lease that was lost: whoever has it is not to be talked out of it."""
         assert self._desk is not None  # noqa: S101  # it is connected
-        if not self._lease.valid:
+        if self.mute or not self._lease.valid:
             return
         for row in rows:
             self._name(self._desk.symbols[row.symbol].instrument)

@@ -54,7 +54,8 @@ T = TypeVar("T")
 SNAPSHOT_EVERY_S = 0.1
 BURST = 64  # events handled before the sockets get their turn
 SLOW_STEP_MS = 50.0
-FAULTS_IN_A_ROW = 20  # then the engine is no longer fed; the stops rest on the venue
+FAULTS_IN_A_ROW = 20  # then the engine is no longer fed: its guardian takes over
+GUARDIAN_ACTED = "guardian_acted"  # code of the notice that tells what it did while no desk was here
 
 
 class Handled(Struct, frozen=True):
@@ -158,7 +159,7 @@ class DeskHost:
             raise
         report = await asyncio.to_thread(take_report, self._lock.report)
         if report is not None:
-            self.alarm("guardian_acted", f"while no desk was here: {report.text}")
+            self.alarm(GUARDIAN_ACTED, f"while no desk was here: {report.text}")
         self._watch_again()
         self.publish()  # whoever has opened it sees how it stands
         self.metrics.reset()  # importing ccxt is not the lag of trading
@@ -354,6 +355,8 @@ class DeskHost:
     def _on_fault(self, what: str, error: BaseException) -> None:
         """Halt entries, keep the stops, go on protecting."""
         self._faults_in_a_row += 1
+        if self._faults_in_a_row == FAULTS_IN_A_ROW:
+            self._resign()
         self.metrics.counters["faults"] += 1
         if self.fault:
             return
@@ -361,6 +364,12 @@ class DeskHost:
         self._dispatcher.entries_blocked = self._no_entries()
         self.alarm("fault", self.fault)
         self.emit(HaltAsked(ts_ns=self.clock.now_ns(), who="supervisor", reason=self.fault))
+
+    def _resign(self) -> None:
+        """The loop lives and the engine does not: nobody is at home, so let the guardian hear that."""
+        self._lease.resigned = True
+        if self.guardian is not None:
+            self.guardian.mute = True
 
     def _lease_lost(self, why: str) -> None:
         """Before anything that has waited meanwhile is handled."""

@@ -42,6 +42,7 @@ class LeaseKeeper:
         self._begun = begun
         self._reconcile = reconcile
         self._step_ns = clock.monotonic_ns()
+        self.resigned = False  # True: what the guardian has, it keeps
         self.away = ""  # why nothing is sent; "" = the lease is ours, and what it covers is known
 
     def on_step(self, now_ns: int) -> None:
@@ -54,7 +55,7 @@ class LeaseKeeper:
         """Look, and take back what the guardian took, until cancelled."""
         while True:
             self._look()
-            if self.away and self._lock.writer == GUARDIAN:
+            if self.away and not self.resigned and self._lock.writer == GUARDIAN:
                 await self._regain()
             await asyncio.sleep(LOOK_S)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -122,6 +123,30 @@ def test_a_close_that_leaves_something_bare_leaves_the_guardian_with_it(venue: E
     buying.join(10)
     eventually(lambda: account.stopped(account.held), lambda: account.truth)
     assert any("left something uncovered" in line["message"] for line in account.guardian_log())
+    supersede(account)
+
+
+def test_an_engine_that_is_dead_is_silence_though_its_loop_lives(venue: Exchange) -> None:
+    account = Account(venue, "dead")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk(
+            "binance", "dead", "testnet", name="dead", endpoints=venue.endpoints, guardian={"covered_s": 2}
+        )
+    guardian(desk)
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP).done)
+    host, held = desk._session.host, account.held
+
+    def broken(event: object) -> list[object]:
+        raise ZeroDivisionError("a bug")
+
+    host.engine.handle = broken  # type: ignore[assignment, method-assign]
+    eventually(lambda: "guardian_took_over" in account.codes())
+    assert account.stopped(held)
+    time.sleep(0.6)
+    assert not host._lock.valid  # such a desk does not take its account back
+    desk._session.release()
     supersede(account)
 
 

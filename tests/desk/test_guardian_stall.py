@@ -16,7 +16,9 @@ from msgspec import Struct
 from tests.desk.guarded import STOP, Account, Exchange, Trader, eventually, supersede
 
 STILL_S = 2.5
-STORIES: dict[str, dict[str, float]] = {"bare": {}, "covered": {"covered_s": 2.0}, "patient": {}, "flat": {}}
+STORIES: dict[str, dict[str, float]] = {
+    "bare": {}, "covered": {"covered_s": 2.0}, "patient": {"covered_s": 60.0}, "flat": {},
+}  # fmt: skip
 
 
 class Stalled(Struct):

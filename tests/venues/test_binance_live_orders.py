@@ -304,3 +304,21 @@ async def test_a_contract_that_is_not_listed_yet_has_no_answer_and_is_no_fault(e
         lost = await rig.venue.cancel("NOT/USDT:USDT", "cd-any", conditional=True)
         assert isinstance(lost, CancelFailed)
         assert lost.code == 0, "lost, not refused: it is repeated"
+
+
+@live
+async def test_without_its_permit_nothing_is_sent_but_questions(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        venue, entry = rig.venue, request()
+        assert venue._session is not None
+        venue._session.api.client._permit = lambda: False
+        outcome = await venue.submit(entry)
+        assert isinstance(outcome, OrderRejected)
+        assert outcome.unheard
+        assert await posts(rig, entry.client_id) == []
+        lost = await venue.cancel(SYMBOL, entry.client_id, conditional=False)
+        assert isinstance(lost, CancelFailed)
+        assert lost.code == 0
+        assert [row for row in await rig.requests() if row["client_id"] == entry.client_id] == []
+        await venue.read_account()
+        await venue._session.api.open_listen_key()  # moves no order and no money
