@@ -5,7 +5,7 @@ RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 LAB := hatch_build.py $(wildcard extensions/lab/package*.json extensions/lab/src/* extensions/lab/style/* extensions/lab/schema/*) contractdesk/panels/static/theme.css
 
-.PHONY: demo lab test mutants soak faults lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
+.PHONY: demo lab test mutants soak faults kills lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
 
 .venv/.installed: pyproject.toml $(LAB)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -66,6 +66,12 @@ bench-replay: .venv/.installed-test
 
 bench-sweep: .venv/.installed-test
 	$(BIN)/python benchmarks/sweep.py
+
+# SIGKILL of real kernels that hold positions, N times, at every boundary of an order's life: an hour for 200.
+N ?= 200
+SEED ?= 1
+kills: .venv/.installed-test
+	$(BIN)/python benchmarks/kills.py --cycles $(N) --seed $(SEED)
 
 # What a reader of the repository sees of the lessons: their outputs.
 lessons: .venv/.installed-test

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import queue
+import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jupyter_client.manager import KernelManager
 
@@ -19,10 +21,13 @@ BUSY = "while True: pass"
 class Kernel:
     """A real ipykernel in a process of its own, driven over its sockets."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log: IO[bytes] | None = None) -> None:
+        """Its process is started, and its stderr goes to ``log``; ``ready`` waits for its sockets."""
         self._manager = KernelManager()
-        self._manager.start_kernel(cwd=str(folder))
+        self._manager.start_kernel(cwd=str(folder), stderr=log)
         self._client = self._manager.blocking_client()
+
+    def ready(self) -> None:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=60)
 
@@ -67,6 +72,29 @@ class Kernel:
             if said["parent_header"].get("msg_id") == request and wanted(said):
                 return
 
+    def send(self, code: str) -> None:
+        """Execute a cell and wait for nothing: the kernel may die of it."""
+        self._client.execute(code)
+
+    @property
+    def dead(self) -> bool:
+        return not self._manager.is_alive()
+
+    def kill(self) -> None:
+        """SIGKILL, from outside; what it holds open is closed by the kernel of the system."""
+        if not self.dead:
+            self._manager.signal_kernel(signal.SIGKILL)
+        end = time.monotonic() + CELL_WITHIN_S
+        while not self.dead:
+            if time.monotonic() > end:
+                raise SystemExit("a killed kernel does not end")
+            time.sleep(0.005)
+
+    def bury(self) -> None:
+        """Let go of the sockets and files of one that is dead."""
+        self._client.stop_channels()
+        self._manager.cleanup_resources()
+
     def end(self) -> None:
         self._client.stop_channels()
         self._manager.shutdown_kernel()
@@ -82,6 +110,7 @@ def kernel() -> Iterator[Kernel]:
     with tempfile.TemporaryDirectory(prefix="contractdesk-accept-") as folder:
         made = Kernel(Path(folder))
         try:
+            made.ready()
             yield made
         finally:
             made.end()

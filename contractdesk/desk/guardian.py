@@ -1,7 +1,8 @@
 """The guardian's process: it listens to one desk, and acts when that falls silent or is gone.
 
 ``python -m contractdesk.desk.guardian`` with a socket to its desk as standard input; started by the desk
-alone. It sleeps in one system call. The venue's code is loaded, at a low priority, once an entry was armed.
+alone. It sleeps in one system call. The venue's code is loaded at once, at a low priority: that takes seconds
+on a busy host, and nobody has them once an entry is filled.
 """
 
 from __future__ import annotations
@@ -59,7 +60,6 @@ class Guardian:
         self._ear = ear
         self._clock = clock
         self._frames = Frames()
-        self._loading: threading.Thread | None = None
         self._orderly = False
         self.terms: Terms | None = None
         self.watch: Watch | None = None
@@ -108,6 +108,7 @@ class Guardian:
     def _on_message(self, message: FromDesk) -> None:
         if isinstance(message, Terms):
             self.terms, self.watch = message, Watch(message.options, self._clock.monotonic_ns())
+            threading.Thread(target=_load, name="loading", daemon=True).start()
             return
         watch = self.watch
         if watch is None:
@@ -124,9 +125,6 @@ class Guardian:
             case Goodbye(symbols=symbols):
                 self._orderly = True
                 watch.left(symbols)
-        if watch.at_risk and self._loading is None:
-            self._loading = threading.Thread(target=_load, name="loading", daemon=True)
-            self._loading.start()
 
     def _answer(self, number: int) -> None:
         with suppress(OSError):  # it is gone: the next read says so

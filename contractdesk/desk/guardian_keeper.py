@@ -28,6 +28,7 @@ from contractdesk.venues.base import Custody
 
 MARGIN_S = 2.0  # beyond the window: the venue's read lag
 QUICK_S, CALM_S, RESTING_S = 0.3, 10.0, 30.0  # between rounds: in the window, after it, after the alert
+REPLACING_S = 0.05  # just after a stop was sent: the one that it replaces is to go as soon as it is listed
 LEASE_EVERY_S = 0.1
 CLOSED_WITHIN_S, CLOSE_POLL_S = 2.0, 0.1
 CLOSE_FENCE_NS = 8 * NS_PER_S  # a close that was not found until then was not accepted
@@ -165,6 +166,9 @@ class Keeper:
         wait_s = RESTING_S if self._alerted else CALM_S
         if not calm or any(ward.pending for ward in self._wards.values()):
             wait_s = QUICK_S
+        now_ns = self._clock.monotonic_ns()
+        if any(now_ns < stop.sent_ns + NS_PER_S for ward in self._wards.values() for stop in ward.sent):
+            wait_s = REPLACING_S
         end_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         options = self._terms.options
         for due_s in (options.alert_s, options.flatten_s):

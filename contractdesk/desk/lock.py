@@ -33,7 +33,10 @@ class Owner(Struct, frozen=True):
 
 
 class AccountLock:
-    """Held from ``acquire`` until ``release`` or the end of the process; not inherited by children."""
+    """Held from ``acquire`` until ``release`` or the end of the process; not inherited by children.
+
+    ``epoch`` is 0, and the lock not valid, until the account is begun.
+    """
 
     def __init__(self, path: Path, fd: int, epoch_fd: int, epoch: int) -> None:
         self.path = path
@@ -42,8 +45,12 @@ class AccountLock:
         self.epoch = epoch
 
     @classmethod
-    def acquire(cls, account: str, desk: str, kernel: str = "") -> Self:
-        """Lock ``account`` ("venue:mode:account") and begin a new epoch; ``DeskBusy`` names its owner."""
+    def acquire(cls, account: str, desk: str, kernel: str = "", *, begin: bool = True) -> Self:
+        """Lock ``account`` ("venue:mode:account") and begin a new epoch; ``DeskBusy`` names its owner.
+
+        Without ``begin`` the account stays with the guardian of the desk before, if one acts on it, until
+        ``begin`` is called: the lock keeps every other desk out meanwhile.
+        """
         path = _lock_path(account)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -55,14 +62,19 @@ class AccountLock:
         os.ftruncate(fd, 0)
         os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk, kernel)), 0)
         epoch_fd = os.open(path.with_suffix(".epoch"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        epoch = _begin(epoch_fd, DESK)
-        os.fsync(epoch_fd)
-        return cls(path, fd, epoch_fd, epoch)
+        lock = cls(path, fd, epoch_fd, 0)
+        if begin:
+            lock.begin()
+        return lock
+
+    def begin(self) -> None:
+        """The account is ours from now on: whoever else acts on it sends nothing more. Waits for the disk."""
+        self.epoch = self.renew()
 
     @property
     def valid(self) -> bool:
         """True while nobody has begun a later epoch; read from the file, about 1 microsecond."""
-        return self._epoch_fd >= 0 and _read_epoch(self._epoch_fd) == self.epoch
+        return self._epoch_fd >= 0 and 0 < self.epoch == _read_epoch(self._epoch_fd)
 
     @property
     def report(self) -> Path:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from msgspec.structs import replace
+
 from contractdesk.clock import Clock, SteadyClock, SystemClock
 from contractdesk.config import GuardianOptions, Mode, ProductKind, Profile, VenueKind
 from contractdesk.desk.guardian_link import GuardianLink
@@ -62,7 +64,8 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
     risk = _risk(profile)
     paths = DeskPaths.of(name)
     with ExitStack() as stack:
-        lock = AccountLock.acquire(account_key(profile, name), name, kernel)
+        lock = AccountLock.acquire(account_key(profile, name), name, kernel, begin=False)
+        taken_ns = clock.monotonic_ns()
         stack.callback(lock.release)
         stack.callback(_own_files(name, kernel).release)
         log = DeskLog(paths.log, name, redact)
@@ -73,7 +76,10 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         stack.callback(loading.join, OPEN_WITHIN_S)
         made = make_venue(profile, name, paths, clock, lambda: lock.valid)
         venue = made.venue
+        loading.join(OPEN_WITHIN_S)
+        lock.begin()  # until here a guardian may be at work: what takes seconds is behind us
         config = _engine_config(profile, name, lock.epoch, venue, risk)
+        config = replace(config, taken_ns=clock.now_ns() - (clock.monotonic_ns() - taken_ns))
         classes: dict[str, type[Strategy]] = {}
         watchdog = Watchdog(clock)
         watchdog.start()
@@ -86,7 +92,6 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         thread = LoopThread(f"contractdesk-{name}")
         thread.start()
         stack.callback(thread.stop)
-        loading.join(OPEN_WITHIN_S)
         host = _on(
             thread,
             lambda: DeskHost(

@@ -21,3 +21,4 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
         True  # False: the driver tells all that happens, so nothing is asked for but what is waited for
     )
     risk: RiskSettings = RiskSettings()
+    taken_ns: int = 0  # since then no other desk can have sent anything in this account; 0: not known

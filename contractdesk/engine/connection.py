@@ -56,7 +56,7 @@ class Connection:
             case LeaseLost():
                 self._on_lease_lost(event.reason)
             case LeaseBegun():
-                self._desk.config = replace(self._desk.config, epoch=event.epoch)
+                self._desk.config = replace(self._desk.config, epoch=event.epoch, taken_ns=event.ts_ns)
                 text = f"the account is this desk's again; meanwhile: {event.done}"
                 self._core.notify(Severity.ALARM, "lease_regained", text)
 

@@ -101,10 +101,15 @@ class Reconciliation:
     # -- orders ----------------------------------------------------------------------------
 
     def _fence_the_past(self) -> None:
-        """At start no order can be in flight: its sender is dead, and its answer lost."""
-        for tracked in list(self._desk.orders_by_id.values()):
+        """At start no order can be in flight: its sender is dead, and its answer lost.
+
+        It was dead when this desk took the account, which may have been seconds ago.
+        """
+        desk = self._desk
+        dead_ns = max(0, desk.now_ns - desk.config.taken_ns) if desk.config.taken_ns else 0
+        for tracked in list(desk.orders_by_id.values()):
             if tracked.order.status is OrderStatus.IN_FLIGHT:
-                fence = self._desk.venue_now_ns + CRASH_FENCE_NS
+                fence = desk.venue_now_ns - dead_ns + CRASH_FENCE_NS
                 self._orders.lose(tracked, fence, "in flight when the desk stopped")
 
     def _compare_orders(self, shown: Iterable[VenueOrder], asked_ns: int) -> None:

@@ -35,6 +35,7 @@ class Killed(Struct):
     standing_stop: str  # the client id of the one that "rests" had
     seen: dict[str, bytes]  # of the guardian of "bare", from outside
     given: bytes  # the environment of the process that was killed
+    last_seq: int  # of the exchange's request log, then
 
     def guardian_epoch(self, name: str) -> int:
         return self.trader.epochs[name] + 1
@@ -95,11 +96,13 @@ def _tell(trader: Trader, accounts: dict[str, Account]) -> Killed:
         standing_stop=accounts["rests"].stops[0]["client_id"],
         seen={part: path.read_bytes() for part, path in paths.items()},
         given=Path(f"/proc/{trader.process.pid}/environ").read_bytes(),
+        last_seq=0,
     )
     accounts["late"].slow("entry", 2_000)  # within its request window
     trader.say(f"late send 130 {STOP}")
     eventually(lambda: bool(accounts["late"].sent()))
     trader.kill()
+    killed.last_seq = accounts["bare"].venue.requests()[-1]["seq"]
     return killed
 
 
@@ -109,6 +112,16 @@ def test_a_filled_and_uncovered_position_gets_its_stop(killed: Killed) -> None:
     assert account.held == killed.held["bare"]
     assert account.stops[0]["client_id"].startswith(account.prefix(killed.guardian_epoch("bare")))
     assert "guardian_took_over" in account.codes()
+
+
+def test_its_many_reads_leave_the_weight_of_the_address_to_the_next_desk(killed: Killed) -> None:
+    """Three rounds a second that ask for all symbols would spend a minute's weight in eight seconds."""
+    account = killed.accounts["bare"]
+    eventually(lambda: account.stopped(killed.held["bare"]), lambda: account.truth)
+    rows = [row for row in account.venue.requests() if row["seq"] > killed.last_seq]
+    reads = [row for row in rows if row["path"].endswith(("/openOrders", "/openAlgoOrders"))]
+    assert reads
+    assert {row["weight"] for row in reads} == {1}
 
 
 def test_an_entry_that_arrives_after_the_guardian_began_is_met_too(killed: Killed) -> None:

@@ -113,3 +113,22 @@ def test_a_guardian_whose_files_are_gone_sends_nothing() -> None:
     assert not guardian.valid
     guardian.release()
     lock.release()
+
+
+def test_who_opens_leaves_the_account_to_the_guardian_until_it_begins() -> None:
+    """What a new desk must do first takes seconds, in which somebody is to protect what the last one left."""
+    dead = AccountLock.acquire("a", "desk")
+    path, epoch = dead.path, dead.epoch
+    dead.release()
+    guardian = GuardianLease(path, epoch)
+    assert guardian.take()
+    opening = AccountLock.acquire("a", "desk", begin=False)
+    with pytest.raises(DeskBusy):
+        AccountLock.acquire("a", "another")
+    assert guardian.valid
+    assert not opening.valid
+    opening.begin()
+    assert opening.valid
+    assert not guardian.valid
+    guardian.release()
+    opening.release()

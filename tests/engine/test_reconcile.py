@@ -31,6 +31,7 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.views import TradingState
 from contractdesk.engine import client_ids
+from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.engine import Engine
 from tests.engine.bench import NS_PER_S, SYMBOL, Bench, D, enter
 
@@ -256,6 +257,23 @@ def test_what_was_in_flight_when_the_desk_died_is_asked_for() -> None:
     assert bench.tracked(entry).order.status is OrderStatus.UNKNOWN
     assert [c for c in bench.advance(0.3) if isinstance(c, QueryOrder)]
     assert bench.engine.view.private_stream_ready
+
+
+def test_the_fence_of_what_was_in_flight_counts_from_when_the_account_was_taken() -> None:
+    """Its sender was dead then, however long it has taken since to see the venue."""
+    bench = Bench()
+    entry = bench.enter().approved.request.client_id
+    bench.now_ns += 60 * NS_PER_S
+    fences = []
+    for taken_ns in (0, bench.now_ns - 4 * NS_PER_S):
+        state = decode_desk(bench.engine.checkpoint())
+        state.config = replace(state.config, taken_ns=taken_ns)
+        again = Engine.restore(encode_desk(state), {})
+        bench.engine, kept = again, bench.engine
+        bench.picture(0)
+        fences.append(bench.tracked(entry).fence_ns)
+        bench.engine = kept
+    assert fences[0] - fences[1] == 4 * NS_PER_S
 
 
 def test_an_orphan_entry_in_the_picture_is_cancelled_once() -> None:
