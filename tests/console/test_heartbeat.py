@@ -16,7 +16,7 @@ from contractdesk.console.opening import open_desk
 from contractdesk.domain.views import TradingState
 from tests.console.loopback import BTC
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 class Heard:

@@ -24,7 +24,7 @@ from tests.console.loopback import BTC, Watcher, ready
 from tests.e2e.synthetic import Market, SyntheticDesk
 from tests.panels.test_pump import Recorder, run
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class Stepped(SyntheticDesk):

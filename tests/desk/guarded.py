@@ -26,7 +26,7 @@ from contractdesk.engine import client_ids
 ROOT = Path(__file__).parents[2]
 BTCUSDT = "BTCUSDT"
 STOP = 30_000  # far from the market: it never triggers
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def eventually(holds: Callable[[], bool], what: object = "", within_s: float = PATIENCE_S) -> None:

@@ -49,7 +49,7 @@ OPTIONS = ExchangeOptions(seed=11, accounts=(ACCOUNT,), amend_stops=True)
 AMEND = Endpoint(api="fapiPrivate", method="PUT", path="algoOrder", weight=0, orders=1, effect=Effect.CREATE)
 PATIENCE_S = 2.0
 PUT = {"method": "PUT", "path": "/fapi/v1/algoOrder"}
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 class AmendingVenue(BinanceVenue):

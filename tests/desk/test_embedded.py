@@ -19,7 +19,7 @@ CLOCK = SystemClock()
 BRIEF = MarketOptions(seed=3, idle_limit_s=60)
 
 
-def until_gone(pid: int, within_s: float = 10.0) -> bool:
+def until_gone(pid: int, within_s: float = 60.0) -> bool:
     end = time.monotonic() + within_s
     while time.monotonic() < end:
         if not embedded._ours(pid):

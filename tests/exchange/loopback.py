@@ -119,7 +119,7 @@ class Client:
 
 
 async def hear(
-    socket: aiohttp.ClientWebSocketResponse, wanted: Callable[[Any], bool], within_s: float = 10.0
+    socket: aiohttp.ClientWebSocketResponse, wanted: Callable[[Any], bool], within_s: float = 60.0
 ) -> Any:
     """The next JSON message that is wanted; TimeoutError when none comes."""
     async with asyncio.timeout(within_s):
@@ -132,7 +132,7 @@ async def hear(
 
 
 async def eventually(
-    read: Callable[[], Awaitable[Any]], wanted: Callable[[Any], object], within_s: float = 10.0
+    read: Callable[[], Awaitable[Any]], wanted: Callable[[Any], object], within_s: float = 60.0
 ) -> Any:
     """What ``read`` gives once it is wanted; an AssertionError when it never is."""
     value: Any = None

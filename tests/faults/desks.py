@@ -39,7 +39,7 @@ def never_twice(at: Seat) -> None:
 
 
 def under_stop(
-    at: Seat, size: Decimal = SIZE, within_s: float = 15.0, naked_s: float = 3.0
+    at: Seat, size: Decimal = SIZE, within_s: float = 60.0, naked_s: float = 3.0
 ) -> dict[str, Any]:
     """The exchange's picture once so much ETH is held and one stop covers exactly that.
 

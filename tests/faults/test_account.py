@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(180)
 ETHUSDT = "ETHUSDT"
 
 
-def halted(at: Seat, word: str, within_s: float = 15) -> str:
+def halted(at: Seat, word: str, within_s: float = 60.0) -> str:
     """The desk is HALTED, for a reason with that word; the reason."""
     picture = at.desk.wait_for(lambda s: s.state is TradingState.HALTED, within_s)
     assert word in picture.state_reason, picture.state_reason

@@ -35,7 +35,7 @@ Killable = Callable[[], tuple[str, Victim]]
 TIGHTER = D(2_960)
 
 
-def stands(at: Seat, trigger: Decimal, within_s: float = 15.0) -> dict[str, Any]:
+def stands(at: Seat, trigger: Decimal, within_s: float = 60.0) -> dict[str, Any]:
     """The exchange's picture once one stop covers all, at ``trigger``."""
     truth: dict[str, Any] = at.until(
         lambda now: covered(now, ETH) and D(live_stops(now, ETH)[0]["trigger_price"]) == trigger, within_s

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(120)
 FLAT_S = 5  # from when a position can not be protected any more until it is closed
 
 
-def flat(at: Seat, within_s: float = 15.0) -> dict[str, Any]:
+def flat(at: Seat, within_s: float = 60.0) -> dict[str, Any]:
     """The exchange's picture once nothing is held and no order or stop is left."""
     truth: dict[str, Any] = at.until(
         lambda now: not held(now, ETH) and not now["open_orders"] and not now["open_algo_orders"], within_s

@@ -33,7 +33,7 @@ POLL_S = 0.02
 NS_PER_S = 1_000_000_000
 
 
-def eventually(read: Callable[[], T], wanted: Callable[[T], object], within_s: float = 15.0) -> T:
+def eventually(read: Callable[[], T], wanted: Callable[[T], object], within_s: float = 60.0) -> T:
     """What ``read`` gives once it is wanted; an AssertionError with the last of it when it never is."""
     end, pause = time.monotonic() + within_s, threading.Event()
     while not wanted(value := read()):
@@ -213,7 +213,7 @@ class Seat:
         account: dict[str, Any] = state["accounts"][self.name]
         return account | {"now_ns": state["now_ns"], "marks": state["marks"]}
 
-    def until(self, wanted: Callable[[dict[str, Any]], object], within_s: float = 15.0) -> dict[str, Any]:
+    def until(self, wanted: Callable[[dict[str, Any]], object], within_s: float = 60.0) -> dict[str, Any]:
         """The exchange's picture once it is as wanted."""
         return eventually(self.truth, wanted, within_s)
 
