@@ -137,8 +137,8 @@ class GuardianLink:
         left = at_risk(self._desk)
         self._send(Goodbye(symbols=left))
         self._transport.close()
-        if any(row.exposed for row in left):
-            guardian_start.leave(self._process)  # it stays, and protects that
+        if not self._lease.valid or any(row.exposed for row in left):
+            guardian_start.leave(self._process)  # it has the account, or takes it now: it stays
         else:
             await self._ended(self._process)
 

@@ -68,6 +68,10 @@ class Exchange:
         found: list[dict[str, Any]] = json.loads(embedded.get(self.address, "/control/fault"))
         return found
 
+    def forgive(self) -> None:
+        """What the desks before have used of the venue's limits: they share an address."""
+        self.post("limits", {})
+
     def heal(self) -> None:
         """Remove every fault."""
         request = urllib.request.Request(f"{self.address}/control/fault", method="DELETE")  # noqa: S310
@@ -87,6 +91,7 @@ class Account:
 
     def __init__(self, venue: Exchange, name: str) -> None:
         self.venue, self.name = venue, name
+        venue.forgive()
         self.key, self.secret = f"{name}-canary-key", f"{name}-canary-secret"
         embedded.open_account(venue.running, name, self.key, self.secret, venue.market)
         self.profile = Profile(venue=VenueKind.BINANCE, account=name, mode=Mode.TESTNET)
@@ -190,9 +195,7 @@ class Trader:
         )
         self.answer()
         for account in accounts:
-            account.venue.post(
-                "limits", {}
-            )  # forgives what the desks before have used: they share an address
+            account.venue.forgive()
             self.ask(f"{account.name} open")
             eventually(lambda name=account.name: self.ask(f"{name} tell")["guardian"] == "watching")  # type: ignore[misc]
         self.epochs = {account.name: account.epoch for account in accounts}

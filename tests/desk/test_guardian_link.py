@@ -146,8 +146,14 @@ def test_an_engine_that_is_dead_is_silence_though_its_loop_lives(venue: Exchange
     assert account.stopped(held)
     time.sleep(0.6)
     assert not host._lock.valid  # such a desk does not take its account back
+    link = host.guardian
+    assert link is not None
+    pid = link.pid
     desk._session.release()
+    time.sleep(1.2)
+    assert alive(pid)  # and it does not take the guardian with it
     supersede(account)
+    eventually(lambda: not alive(pid))
 
 
 def test_an_interpreter_that_ends_says_goodbye(tmp_path: Path) -> None:
