@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from contractdesk.clock import SystemClock
 from contractdesk.config import MarketOptions, Mode, Profile, VenueKind
@@ -35,6 +38,19 @@ def eventually(holds: Callable[[], bool], what: object = "", within_s: float = P
     while not holds():
         assert time.monotonic() < end, what() if callable(what) else what
         time.sleep(0.02)
+
+
+@contextmanager
+def exchange_of_its_own(folder: Path) -> Iterator[Exchange]:
+    """One, and a home for desks and settings in ``folder``, for as long as this lasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTRACTDESK_STATE", str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        exchange = Exchange()
+        try:
+            yield exchange
+        finally:
+            exchange.close()
 
 
 class Exchange:

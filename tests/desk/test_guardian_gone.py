@@ -15,7 +15,16 @@ from msgspec import Struct
 from contractdesk.console.opening import open_desk
 from contractdesk.desk.lock import guardian_gone
 from contractdesk.desk.paths import state_home
-from tests.desk.guarded import STOP, Account, Exchange, Trader, alive, eventually, supersede
+from tests.desk.guarded import (
+    STOP,
+    Account,
+    Exchange,
+    Trader,
+    alive,
+    eventually,
+    exchange_of_its_own,
+    supersede,
+)
 from tests.rules.venue import Hand
 
 BTC = "BTC/USDT:USDT"
@@ -43,13 +52,8 @@ class Killed(Struct):
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTRACTDESK_STATE", str(folder))
-        patch.setenv("XDG_CONFIG_HOME", str(folder))
-        exchange = Exchange()
+    with exchange_of_its_own(tmp_path_factory.mktemp("state")) as exchange:
         yield exchange
-        exchange.close()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from contractdesk.console.opening import open_desk
 from contractdesk.desk.guardian_start import environment
 from contractdesk.domain.views import GuardianState
 from contractdesk.errors import ConfigError
-from tests.desk.guarded import STOP, Account, Exchange, alive, eventually, supersede
+from tests.desk.guarded import STOP, Account, Exchange, alive, eventually, exchange_of_its_own, supersede
 from tests.desk.guarded_trader import PATIENT
 
 BTC = "BTC/USDT:USDT"
@@ -27,13 +27,8 @@ BTC = "BTC/USDT:USDT"
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTRACTDESK_STATE", str(folder))
-        patch.setenv("XDG_CONFIG_HOME", str(folder))
-        exchange = Exchange()
+    with exchange_of_its_own(tmp_path_factory.mktemp("state")) as exchange:
         yield exchange
-        exchange.close()
 
 
 @pytest.fixture(scope="module")

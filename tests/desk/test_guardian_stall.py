@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tests.desk.guarded import STOP, Account, Exchange, Trader, eventually, supersede
+from tests.desk.guarded import STOP, Account, Trader, eventually, exchange_of_its_own, supersede
 
 STILL_S = 2.5
 STORIES: dict[str, dict[str, float]] = {
@@ -31,11 +31,7 @@ class Stalled(Struct):
 
 @pytest.fixture(scope="module")
 def stalled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stalled]:
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTRACTDESK_STATE", str(folder))
-        patch.setenv("XDG_CONFIG_HOME", str(folder))
-        venue = Exchange()
+    with exchange_of_its_own(tmp_path_factory.mktemp("state")) as venue:
         accounts = {name: Account(venue, name) for name in STORIES}
         trader = Trader({accounts[name]: options for name, options in STORIES.items()})
         try:
@@ -44,7 +40,6 @@ def stalled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stalled]:
             trader.end()
             for account in accounts.values():
                 supersede(account)
-            venue.close()
 
 
 def _tell(trader: Trader, accounts: dict[str, Account]) -> Stalled:
