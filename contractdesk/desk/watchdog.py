@@ -16,6 +16,7 @@ from contractdesk.errors import CallbackOverrun
 
 LIMIT_S = 2.0
 LOOK_S = 0.1
+ENDS_WITHIN_S = 5.0
 MOST_NS = 2 * round(LOOK_S * NS_PER_S)  # that counts of the time between two looks
 
 
@@ -37,7 +38,9 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
+        """End it, and wait until it has ended."""
         self._ended.set()
+        self._thread.join(ENDS_WITHIN_S)
 
     def run(self, step: Callable[[], object]) -> object:
         """What ``step()`` returns; CallbackOverrun where it has run for too long."""

@@ -79,9 +79,8 @@ SLEEP_NS = 15 * NS_PER_S  # a driver wakes us every 5 s at least: more means tha
 
 
 class Engine:
-    """One desk's core. Start-up: InstrumentListed*, ModesRead, ClockMeasured, StreamRestored(PRIVATE),
-    then VenueStateRead with ``request_id=0``; from then on it is reconciled, and ACTIVE.
-    After ``restore`` in a new process, feed StreamLost(PRIVATE) before that sequence.
+    """One desk's core. Start-up: InstrumentListed*, ModesRead, ClockMeasured, StreamRestored(PRIVATE), then
+    VenueStateRead with ``request_id=0``: reconciled, and ACTIVE; after ``restore`` StreamLost(PRIVATE) first.
     """
 
     def __init__(self, config: EngineConfig, classes: Mapping[str, type[Strategy]]) -> None:

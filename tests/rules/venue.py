@@ -86,7 +86,8 @@ class StillVenue:
 
     def admit(self, name: str, balance: str) -> None:
         """A new account, with the key that its desk will use."""
-        self.post("limits", {})  # forgives what the desks before have used: they share an address
+        # The desks before, and who looks on, share this desk's address: they are not to spend its weight.
+        self.post("limits", {"weight_1m": 100_000})
         key = {"key": f"{name}-key", "secret": f"{name}-secret", "asset": self.asset}
         self.post("account", key | {"balance": balance, "account": name})
 
