@@ -5,7 +5,7 @@ RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 LAB := hatch_build.py $(wildcard extensions/lab/package*.json extensions/lab/src/* extensions/lab/style/* extensions/lab/schema/*) contractdesk/panels/static/theme.css
 
-.PHONY: demo lab test mutants soak faults kills lint accept bench bench-replay bench-sweep soak-console lessons pictures screenshot browser clean
+.PHONY: demo lab test mutants soak faults kills lint accept bench bench-replay bench-sweep soak-console soak-memory lessons pictures screenshot browser clean
 
 .venv/.installed: pyproject.toml $(LAB)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -84,6 +84,10 @@ pictures: .venv/.installed-test
 MINUTES ?= 20
 soak-console: .venv/.installed-test
 	$(BIN)/python benchmarks/console.py --minutes $(MINUTES)
+
+# What the console costs a browser that nobody watches.
+soak-memory: .venv/.installed-test
+	$(BIN)/python benchmarks/memory.py --minutes $(MINUTES)
 
 # The console, wide and narrow, and each panel alone, light and dark; the README's picture is the first of them.
 SCREENS ?= docs/screens

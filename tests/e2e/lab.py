@@ -24,7 +24,7 @@ TOKEN = "e2e"
 PATIENCE_S = 90.0  # a bound, not a wait: whoever shares the machine must not decide whether a test passes
 BOOT_S = 180.0  # of a server: on a busy machine imports alone take a minute
 REPOSITORY = Path(__file__).parents[2]
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -67,7 +67,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     for name in ("books", "state", "config", "data", "runtime", "ipython", "app", "workspaces", "user"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "app" / "overrides.json").write_text(json.dumps(_OVERRIDES))
-    port = _free_port()
+    port = free_port()
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(
             _command(folder, port),
@@ -88,7 +88,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE_S * 1_000)
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         try:
             yield browser
         finally:
@@ -155,7 +155,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
