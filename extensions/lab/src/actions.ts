@@ -8,6 +8,23 @@ import type { Asked, Kernels } from './kernels.js';
 import { type Action, CONFIRM_MS, FLATTEN_MS, type Reply } from './protocol.js';
 import { STAY, outcomeText } from './words.js';
 
+/** When an update is said again, ms: JupyterLab drops one whose toast it is still making. */
+const AGAIN_MS = [1_000, 4_000];
+const latest = new Map<string, object>();
+
+/** Update a notification; false where the person has dismissed it. */
+function update(note: Parameters<typeof Notification.update>[0]): boolean {
+  latest.set(note.id, note);
+  for (const ms of AGAIN_MS) {
+    window.setTimeout(() => {
+      if (latest.get(note.id) === note) {
+        Notification.update(note);
+      }
+    }, ms);
+  }
+  return Notification.update(note);
+}
+
 /** What goes on at a desk, until it is confirmed. */
 export type Progress = 'halting' | 'flattening' | 'unconfirmed';
 
@@ -68,10 +85,10 @@ export class Actions {
     try {
       await this.kernels.kill(kernel);
       const message = `The kernel of ${home} is killed. ${STAY}`;
-      Notification.update({ id, message, type: 'warning', autoClose: false });
+      update({ id, message, type: 'warning', autoClose: false });
     } catch (error) {
       const message = `The kernel of ${home} could not be killed: ${String(error)}`;
-      Notification.update({ id, message, type: 'error', autoClose: false });
+      update({ id, message, type: 'error', autoClose: false });
     }
   }
 
@@ -88,7 +105,7 @@ export class Actions {
     }
     this.mark(rows, 'unconfirmed');
     const message = `${names(rows)}: halt NOT confirmed within 5 s. ${besides} ${STAY}`.replace('  ', ' ');
-    Notification.update({
+    update({
       id,
       message,
       type: 'error',
@@ -113,7 +130,7 @@ export class Actions {
       return;
     }
     const message = `${names(rows)}: positions NOT confirmed closed within 25 s. ${STAY}`;
-    Notification.update({ id, message, type: 'error', autoClose: false });
+    update({ id, message, type: 'error', autoClose: false });
     void late.then(answer => this.tell(id, 'flatten', rows, answer, 'Late: '));
   }
 
@@ -138,7 +155,7 @@ export class Actions {
     const type = failed ? 'error' : 'success';
     const message = `${before}${told}`;
     const autoClose = failed ? false : 8_000;
-    if (!Notification.update({ id, message, type, autoClose, actions: [] })) {
+    if (!update({ id, message, type, autoClose, actions: [] })) {
       Notification.emit(message, type, { autoClose }); // the person has dismissed it meanwhile
     }
   }
