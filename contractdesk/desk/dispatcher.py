@@ -45,6 +45,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType
 from contractdesk.errors import RateLimited, StorageError, UserError, VenueError, VenueRejected
 from contractdesk.venues.base import Venue
+from contractdesk.venues.rest import TAKEN_OVER
 
 DURABLE_WITHIN_S = 0.250
 CREATE_ANSWER_WITHIN_S = 30.0  # the venue's own timeouts are shorter; this only bounds a cancel's wait
@@ -55,7 +56,6 @@ FENCE_NS = 15 * NS_PER_S  # a create that ended in a fault: later than any reque
 
 Barrier = Callable[[], Awaitable[None]]
 Arm = Callable[[str], Awaitable[str]]  # of an entry's symbol: why it must not be sent, or ""
-TAKEN_OVER = "the lease on this account was taken over"
 _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ALARM: logging.ERROR}
 
 

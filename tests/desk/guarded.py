@@ -256,6 +256,18 @@ def alive(pid: int) -> bool:
         return False
 
 
+@contextmanager
+def trading(accounts: dict[str, Account], stories: dict[str, dict[str, Any]]) -> Iterator[Trader]:
+    """A process that holds a desk for each story; after it no guardian is left."""
+    trader = Trader({accounts[name]: options for name, options in stories.items()})
+    try:
+        yield trader
+    finally:
+        trader.end()
+        for account in accounts.values():
+            supersede(account)
+
+
 def supersede(account: Account) -> None:
     """A newer owner of the account: whatever guardian is left goes."""
     AccountLock.acquire(account_key(account.profile, account.name), account.name).release()

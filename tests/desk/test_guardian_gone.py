@@ -24,6 +24,7 @@ from tests.desk.guarded import (
     eventually,
     exchange_of_its_own,
     supersede,
+    trading,
 )
 from tests.rules.venue import Hand
 
@@ -63,13 +64,8 @@ def killed(venue: Exchange) -> Iterator[Killed]:
     second.trade(BTC, "BUY", str(THEIRS))
     terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
     second.signed("POST", "/fapi/v1/order", price="55000", **terms)
-    trader = Trader({accounts[name]: options for name, options in STORIES.items()})
-    try:
+    with trading(accounts, STORIES) as trader:
         yield _tell(trader, accounts)
-    finally:
-        trader.end()
-        for account in accounts.values():
-            supersede(account)
 
 
 def _tell(trader: Trader, accounts: dict[str, Account]) -> Killed:

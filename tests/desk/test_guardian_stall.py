@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tests.desk.guarded import STOP, Account, Trader, eventually, exchange_of_its_own, supersede
+from tests.desk.guarded import STOP, Account, Trader, eventually, exchange_of_its_own, trading
 
 STILL_S = 2.5
 STORIES: dict[str, dict[str, float]] = {
@@ -33,13 +33,8 @@ class Stalled(Struct):
 def stalled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stalled]:
     with exchange_of_its_own(tmp_path_factory.mktemp("state")) as venue:
         accounts = {name: Account(venue, name) for name in STORIES}
-        trader = Trader({accounts[name]: options for name, options in STORIES.items()})
-        try:
+        with trading(accounts, STORIES) as trader:
             yield _tell(trader, accounts)
-        finally:
-            trader.end()
-            for account in accounts.values():
-                supersede(account)
 
 
 def _tell(trader: Trader, accounts: dict[str, Account]) -> Stalled:

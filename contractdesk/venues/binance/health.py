@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import accumulate
 
 from msgspec import Struct
 
@@ -103,11 +104,6 @@ def unexplained(known: Reading, now: Reading, booked: Sequence[rows.IncomeRow]) 
         for row in inside
         if row.time >= now.from_ms - EDGE_MS and row.time > known.until_ms + EDGE_MS
     ]
-    return min(
-        (
-            move - sure - sum(before[first:], Decimal(0)) - sum(after[:last], Decimal(0))
-            for first in range(len(before) + 1)
-            for last in range(len(after) + 1)
-        ),
-        key=abs,
-    )
+    earlier = accumulate(reversed(before), initial=Decimal(0))  # of those last in time, more and more
+    later = tuple(accumulate(after, initial=Decimal(0)))
+    return min((move - sure - left - right for left in earlier for right in later), key=abs)
