@@ -297,6 +297,7 @@ class Dispatcher:
                     account=state.account,
                     orders=state.orders,
                     fills=state.fills,
+                    conditional_elsewhere=state.conditional_elsewhere,
                 )
             )
 

@@ -50,6 +50,7 @@ async def reconcile_anew(host: DeskHost) -> None:
             account=state.account,
             orders=state.orders,
             fills=state.fills,
+            conditional_elsewhere=state.conditional_elsewhere,
         )
     )
 

@@ -213,12 +213,14 @@ class VenueStateRead(EventBase, frozen=True, kw_only=True):
     """One consistent picture for reconciliation: account, positions, regular and conditional orders.
 
     ``fills`` are ours since the last known one; all reads succeeded, or the event is a ReadFailed.
+    ``conditional_elsewhere`` counts open conditional orders in symbols whose orders it leaves out.
     """
 
     request_id: int
     account: Account
     orders: tuple[VenueOrder, ...]
     fills: tuple[Fill, ...]
+    conditional_elsewhere: int = 0
 
 
 class ReadFailed(EventBase, frozen=True, kw_only=True):

@@ -170,6 +170,7 @@ class Core:
         """Ask for everything that reconciliation compares."""
         desk = self.desk
         desk.state_read = Read(self.request_id(), desk.now_ns)
+        desk.read_asked_ns = desk.now_ns
         since = max(0, desk.last_fill_ns - OVERLAP_NS)
         self.emit(ReadVenueState(request_id=desk.state_read.request_id, fills_since_ns=since))
 

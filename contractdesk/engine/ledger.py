@@ -24,6 +24,7 @@ from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Tracked
 
 ADOPTED = "adopted-"  # and the number of the wish: the client id of what was not bought here
 RECONCILE_AFTER_FILL_NS = NS_PER_S  # fills come in bursts: one reconciliation for all of them
+PACE_NS = 3 * NS_PER_S  # and where they do not end, so long between two: readings spend the rate limit
 
 
 class Ledger:
@@ -41,7 +42,8 @@ class Ledger:
         market.trade_ids[fill.identity] = None
         bounded(market.trade_ids, Limits.IDENTITIES)
         self._desk.last_fill_ns = max(self._desk.last_fill_ns, fill.venue_ns)
-        self._core.reconcile_within(RECONCILE_AFTER_FILL_NS)
+        paced_ns = self._desk.read_asked_ns + PACE_NS - self._desk.now_ns
+        self._core.reconcile_within(max(RECONCILE_AFTER_FILL_NS, paced_ns))
         return True
 
     def book(self, fill: Fill, tracked: Tracked | None) -> Booking:

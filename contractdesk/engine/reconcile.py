@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import Severity
-from contractdesk.domain.events import VenueOrder, VenueStateRead
+from contractdesk.domain.events import VenueStateRead
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRole, OrderStatus
@@ -60,7 +60,7 @@ class Reconciliation:
             self._executions.apply_read(fill)
         if startup:
             self._fence_the_past()
-        self._compare_orders(event.orders, asked_ns)
+        self._compare_orders(event, asked_ns)
         at_once = startup and not overtaken
         self._compare_positions(event.account.positions, asked_ns, startup=at_once)
         self._meet_strangers(event)
@@ -112,10 +112,10 @@ class Reconciliation:
                 fence = desk.venue_now_ns - dead_ns + CRASH_FENCE_NS
                 self._orders.lose(tracked, fence, "in flight when the desk stopped")
 
-    def _compare_orders(self, shown: Iterable[VenueOrder], asked_ns: int) -> None:
+    def _compare_orders(self, event: VenueStateRead, asked_ns: int) -> None:
         seen: dict[str, None] = {}
-        self._desk.foreign_conditional = 0
-        for row in shown:
+        self._desk.foreign_conditional = event.conditional_elsewhere
+        for row in event.orders:
             tracked = self._orders.find(row.client_id, row.venue_id)
             if tracked is None:
                 self._desk.foreign_conditional += row.type.conditional

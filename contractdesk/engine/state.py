@@ -291,6 +291,7 @@ class Desk(Struct, kw_only=True):
     pending: list[Pending] = field(default_factory=list)
     account_reads: dict[int, int] = field(default_factory=dict)  # under way: request id -> asked_ns
     state_read: Read | None = None
+    read_asked_ns: int = 0  # when the last one was
     account_due_ns: int = 0
     reconcile_due_ns: int = 0
     last_fill_ns: int = 0  # venue time of the newest fill: reconciliation reads from there

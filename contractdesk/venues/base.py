@@ -48,11 +48,15 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 class VenueState(Struct, frozen=True, kw_only=True):
-    """Everything that reconciliation compares: read completely, or not at all."""
+    """Everything that reconciliation compares: read completely, or not at all.
+
+    Of every symbol that is watched or held; of the others not in each reading.
+    """
 
     account: Account
     orders: tuple[VenueOrder, ...]  # open, regular and conditional
     fills: tuple[Fill, ...]
+    conditional_elsewhere: int = 0  # open ones in symbols that this reading left out, as last read
 
 
 class Standing(Struct, frozen=True, kw_only=True):

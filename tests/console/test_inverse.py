@@ -255,20 +255,21 @@ def test_a_coin_that_the_exchange_does_not_list_is_refused(home: object) -> None
         cd.open_desk("embedded", name="ether", product="coin-m", asset="ETH", seed=12, idle_limit_s=60)
 
 
-def test_a_paper_desk_trades_the_coin_too(coin: Desk) -> None:
-    """Its market is the exchange's public half; the account of 2 BTC is made up here."""
-    where = {"rest": address(coin), "stream": address(coin).replace("http", "ws", 1)}
-    desk = cd.open_desk("binance", mode="paper", product="coin-m", endpoints=where, balance=2)
-    try:
-        assert (desk.name, desk.snapshot.asset) == ("binance-main-coin-m-paper", "BTC")
-        assert desk.sell(COIN, size=20, stop=63_500).done
-        held = desk.wait_for(lambda s: any(each.guarded == 20 for each in s.positions), 10)
-        fees = sum((each.fees for each in held.positions), D(0))
-        assert held.wallet_balance == 2 - fees
-        assert desk.close_position(COIN).done
-        picture = desk.wait_for(lambda s: not any(each.size for each in s.positions), 10)
-        (row,) = picture.positions
-        assert picture.wallet_balance == 2 + row.realized_pnl - row.fees
-        assert row.realized_pnl == row.realized_pnl.quantize(CENT)
-    finally:
-        desk.close()
+def test_a_paper_desk_trades_the_coin_too(home: object) -> None:
+    """Its market is the public half of an exchange of its own; the account of 2 BTC is made up here."""
+    with cd.open_desk("embedded", name="coin-public", product="coin-m", seed=14, idle_limit_s=120) as public:
+        where = {"rest": address(public), "stream": address(public).replace("http", "ws", 1)}
+        desk = cd.open_desk("binance", mode="paper", product="coin-m", endpoints=where, balance=2)
+        try:
+            assert (desk.name, desk.snapshot.asset) == ("binance-main-coin-m-paper", "BTC")
+            assert desk.sell(COIN, size=20, stop=63_500).done
+            held = desk.wait_for(lambda s: any(each.guarded == 20 for each in s.positions), 10)
+            fees = sum((each.fees for each in held.positions), D(0))
+            assert held.wallet_balance == 2 - fees
+            assert desk.close_position(COIN).done
+            picture = desk.wait_for(lambda s: not any(each.size for each in s.positions), 10)
+            (row,) = picture.positions
+            assert picture.wallet_balance == 2 + row.realized_pnl - row.fees
+            assert row.realized_pnl == row.realized_pnl.quantize(CENT)
+        finally:
+            desk.close()

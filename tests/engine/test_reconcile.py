@@ -25,6 +25,7 @@ from contractdesk.domain.events import (
     StreamRestored,
     TimePassed,
     VenueOrder,
+    VenueStateRead,
     WalletChanged,
 )
 from contractdesk.domain.instrument import ZERO
@@ -33,7 +34,7 @@ from contractdesk.domain.views import TradingState
 from contractdesk.engine import client_ids
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.engine import Engine
-from tests.engine.bench import NS_PER_S, SYMBOL, Bench, D, enter
+from tests.engine.bench import CONFIG, NS_PER_S, SYMBOL, Bench, D, enter
 
 
 def stop_row(bench: Bench, client_id: str) -> VenueOrder:
@@ -95,6 +96,37 @@ def test_cadence_is_thirty_seconds_flat_and_ten_in_position() -> None:
             bench.picture(bench.last(ReadVenueState).request_id, bench.market.position.size)
     gaps = {round((b - a) / NS_PER_S) for a, b in pairwise(times)}
     assert gaps == {30}
+
+
+def test_fills_without_end_do_not_spend_the_rate_limit_on_readings() -> None:
+    """One fill a second for a minute: a reading every three seconds, and one after the last."""
+    bench = Bench()
+    entry = bench.enter("0.02").approved.request.client_id
+    times: list[int] = []
+    for tenth in range(700):
+        if tenth % 10 == 0 and tenth < 600:
+            bench.fill(entry, "0.0001")
+        if any(isinstance(c, ReadVenueState) for c in bench.advance(0.1)):
+            times.append(bench.now_ns)
+            bench.picture(bench.last(ReadVenueState).request_id, bench.market.position.size)
+    gaps = [(b - a) / NS_PER_S for a, b in pairwise(times)]
+    assert min(gaps) >= 3
+    assert 18 <= len(times) <= 22, gaps
+
+
+def test_conditional_orders_that_a_reading_left_out_still_count() -> None:
+    bench = Bench(config=replace(CONFIG, max_conditional=200))
+    bench.feed(
+        VenueStateRead(
+            ts_ns=bench.now_ns,
+            request_id=0,
+            account=bench.account(),
+            orders=(),
+            fills=(),
+            conditional_elsewhere=7,
+        )
+    )
+    assert bench.engine._desk.conditional_room == 200 - 7
 
 
 def test_missed_fills_are_booked_from_the_picture_and_protected() -> None:

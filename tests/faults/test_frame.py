@@ -24,8 +24,11 @@ def test_row_01(case):
 
 
 def run(folder: Path, rows: list[int], **terms: object) -> tuple[int, str]:
-    """The exit code and the table of one made-up scenario of row 1."""
-    (folder / "test_made_up.py").write_text(SCENARIO.format(**terms))
+    """The exit code and the table of one made-up scenario of row 1.
+
+    The file is named after its folder: pytest would not import a second ``test_made_up`` in one process.
+    """
+    (folder / f"test_of_{folder.name}.py").write_text(SCENARIO.format(**terms))
     out = io.StringIO()
     matrix = Matrix(rows, out)
     apart = ["--import-mode", "importlib", "-p", "no:cacheprovider"]

@@ -17,6 +17,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.orders import OrderRole, OrderStatus, Side, TimeInForce
 from contractdesk.errors import RateLimited, VenueUnreachable
+from contractdesk.venues.binance.accounts import WHOLE_EVERY_NS
 
 from .rig import SYMBOL, Rig, live, open_rig, request
 
@@ -69,6 +70,32 @@ async def test_the_life_of_orders_of_both_books(exchange: str) -> None:
             assert again.code == -2011
             absent = await venue.query(SYMBOL, "nosuchorder", conditional=conditional)
             assert absent.order is None
+
+
+@live
+async def test_what_nobody_watches_is_read_once_a_minute_because_it_costs_most(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        stop = request(OrderRole.STOP, Side.SELL, size="0.1", symbol="ETH/USDT:USDT", trigger_price=D(500))
+        assert isinstance(await rig.venue.submit(stop), OrderAccepted)
+
+        async def read() -> tuple[set[str], int, int]:
+            """(ids of the open orders, conditional ones that were left out, the request weight spent)"""
+            since = await rig.last_request()
+            state = await rig.venue.read_state(0)
+            spent = sum(row["weight"] for row in await rig.requests(since) if row["method"] == "GET")
+            return {order.client_id for order in state.orders}, state.conditional_elsewhere, spent
+
+        shown, elsewhere, cost = await read()
+        assert (shown, elsewhere) == ({stop.client_id}, 0)
+        assert cost >= 30 + 2 * 40
+        shown, elsewhere, cost = await read()
+        assert (shown, elsewhere) == (set(), 1), "it is not forgotten: it counts against the venue's limit"
+        assert cost <= 30
+        reads = rig.venue._private().reads
+        assert reads._whole_ns is not None
+        reads._whole_ns -= WHOLE_EVERY_NS
+        assert (await read())[0] == {stop.client_id}
+        await rig.venue.cancel(stop.symbol, stop.client_id, conditional=True)
 
 
 @live
