@@ -88,6 +88,7 @@ class Dispatcher:
         self._logger = logger
         self._arm = arm
         self._creates: dict[str, asyncio.Task[None]] = {}
+        self._entering: dict[str, bool] = {}  # entries without an answer: whether they are wanted still
         self._watches: Counter[str] = Counter()  # under way, by symbol
         self._one_watch: dict[str, asyncio.Lock] = {}  # two at once would make two feeds of one symbol
         self.entries_blocked = ""  # why entries are refused here; "" = they are not
@@ -117,6 +118,8 @@ class Dispatcher:
             case AmendStop():
                 self._spawn(self._amend(command), f"amend {command.client_id}")
             case CancelOrder():
+                if command.client_id in self._entering:
+                    self._entering[command.client_id] = False
                 self._spawn(self._cancel(command), f"cancel {command.client_id}")
             case QueryOrder():
                 self._spawn(self._query(command), f"query {command.client_id}")
@@ -141,13 +144,19 @@ class Dispatcher:
 
     def _create(self, request: OrderRequest, signal_ns: int, *, entry: bool) -> None:
         self._orders.sent(request, signal_ns)
+        if entry:
+            self._entering[request.client_id] = True
         task = self._supervisor.spawn(
             self._send(request, entry=entry),
             f"create {request.client_id}",
             after_fault=lambda: self._lost(request, "a fault of the desk while it was sent"),
         )
         self._creates[request.client_id] = task
-        task.add_done_callback(lambda _: self._creates.pop(request.client_id, None))
+        task.add_done_callback(lambda _: self._over(request.client_id))
+
+    def _over(self, client_id: str) -> None:
+        self._creates.pop(client_id, None)
+        self._entering.pop(client_id, None)
 
     async def _send(self, request: OrderRequest, *, entry: bool) -> None:
         if entry and (reason := await self._entry_blocked(request.symbol)):
@@ -158,7 +167,8 @@ class Dispatcher:
             return
         sent_ns = self._clock.monotonic_ns()
         try:
-            answer = await self._venue.submit(request)
+            # An entry that is cancelled (a halt) while it waits is not sent; what protects always is.
+            answer = await self._venue.submit(request, lambda: self._entering.get(request.client_id, True))
         except VenueError as error:
             self._lost(request, str(error))
             return
@@ -210,7 +220,7 @@ class Dispatcher:
 
     # -- amends, cancels and reads -----------------------------------------------------------
 
-    async def _created(self, client_id: str, within_s: float) -> bool:
+    async def _answered(self, client_id: str, within_s: float) -> bool:
         """Wait for the answer to the order's create: what overtakes that finds no order."""
         create = self._creates.get(client_id)
         if create is None:
@@ -220,7 +230,7 @@ class Dispatcher:
 
     async def _amend(self, command: AmendStop) -> None:
         code, message = 0, "not sent: the order's create has no answer yet"
-        if not await self._created(command.client_id, AMEND_WITHIN_S):
+        if not await self._answered(command.client_id, AMEND_WITHIN_S):
             pass  # later nobody may want it any more
         elif not self._lock.valid:
             message = TAKEN_OVER
@@ -245,7 +255,7 @@ class Dispatcher:
         )
 
     async def _cancel(self, command: CancelOrder) -> None:
-        await self._created(command.client_id, CREATE_ANSWER_WITHIN_S)
+        await self._answered(command.client_id, CREATE_ANSWER_WITHIN_S)
         code, message = 0, TAKEN_OVER
         if self._lock.valid:
             try:

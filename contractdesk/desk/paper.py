@@ -43,7 +43,7 @@ from contractdesk.exchange import model
 from contractdesk.exchange.market import MarkTick, Message, Print
 from contractdesk.exchange.model import Refused
 from contractdesk.exchange.terms import Listing
-from contractdesk.venues.base import Check, Emit, Venue, VenueState
+from contractdesk.venues.base import UNWANTED, Check, Emit, Venue, VenueState, Wanted, always
 
 NAME = "paper"
 ANSWER_AFTER_S = 0.03  # a venue's round trip: without it paper fills what no real order would
@@ -162,10 +162,14 @@ class PaperVenue:
 
     # -- orders ----------------------------------------------------------------------------
 
-    async def submit(self, request: OrderRequest) -> OrderAccepted | OrderRejected | OutcomeUnknown:
+    async def submit(
+        self, request: OrderRequest, wanted: Wanted = always
+    ) -> OrderAccepted | OrderRejected | OutcomeUnknown:
         await asyncio.sleep(ANSWER_AFTER_S)
         ts_ns = self._clock.now_ns()
         known: dict[str, Any] = {"ts_ns": ts_ns, "client_id": request.client_id, "symbol": request.symbol}
+        if not wanted():
+            return OrderRejected(**known, code=0, message=f"not sent: {UNWANTED}")
         try:
             response = self._handle(self._ask(request))
         except Refused as refusal:

@@ -47,6 +47,15 @@ class Check(Struct, frozen=True, kw_only=True):
     advice: str = ""  # what to do where it failed
 
 
+Wanted = Callable[[], bool]  # asked just before something is sent that may have waited
+UNWANTED = "nobody wants it any more"
+
+
+def always() -> bool:
+    """What is wanted however long it waits."""
+    return True
+
+
 class VenueState(Struct, frozen=True, kw_only=True):
     """Everything that reconciliation compares: read completely, or not at all.
 
@@ -142,8 +151,14 @@ class Venue(Protocol):
         """Forget the book of a watched symbol and read it anew; another symbol changes nothing."""
         ...
 
-    async def submit(self, request: OrderRequest) -> OrderAccepted | OrderRejected | OutcomeUnknown:
-        """Send one order, regular or conditional, once."""
+    async def submit(
+        self, request: OrderRequest, wanted: Wanted = always
+    ) -> OrderAccepted | OrderRejected | OutcomeUnknown:
+        """Send one order, regular or conditional, once.
+
+        It may wait for the venue's limits; ``wanted`` is asked at the last moment, and an order that nobody
+        wants any more is rejected unsent.
+        """
         ...
 
     async def cancel(

@@ -13,13 +13,14 @@ import socket
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from contractdesk.clock import Clock
 from contractdesk.errors import OutcomeLost, RateLimited, VenueError, VenueUnreachable
 from contractdesk.venues.backoff import Backoff
+from contractdesk.venues.base import UNWANTED, Wanted, always
 from contractdesk.venues.credentials import Credentials
 from contractdesk.venues.limits import Priority, RequestQueue, Usage
 
@@ -123,6 +124,15 @@ def prepare_client(
     exchange.handle_errors = judge
 
 
+class _Turn(NamedTuple):
+    """How a request waits for being sent."""
+
+    priority: Priority
+    weight: int
+    patience_s: float | None
+    wanted: Wanted
+
+
 class RestClient:
     """Sends requests of one account; create it on the loop that uses it."""
 
@@ -157,17 +167,20 @@ class RestClient:
         *,
         weight: int | None = None,
         patience_s: float | None = None,
+        wanted: Wanted = always,
     ) -> Reply:
         """Send once it is our turn; the answer, or what happened instead.
 
+        ``wanted`` is asked when its turn has come: what nobody wants any more is not sent.
         Raises VenueRejected (definitive), VenueUnreachable (not executed), OutcomeLost (of a create
         or repeatable: may have been executed), RateLimited (of a create: not executed).
         """
+        turn = _Turn(priority, endpoint.weight if weight is None else weight, patience_s, wanted)
         if endpoint.effect is not Effect.READ:
-            return await self._persist(endpoint, params, priority, weight, patience_s)
+            return await self._persist(endpoint, params, turn)
         try:
             async with asyncio.timeout(self._read_limit_s):
-                return await self._persist(endpoint, params, priority, weight, patience_s)
+                return await self._persist(endpoint, params, turn)
         except TimeoutError:
             raise VenueUnreachable(f"{endpoint.name}: no answer within {self._read_limit_s:g} s") from None
 
@@ -175,18 +188,11 @@ class RestClient:
         """End the HTTP session."""
         await self._exchange.close()
 
-    async def _persist(
-        self,
-        endpoint: Endpoint,
-        params: Mapping[str, str],
-        priority: Priority,
-        weight: int | None,
-        patience_s: float | None,
-    ) -> Reply:
+    async def _persist(self, endpoint: Endpoint, params: Mapping[str, str], turn: _Turn) -> Reply:
         attempt = 0
         while True:
             try:
-                return await self._attempt(endpoint, params, priority, weight, patience_s)
+                return await self._attempt(endpoint, params, turn)
             except (VenueUnreachable, OutcomeLost, RateLimited) as failure:
                 delay_s = self._retries.delay_s(attempt)
                 if endpoint.effect is Effect.CREATE or delay_s is None:
@@ -196,16 +202,12 @@ class RestClient:
             await asyncio.sleep(delay_s)
             attempt += 1
 
-    async def _attempt(
-        self,
-        endpoint: Endpoint,
-        params: Mapping[str, str],
-        priority: Priority,
-        weight: int | None,
-        patience_s: float | None,
-    ) -> Reply:
-        cost = endpoint.weight if weight is None else weight
-        async with self._queue.turn(priority, cost, orders=endpoint.orders, patience_s=patience_s) as spent:
+    async def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], turn: _Turn) -> Reply:
+        async with self._queue.turn(
+            turn.priority, turn.weight, orders=endpoint.orders, patience_s=turn.patience_s
+        ) as spent:
+            if not turn.wanted():
+                raise VenueUnreachable(f"{endpoint.name}: not sent: {UNWANTED}")
             outcome = await self._send(endpoint, params, spent)
             if isinstance(outcome, VenueError):
                 raise outcome

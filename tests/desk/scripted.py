@@ -25,14 +25,17 @@ from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRequest
 from contractdesk.errors import UnknownSymbol, VenueUnreachable
 from contractdesk.exchange.listings import default_listings
-from contractdesk.venues.base import Capabilities, Check, Emit, VenueState
+from contractdesk.venues.base import UNWANTED, Capabilities, Check, Emit, VenueState, Wanted, always
 
 TERMS = default_listings()[0].instrument
 CLOCK = SystemClock()
 
 
 class ScriptedVenue:
-    """A ``Venue``. ``failures`` maps a method to what it raises; ``hold`` keeps creates waiting."""
+    """A ``Venue``. ``failures`` maps a method to what it raises.
+
+    ``hold`` keeps creates waiting for their answer, ``queue`` for being sent.
+    """
 
     name = "scripted"
     capabilities = Capabilities(
@@ -43,6 +46,7 @@ class ScriptedVenue:
         self.asked: list[str] = []
         self.failures: dict[str, Exception] = {}
         self.hold: asyncio.Event | None = None
+        self.queue: asyncio.Event | None = None
         self.closed = False
 
     @property
@@ -70,7 +74,19 @@ class ScriptedVenue:
     def resync(self, symbol: str, reason: str) -> None:
         self._note(f"resync {symbol}: {reason}")
 
-    async def submit(self, request: OrderRequest) -> OrderAccepted | OrderRejected | OutcomeUnknown:
+    async def submit(
+        self, request: OrderRequest, wanted: Wanted = always
+    ) -> OrderAccepted | OrderRejected | OutcomeUnknown:
+        if self.queue is not None:
+            await self.queue.wait()
+        if not wanted():
+            return OrderRejected(
+                ts_ns=CLOCK.now_ns(),
+                client_id=request.client_id,
+                symbol=request.symbol,
+                code=0,
+                message=UNWANTED,
+            )
         self._note("submit", request.client_id)
         if self.hold is not None:
             await self.hold.wait()

@@ -221,6 +221,30 @@ def test_a_cancel_goes_out_after_the_answer_to_its_create() -> None:
     assert asyncio.run(run()) == [OrderAccepted, OrderCancelled]
 
 
+def test_an_entry_cancelled_while_it_waits_is_never_sent_and_a_stop_is() -> None:
+    """A halt while the venue's limits hold an entry back: nothing may enter after it."""
+
+    async def run() -> Bench:
+        bench = Bench()
+        bench.venue.queue = asyncio.Event()
+        entry = CancelOrder(client_id="e1", symbol=BTC, conditional=False)
+        stop = CancelOrder(client_id="s1", symbol=BTC, conditional=True)
+        bench.dispatcher.perform([SUBMIT, STOP], CLOCK.now_ns())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        bench.dispatcher.perform([entry, stop], CLOCK.now_ns())
+        bench.venue.queue.set()
+        await bench.settled()
+        return bench
+
+    bench = asyncio.run(run())
+    assert "submit e1" not in bench.venue.asked
+    assert "submit s1" in bench.venue.asked, "a cancel is no reason to leave a position naked"
+    (refused,) = [event for event in bench.events if isinstance(event, OrderRejected)]
+    assert refused.client_id == "e1"
+    assert bench.dispatcher._entering == {}
+
+
 def test_reads_and_queries_are_answered_by_events_of_their_request() -> None:
     commands = [
         ReadAccount(request_id=1),

@@ -51,9 +51,9 @@ def always(value: object) -> Callable[..., Any]:
 def a_lost_create_is_sent_again(patch: Patch) -> None:
     submit = BinanceVenue.submit
 
-    async def twice(self: BinanceVenue, request: Any) -> Any:
-        answer = await submit(self, request)
-        return await submit(self, request) if isinstance(answer, OutcomeUnknown) else answer
+    async def twice(self: BinanceVenue, request: Any, wanted: Any) -> Any:
+        answer = await submit(self, request, wanted)
+        return await submit(self, request, wanted) if isinstance(answer, OutcomeUnknown) else answer
 
     patch.setattr(BinanceVenue, "submit", twice)
 

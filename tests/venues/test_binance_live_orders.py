@@ -255,6 +255,24 @@ async def test_after_a_429_nothing_is_sent_too_early_and_stops_go_first(exchange
 
 
 @live
+async def test_an_entry_that_nobody_wants_when_a_silence_ends_is_not_sent(exchange: str) -> None:
+    """The desk was halted while it waited; the one beside it, still wanted, is sent."""
+    async with open_rig(exchange) as rig:
+        price = await resting(rig)
+        await rig.fault("answer", status=429, code=-1003, msg="Too many requests", retry_after_s=1,
+                        match={"method": "POST", "path": "/fapi/v1/order"})  # fmt: skip
+        await rig.venue.submit(request(price=price))
+        halted, wanted = request(price=price), request(price=price)
+        answers = await asyncio.gather(
+            rig.venue.submit(halted, lambda: False), rig.venue.submit(wanted, lambda: True)
+        )
+        assert [type(answer) for answer in answers] == [OrderRejected, OrderAccepted]
+        assert "not sent" in answers[0].message
+        assert (await posts(rig, halted.client_id), await posts(rig, wanted.client_id)) == ([], [200])
+        await rig.venue.cancel(SYMBOL, wanted.client_id, conditional=False)
+
+
+@live
 async def test_a_read_waits_out_a_ban(exchange: str) -> None:
     async with open_rig(exchange, watch=False) as rig:
         before = await rig.last_request()

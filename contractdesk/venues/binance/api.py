@@ -23,6 +23,7 @@ from contractdesk.errors import (
     VenueRejected,
     VenueUnreachable,
 )
+from contractdesk.venues.base import Wanted, always
 from contractdesk.venues.binance import endpoints as at
 from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.codec_market import decode_snapshot
@@ -208,15 +209,15 @@ class BinanceApi:
         params: Mapping[str, str],
         priority: Priority,
         patience_s: float | None,
-        timely: Callable[[], bool] = lambda: True,
+        wanted: Wanted = always,
     ) -> bytes:
         """POST order, or algoOrder where the parameters name an algoType. Sent once.
 
         A timestamp that the venue refused was not executed: then the clock is measured anew and the
-        order signed anew, once, where it is ``timely`` still.
+        order signed anew, once, where it is ``wanted`` still.
         """
         endpoint = at.NEW_ALGO_ORDER if "algoType" in params else at.NEW_ORDER
-        return (await self._send(endpoint, params, priority, patience_s=patience_s, timely=timely)).body
+        return (await self._send(endpoint, params, priority, patience_s=patience_s, wanted=wanted)).body
 
     async def cancel(self, symbol: str, client_id: str, *, conditional: bool) -> bytes:
         """The answer as it came: of a regular order it is the order's row."""
@@ -282,20 +283,24 @@ class BinanceApi:
         *,
         weight: int | None = None,
         patience_s: float | None = None,
-        timely: Callable[[], bool] = lambda: True,
+        wanted: Wanted = always,
     ) -> Reply:
         endpoint = self.product.calls(endpoint)
         signed = not endpoint.api.endswith(UNSIGNED)
         if signed:
             await self._ready(priority)
         try:
-            reply = await self._call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+            reply = await self._call(
+                endpoint, params, priority, weight=weight, patience_s=patience_s, wanted=wanted
+            )
         except VenueRejected as refused:
             self._note(refused)
-            if refused.code != Code.BAD_TIMESTAMP or not timely():
+            if refused.code != Code.BAD_TIMESTAMP or not wanted():
                 raise
             await self.measure_clock()
-            reply = await self._call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+            reply = await self._call(
+                endpoint, params, priority, weight=weight, patience_s=patience_s, wanted=wanted
+            )
         if signed:
             self._gate.taken()
         return reply
@@ -308,12 +313,15 @@ class BinanceApi:
         *,
         weight: int | None = None,
         patience_s: float | None = None,
+        wanted: Wanted = always,
     ) -> Reply:
         """Through the client, unless the venue is down and it was asked just now."""
         if not self._outage.passes(priority, self.server_clock.monotonic_ns()):
             raise VenueUnreachable(f"{endpoint.name}: not sent, the venue does not answer just now")
         try:
-            reply = await self.client.call(endpoint, params, priority, weight=weight, patience_s=patience_s)
+            reply = await self.client.call(
+                endpoint, params, priority, weight=weight, patience_s=patience_s, wanted=wanted
+            )
         except (VenueUnreachable, OutcomeLost):
             self._outage.failed(self.server_clock.monotonic_ns())
             raise

@@ -24,6 +24,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRequest, OrderRole
 from contractdesk.errors import RateLimited, VenueError, VenueRejected, VenueUnreachable
+from contractdesk.venues.base import Wanted, always
 from contractdesk.venues.binance import rows
 from contractdesk.venues.binance.api import BinanceApi
 from contractdesk.venues.binance.attribution import Armed
@@ -65,7 +66,7 @@ class Orders:
         self._tell = tell
         self.owners = Owners(api, updates.orders)
 
-    async def submit(self, request: OrderRequest) -> Submitted:
+    async def submit(self, request: OrderRequest, wanted: Wanted = always) -> Submitted:
         """See ``Venue.submit``."""
         entry = request.role is OrderRole.ENTRY
         window_ms = ENTRY_WINDOW_MS if entry else PROTECTIVE_WINDOW_MS
@@ -77,14 +78,12 @@ class Orders:
         self._register(request, instrument)
         priority, patience_s = (Priority.ENTRY, ENTRY_PATIENCE_S) if entry else (Priority.PROTECT, None)
         late_ns = self._clock.monotonic_ns() + ENTRY_WINDOW_MS * NS_PER_MS
+
+        def still() -> bool:  # an entry that comes late is wanted by nobody
+            return wanted() and (not entry or self._clock.monotonic_ns() < late_ns)
+
         try:
-            body = await self._api.create(
-                params,
-                priority,
-                patience_s,
-                # Refused for coming late, an entry is not wanted any more: the desk may be halted by now.
-                timely=lambda: not entry or self._clock.monotonic_ns() < late_ns,
-            )
+            body = await self._api.create(params, priority, patience_s, still)
         except VenueError as failure:
             return self._failed(request, failure, window_ms)
         return self._accepted(request, instrument, body, window_ms)

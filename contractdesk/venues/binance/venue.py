@@ -38,7 +38,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRequest
 from contractdesk.errors import CredentialsError, VenueError, VenueUnreachable
-from contractdesk.venues.base import Capabilities, Check, Emit, VenueState
+from contractdesk.venues.base import Capabilities, Check, Emit, VenueState, Wanted, always
 from contractdesk.venues.binance.account_feed import wait_restored
 from contractdesk.venues.binance.accounts import check_modes
 from contractdesk.venues.binance.channels import AT_HOME, Polls
@@ -269,9 +269,9 @@ class BinanceVenue:
 
     # -- orders ----------------------------------------------------------------------------
 
-    async def submit(self, request: OrderRequest) -> Submitted:
+    async def submit(self, request: OrderRequest, wanted: Wanted = always) -> Submitted:
         """See ``Venue.submit``."""
-        outcome = await self._private().feed.orders.submit(request)
+        outcome = await self._private().feed.orders.submit(request, wanted)
         if isinstance(outcome, OrderRejected) and self._terms is not None:
             await self._terms.on_refused(outcome.code)  # whoever tries again knows the new ones
         return outcome
