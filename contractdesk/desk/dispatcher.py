@@ -125,8 +125,8 @@ class Dispatcher:
                 self._spawn(self._query(command), f"query {command.client_id}")
             case ReadAccount(request_id=request_id):
                 self._spawn(self._read_account(request_id), "read account")
-            case ReadVenueState(request_id=request_id, fills_since_ns=since_ns):
-                self._spawn(self._read_state(request_id, since_ns), "read venue state")
+            case ReadVenueState():
+                self._spawn(self._read_state(command), "read venue state")
             case Watch():
                 self._watches[command.symbol] += 1
                 self._spawn(self._watch(command), f"watch {command.symbol}")
@@ -294,16 +294,16 @@ class Dispatcher:
         else:
             self._emit(AccountRead(ts_ns=self._clock.now_ns(), request_id=request_id, account=account))
 
-    async def _read_state(self, request_id: int, since_ns: int) -> None:
+    async def _read_state(self, command: ReadVenueState) -> None:
         try:
-            state = await self._venue.read_state(since_ns)
+            state = await self._venue.read_state(command.fills_since_ns, command.symbols)
         except VenueError as error:
-            self._failed(request_id, "venue state", error)
+            self._failed(command.request_id, "venue state", error)
         else:
             self._emit(
                 VenueStateRead(
                     ts_ns=self._clock.now_ns(),
-                    request_id=request_id,
+                    request_id=command.request_id,
                     account=state.account,
                     orders=state.orders,
                     fills=state.fills,

@@ -7,7 +7,7 @@ are ours. The account lives as long as the desk: closing it ends its positions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -266,7 +266,8 @@ class PaperVenue:
         account = self._words.account(self._exchange.account(NAME))
         return replace(account, venue_ns=self._clock.now_ns())
 
-    async def read_state(self, fills_since_ns: int) -> VenueState:
+    async def read_state(self, fills_since_ns: int, symbols: Iterable[str] | None = None) -> VenueState:
+        del symbols  # all of them cost nothing here
         ts_ns = self._clock.now_ns()
         regular = [self._words.order(row) for row in self._exchange.open_orders(NAME)]
         conditional = [self._words.conditional(row) for row in self._exchange.open_algos(NAME)]

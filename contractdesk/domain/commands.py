@@ -95,10 +95,14 @@ class ReadAccount(CommandBase, frozen=True, kw_only=True):
 
 
 class ReadVenueState(CommandBase, frozen=True, kw_only=True):
-    """Answered by VenueStateRead or ReadFailed."""
+    """Answered by VenueStateRead or ReadFailed.
+
+    ``symbols`` are those of the ledger: no reading leaves out their orders or their fills.
+    """
 
     request_id: int
     fills_since_ns: int
+    symbols: tuple[str, ...] = ()
 
 
 class Watch(CommandBase, frozen=True, kw_only=True):

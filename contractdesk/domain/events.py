@@ -210,17 +210,13 @@ class AccountRead(EventBase, frozen=True, kw_only=True):
 
 
 class VenueStateRead(EventBase, frozen=True, kw_only=True):
-    """One consistent picture for reconciliation: account, positions, regular and conditional orders.
-
-    ``fills`` are ours since the last known one; all reads succeeded, or the event is a ReadFailed.
-    ``conditional_elsewhere`` counts open conditional orders in symbols whose orders it leaves out.
-    """
+    """One consistent picture for reconciliation; all reads succeeded, or the event is a ReadFailed."""
 
     request_id: int
     account: Account
-    orders: tuple[VenueOrder, ...]
-    fills: tuple[Fill, ...]
-    conditional_elsewhere: int = 0
+    orders: tuple[VenueOrder, ...]  # regular and conditional
+    fills: tuple[Fill, ...]  # ours since the last known one
+    conditional_elsewhere: int = 0  # open ones in symbols whose orders it leaves out
 
 
 class ReadFailed(EventBase, frozen=True, kw_only=True):

@@ -172,7 +172,11 @@ class Core:
         desk.state_read = Read(self.request_id(), desk.now_ns)
         desk.read_asked_ns = desk.now_ns
         since = max(0, desk.last_fill_ns - OVERLAP_NS)
-        self.emit(ReadVenueState(request_id=desk.state_read.request_id, fills_since_ns=since))
+        self.emit(
+            ReadVenueState(
+                request_id=desk.state_read.request_id, fills_since_ns=since, symbols=tuple(desk.symbols)
+            )
+        )
 
     def reconcile_within(self, delay_ns: int) -> None:
         """Let the next reconciliation be no later than ``delay_ns`` from now."""

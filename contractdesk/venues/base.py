@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -57,10 +57,7 @@ def always() -> bool:
 
 
 class VenueState(Struct, frozen=True, kw_only=True):
-    """Everything that reconciliation compares: read completely, or not at all.
-
-    Of every symbol that is watched or held; of the others not in each reading.
-    """
+    """Everything that reconciliation compares: read completely, or not at all."""
 
     account: Account
     orders: tuple[VenueOrder, ...]  # open, regular and conditional
@@ -183,7 +180,12 @@ class Venue(Protocol):
 
     async def read_account(self) -> Account: ...
 
-    async def read_state(self, fills_since_ns: int) -> VenueState: ...
+    async def read_state(self, fills_since_ns: int, symbols: Iterable[str] | None = None) -> VenueState:
+        """Fills since then, and orders: of ``symbols``, of what is watched and of what is held at least.
+
+        None: of every symbol there is.
+        """
+        ...
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None: ...
 

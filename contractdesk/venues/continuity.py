@@ -110,12 +110,12 @@ class BarSync:
 
         The hole is closed when nothing that should be closed at ``venue_ns`` is missing.
         """
-        closed = [bar for bar in bars if bar.open_ns + self.step_ns <= venue_ns]
-        if self.next_open_ns is not None:
-            closed = [bar for bar in closed if bar.open_ns >= self.next_open_ns]
-        fresh = tuple(closed)
+        later = [bar for bar in bars if self.next_open_ns is None or bar.open_ns >= self.next_open_ns]
+        fresh = tuple(bar for bar in later if bar.open_ns + self.step_ns <= venue_ns)
         if fresh:
             self.next_open_ns = fresh[-1].open_ns + self.step_ns
+        elif later and self.next_open_ns is not None:
+            self.next_open_ns = later[0].open_ns  # open still, and the venue has none before it
         self.filling = self.next_open_ns is not None and self.next_open_ns + self.step_ns <= venue_ns
         if not fresh:
             return ()

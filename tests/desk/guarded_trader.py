@@ -30,7 +30,7 @@ def main() -> None:
             case "open":
                 answer(told(desk))
             case "buy":
-                answer(buy(desk, *words))
+                answer(until_sent(desk, *words))
             case "send":  # and wait for nothing
                 threading.Thread(target=until_sent, args=(desk, *words), daemon=True).start()
             case "tell":
@@ -42,13 +42,15 @@ def buy(desk: cd.Desk, notional: str, stop: str, limit: str = "") -> dict[str, A
     return {"done": bought.done, "said": bought.summary}
 
 
-def until_sent(desk: cd.Desk, *words: str) -> None:
+def until_sent(desk: cd.Desk, *words: str) -> dict[str, Any]:
     """On a busy machine an entry may be refused for a feed that is late: then nothing was sent."""
+    said: dict[str, Any] = {}
     for _ in range(20):
         said = buy(desk, *words)
         sys.stderr.write(f"{desk.name}: {said}\n")
         if said["done"] or not ("refused" in said["said"] or "not sent" in said["said"]):
-            return
+            break
+    return said
 
 
 def told(desk: cd.Desk) -> dict[str, Any]:

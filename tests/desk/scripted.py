@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -125,7 +125,7 @@ class ScriptedVenue:
             maintenance_margin=zero, available=Decimal(10_000),
         )  # fmt: skip
 
-    async def read_state(self, fills_since_ns: int) -> VenueState:
+    async def read_state(self, fills_since_ns: int, symbols: Iterable[str] | None = None) -> VenueState:
         self._note("read_state")
         return VenueState(account=await self.read_account(), orders=(), fills=())
 

@@ -13,6 +13,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from tests.simulation.endurance import Endurance, table, unbounded
 from tests.simulation.plan import KINDS, LASTS_S, plan
 from tests.simulation.shrinking import again, shrink
 from tests.simulation.story import Outcome, Story
@@ -39,8 +40,23 @@ def main() -> int:
     ask.add_argument("--seeds", type=int, default=200, help="how many, from --first on")
     ask.add_argument("--first", type=int, default=1)
     ask.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    ask.add_argument("--hours", type=float, help="one story of so many hours: what does the desk keep?")
     words = ask.parse_args()
+    if words.hours is not None:
+        return _long(words.seed or words.first, words.hours)
     return _one(words) if words.seed is not None else _many(words)
+
+
+def _long(seed: int, hours: float) -> int:
+    began_s = time.process_time()
+    story = Endurance(seed, hours)
+    outcome = story.tell()
+    for line in table(story.extents):
+        sys.stdout.write(f"{line}\n")
+    grown = unbounded(story.extents)
+    sys.stdout.write(f"{_line(outcome)}\n{(time.process_time() - began_s) / 60:.1f} CPU-minutes\n")
+    sys.stdout.write(f"{grown or 'everything is bounded'}\n")
+    return 1 if outcome.breach or grown else 0
 
 
 def _one(words: argparse.Namespace) -> int:

@@ -63,7 +63,7 @@ class Planned(Struct, frozen=True, kw_only=True):
 Maker = Callable[[Random], tuple[float, Fault | None, dict[str, Any]]]  # how long, and what
 
 
-def plan(seed: int) -> tuple[Planned, ...]:
+def plan(seed: int | str) -> tuple[Planned, ...]:
     """The swarm of a seed, in the order of their time."""
     dice = Random(f"{seed}:plan")  # noqa: S311
     kinds = dice.sample(sorted(KINDS), dice.randint(2, 6))

@@ -104,7 +104,7 @@ class Story:
     @property
     def _waiting(self) -> bool:
         """Some crash still waits for its moment, or for the desk to come back."""
-        return bool(self.strikes._moments) or self.world.desk is None
+        return self.strikes.waiting or self.world.desk is None
 
     def _until(self, done: object, seconds: float) -> bool:
         """Go on until ``done``, a breach, or so much later; True when done."""

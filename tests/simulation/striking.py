@@ -32,6 +32,7 @@ class Strikes(Watcher):
         self._reboot = reboot
         self._installed: dict[int, Installed] = {}
         self._moments: list[tuple[str, Callable[[], None]]] = []
+        self._coming = 0  # crashes that are certain, and have not happened yet
         self.struck: Counter[str] = Counter()
         self.troubled_until_ns = 0
         self.external = False  # something was executed on the account that was not the desk's
@@ -50,6 +51,11 @@ class Strikes(Watcher):
         self._moments.clear()
         for number in list(self._installed):
             self._remove(number)
+
+    @property
+    def waiting(self) -> bool:
+        """Some crash is still to come."""
+        return bool(self._moments or self._coming)
 
     @property
     def injected(self) -> int:
@@ -180,7 +186,7 @@ class Strikes(Watcher):
     def _crash_in_recovery(self, down_s: float, moment: str, again_s: float) -> None:
         def twice() -> None:
             self._die(down_s)
-            self._world.control.call_later(down_s + 0.01 + again_s * 0.4, self._die, down_s)
+            self._certain(down_s + 0.01 + again_s * 0.4, lambda: self._die(down_s))
 
         self._at(moment, twice)
 
@@ -200,7 +206,15 @@ class Strikes(Watcher):
     def _came(self, moment: str) -> None:
         for waiting in [each for each in self._moments if each[0] == moment]:
             self._moments.remove(waiting)
-            self._world.control.call_soon(waiting[1])
+            self._certain(0.0, waiting[1])
+
+    def _certain(self, in_s: float, act: Callable[[], None]) -> None:
+        def strike() -> None:
+            self._coming -= 1
+            act()
+
+        self._coming += 1
+        self._world.control.call_later(in_s, strike)
 
     def _die(self, down_s: float) -> None:
         if self._world.desk is None:

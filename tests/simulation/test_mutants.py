@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from contractdesk.desk import dispatcher, recovery
 from contractdesk.desk.dispatcher import Dispatcher
 from contractdesk.desk.host import DeskHost
+from contractdesk.domain.commands import ReadVenueState
 from contractdesk.domain.events import OutcomeUnknown, VenueStateRead
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import Finding
@@ -196,9 +197,9 @@ def a_failed_question_means_empty(patch: Patch) -> None:
     """Whatever could not be read is not there; and nobody asks twice."""
     patch.setattr(reconcile.Reconciliation, "_confirmed", always(True))
 
-    async def read_state(self: Dispatcher, request_id: int, since_ns: int) -> None:
+    async def read_state(self: Dispatcher, command: ReadVenueState) -> None:
         try:
-            state = await self._venue.read_state(since_ns)
+            state = await self._venue.read_state(command.fills_since_ns, command.symbols)
             account, orders, fills = state.account, state.orders, state.fills
         except VenueError:
             account, orders, fills = replace(EMPTY[-1], positions=()), (), ()
@@ -206,7 +207,11 @@ def a_failed_question_means_empty(patch: Patch) -> None:
             EMPTY.append(account)
         self._emit(
             VenueStateRead(
-                ts_ns=self._clock.now_ns(), request_id=request_id, account=account, orders=orders, fills=fills
+                ts_ns=self._clock.now_ns(),
+                request_id=command.request_id,
+                account=account,
+                orders=orders,
+                fills=fills,
             )
         )
 

@@ -81,7 +81,7 @@ async def test_what_nobody_watches_is_read_once_a_minute_because_it_costs_most(e
         async def read() -> tuple[set[str], int, int]:
             """(ids of the open orders, conditional ones that were left out, the request weight spent)"""
             since = await rig.last_request()
-            state = await rig.venue.read_state(0)
+            state = await rig.venue.read_state(0, ())
             spent = sum(row["weight"] for row in await rig.requests(since) if row["method"] == "GET")
             return {order.client_id for order in state.orders}, state.conditional_elsewhere, spent
 

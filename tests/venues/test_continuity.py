@@ -138,6 +138,16 @@ def fill(sync: BarSync, now: int) -> list[int]:
     return opens(sync.on_loaded([bar(number) for number in range(first, now + 1)], now * MINUTE_NS, 0))
 
 
+def test_bars_that_the_venue_never_made_are_not_waited_for() -> None:
+    """It was down at 10 and 11: REST has 9, and then 12, which is still open."""
+    sync = BarSync("S", "1m")
+    sync.on_loaded([bar(9)], 10 * MINUTE_NS, 0)
+    sync.hold()
+    assert sync.on_loaded([bar(12)], 12 * MINUTE_NS + NS_PER_S, 0) == ()
+    assert not sync.filling
+    assert opens(sync.on_bar(closed(12))) == [12]
+
+
 def test_a_bar_that_does_not_come_is_overdue() -> None:
     sync = BarSync("S", "1m")
     sync.on_loaded([bar(9)], 10 * MINUTE_NS, 0)

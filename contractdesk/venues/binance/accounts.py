@@ -88,16 +88,19 @@ class Accounts:
         account, positions = await asyncio.gather(self._api.account(), self._api.positions())
         return self._account(account, positions, asked_ns)
 
-    async def read_state(self, fills_since_ns: int, symbols: Iterable[str]) -> VenueState:
+    async def read_state(
+        self, fills_since_ns: int, symbols: Iterable[str], *, whole: bool = False
+    ) -> VenueState:
         """Account, open orders of both books and fills since then; positions did not move meanwhile.
 
-        Read for ``symbols`` and for whatever has a position; at least each ``WHOLE_EVERY_NS`` also for what
-        has an order, or was traded since then. Any read that fails, and a picture that never stands still,
-        is a VenueError.
+        Read for ``symbols`` and for whatever has a position; ``whole``, and at least each
+        ``WHOLE_EVERY_NS``: also for what has an order, or was traded since then. Any read that fails, and a
+        picture that never stands still, is a VenueError.
         """
         since_ms = self._earliest(fills_since_ns // NS_PER_MS)
-        watched, now_ns = {*symbols}, self._clock.monotonic_ns()
-        whole = len(watched) > FEW or self._whole_ns is None or now_ns - self._whole_ns >= WHOLE_EVERY_NS
+        watched, now_ns = {*symbols} & self._instruments.keys(), self._clock.monotonic_ns()
+        due = self._whole_ns is None or now_ns - self._whole_ns >= WHOLE_EVERY_NS
+        whole = whole or due or len(watched) > FEW
         traded = self._named(await self._api.traded_symbols(since_ms)) if whole else set()
         before = await self._api.positions()
         for _ in range(STEADY_TRIES):

@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -302,9 +302,10 @@ class BinanceVenue:
         """See ``Venue.read_account``."""
         return await self._private().reads.read_account()
 
-    async def read_state(self, fills_since_ns: int) -> VenueState:
+    async def read_state(self, fills_since_ns: int, symbols: Iterable[str] | None = None) -> VenueState:
         """See ``Venue.read_state``; fills from 0 are those of the last week."""
-        return await self._private().reads.read_state(fills_since_ns, list(self._feeds))
+        named = {*self._feeds, *(symbols or ())}
+        return await self._private().reads.read_state(fills_since_ns, named, whole=symbols is None)
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """See ``Venue.set_leverage``."""

@@ -11,7 +11,17 @@ from contractdesk.domain.instrument import Instrument
 from contractdesk.exchange.model import AggTrade, BookView, Kline, Mark, Order, Trade
 from contractdesk.exchange.wire.binance.market import Day
 from contractdesk.exchange.wire.binance.product import USDM, marked, pair_of, product_of
-from contractdesk.exchange.wire.binance.text import Face, Json, average, level, money, plain, price, size
+from contractdesk.exchange.wire.binance.text import (
+    NS_PER_MS,
+    Face,
+    Json,
+    average,
+    level,
+    money,
+    plain,
+    price,
+    size,
+)
 
 
 def trade_frame(trade: Trade, terms: Instrument, face: Face) -> Json:
@@ -101,8 +111,8 @@ def kline_frame(
         "E": face.ms(now_ns),
         "s": symbol,
         "k": {
-            "t": face.ms(bar.open_ns),
-            "T": face.ms(bar.close_ns) - 1,
+            "t": bar.open_ns // NS_PER_MS,
+            "T": bar.close_ns // NS_PER_MS - 1,
             "s": symbol,
             "i": interval,
             "f": -1,  # trade ids of a bar are not kept

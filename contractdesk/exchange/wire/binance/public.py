@@ -75,12 +75,13 @@ def klines(call: Call) -> list[list[object]]:
     interval = call.params.need("interval")
     if interval not in INTERVALS_S:
         raise ApiError(-1120)
-    end_ns = min(call.until_ns() or call.now_ns, call.now_ns)
+    # On the calendar, as bars are: a minute begins with its second 0, however far a clock is off.
+    start, end = call.params.integer("startTime"), call.params.integer("endTime")
+    start_ns = None if start is None else start * NS_PER_MS
+    end_ns = call.now_ns if end is None else min((end + 1) * NS_PER_MS - 1, call.now_ns)
     limit = call.params.limit(500, 1_500)
-    bars = call.exchange.klines(
-        listing.symbol, interval, start_ns=call.since_ns(), end_ns=end_ns, limit=limit
-    )
-    return [market.kline_row(bar, listing.instrument, call.face) for bar in bars]
+    bars = call.exchange.klines(listing.symbol, interval, start_ns=start_ns, end_ns=end_ns, limit=limit)
+    return [market.kline_row(bar, listing.instrument) for bar in bars]
 
 
 def klines_weight(params: Params) -> int:
