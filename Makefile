@@ -5,7 +5,7 @@ RECORDINGS ?= $(or $(CONTRACTDESK_DATA),../shared/data)
 SPEED ?= 1
 LAB := hatch_build.py $(wildcard extensions/lab/package*.json extensions/lab/src/* extensions/lab/style/* extensions/lab/schema/*) contractdesk/panels/static/theme.css
 
-.PHONY: demo lab test mutants soak faults kills lint accept bench bench-replay bench-sweep soak-console soak-memory lessons pictures screenshot browser clean
+.PHONY: demo lab test mutants soak soak-hours faults kills lint accept bench bench-replay bench-sweep soak-console soak-memory lessons pictures screenshot browser clean
 
 .venv/.installed: pyproject.toml $(LAB)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -42,6 +42,11 @@ SEEDS ?= 2000
 FIRST ?= 1
 soak: .venv/.installed-test
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
+
+# One story of so many hours with every fault at random: memory, tasks, sockets and files stay bounded.
+HOURS ?= 2
+soak-hours: .venv/.installed-test
+	$(BIN)/python -m tests.simulation --hours $(HOURS) --first $(FIRST)
 
 # The fault matrix: every row injected by the exchange and judged by its state; ROWS="1 7" for some of them.
 ROWS ?=

@@ -83,6 +83,7 @@ class DeskHost:
         name: str,
         asset: str,
         guardian: Callable[[Callable[[str, str], None]], GuardianLink] | None = None,
+        picture_every_s: float = SNAPSHOT_EVERY_S,
     ) -> None:
         """``guardian`` is handed the desk's alarm; None: this account has none."""
         self.engine = engine
@@ -100,6 +101,7 @@ class DeskHost:
         )
         self.fault = ""  # what broke the engine; "" = nothing did
         self._name = name
+        self._picture_every_s = picture_every_s
         self._supervisor = Supervisor(logger, self._on_fault)
         self._inbox = Inbox(self._on_overflow)
         self.guardian = guardian(self.alarm) if guardian is not None else None
@@ -332,7 +334,7 @@ class DeskHost:
 
     async def _publish_all(self) -> None:
         while True:
-            await asyncio.sleep(SNAPSHOT_EVERY_S)
+            await asyncio.sleep(self._picture_every_s)
             self.publish()
             for symbol, reason in self._books.look(self.state.symbols, self.clock.monotonic_ns()):
                 self.alarm("book_sick", f"{symbol}: {reason}; it is read anew", Severity.WARNING)

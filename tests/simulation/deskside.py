@@ -37,6 +37,7 @@ BOT = bot_of(ACCOUNT)
 WHERE = Endpoints(rest_url="http://exchange", ws_url="ws://exchange", wallet_url="http://exchange")
 LOGGER = logging.getLogger("contractdesk.desk.simulated")
 MOST_TASKS = 100
+PICTURE_EVERY_S = 1.0  # nobody looks at them here
 
 
 class DeskProcess:
@@ -87,6 +88,7 @@ class DeskProcess:
             metrics=Metrics(),
             name=DESK,
             asset="USDT",
+            picture_every_s=PICTURE_EVERY_S,
         )
         try:
             await self.host.open()

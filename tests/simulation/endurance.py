@@ -23,6 +23,9 @@ from tests.simulation.story import WELL_WITHIN_S, Story
 
 CHAPTER_S = 90.0  # the last fault has begun by 29 s, is over by 43 s, and is overcome within 30 s
 NO_PART = (ModuleType, type, FunctionType, BuiltinFunctionType, CodeType, FrameType, logging.Logger)
+LEVELS = ("objects", "memory", "tasks", "sockets", "waiting", "log")
+PER_FILL = ("journal", "tape")
+SLACK, COSTLIER = 1.05, 1.25
 ELSEWHERE = ("tests.", "contractdesk.exchange")  # the world and the venue are no part of the desk
 
 
@@ -96,8 +99,37 @@ def table(extents: list[Extent]) -> Iterator[str]:
 
 
 def unbounded(extents: list[Extent]) -> str:
-    """What has grown without end, in words; "" when nothing has."""
-    return ""
+    """What has grown without end, in words; "" when nothing has.
+
+    What is in memory has its level by half time: the last quarter holds no more of it than the one before.
+    What is on the disk has all that happened: in the second half a fill costs no more of it than before.
+    """
+    half, quarter = len(extents) // 2, 3 * len(extents) // 4
+    if half < 2:
+        return "too short a story to tell"
+    found = []
+    for name in LEVELS:
+        before, last = (
+            max(getattr(each, name) for each in rows) for rows in (extents[half:quarter], extents[quarter:])
+        )
+        if last > before * SLACK + 1:
+            found.append(f"{name} grew from {before:.0f} to {last:.0f} in the last quarter")
+    for name in PER_FILL:
+        first, second = (_a_fill(rows, name) for rows in (extents[: half + 1], extents[half:]))
+        if second > first * COSTLIER:
+            found.append(
+                f"a fill costs {second:.0f} bytes of {name} in the second half, {first:.0f} in the first"
+            )
+    return "; ".join(found)
+
+
+def _most(extents: list[Extent], name: str) -> float:
+    return max(float(getattr(each, name)) for each in extents)
+
+
+def _a_fill(extents: list[Extent], name: str) -> float:
+    first, last = extents[0], extents[-1]
+    return float(getattr(last, name) - getattr(first, name)) / max(1, last.fills - first.fills)
 
 
 def _faults(seed: int, chapters: int) -> Iterator[Planned]:
