@@ -118,6 +118,10 @@ class DeskView(Protocol):
         """Open orders of the symbol, in-flight and unknown ones included."""
         ...
 
+    def waits(self, symbol: str, strategy_id: str) -> bool:
+        """True while an entry that the strategy has wished is still to be checked."""
+        ...
+
     def atr(self, symbol: str, timeframe: str, period: int) -> Decimal | None:
         """ATR (Wilder) of the last closed bar; None during warm-up or when not finite."""
         ...

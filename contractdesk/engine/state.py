@@ -316,6 +316,10 @@ class Desk(Struct, kw_only=True):
         """Open orders of the symbol, in-flight and unknown ones included."""
         return (self.orders_by_id[client_id].order for client_id in self.symbols[symbol].open_ids)
 
+    def waits(self, symbol: str, strategy_id: str) -> bool:
+        """True while an entry that the strategy has wished is still to be checked."""
+        return any((row.intent.symbol, row.strategy_id) == (symbol, strategy_id) for row in self.pending)
+
     def tracked(self, market: Market, *roles: OrderRole) -> list[Tracked]:
         """Open orders of a symbol in those roles, oldest first; a list, so that they may close."""
         known = self.orders_by_id

@@ -136,6 +136,13 @@ class Context:
             if order.request.role is OrderRole.ENTRY and order.request.strategy_id == self.strategy_id
         )
 
+    def entering(self, symbol: str) -> bool:
+        """True while an entry of this strategy waits for its check, is on its way or rests.
+
+        What to ask before wishing one: several bars may close before the first wish has become an order.
+        """
+        return self._view.waits(symbol, self.strategy_id) or bool(self.entries(symbol))
+
     def touch(self, symbol: str, side: Side) -> Decimal | None:
         """The price at which a passive order of ``side`` joins the queue; None without a valid book."""
         item = self.symbol(symbol)

@@ -25,7 +25,7 @@ class Pendulum(Strategy):
     def on_bar(self, bar: BarView, ctx: Context) -> Intent | None:
         position = ctx.position(bar.symbol)
         if position.flat:
-            if ctx.entries(bar.symbol):
+            if ctx.entering(bar.symbol):
                 return None
             self.state["turn"] = self.state.get("turn", 0) + 1
             self.state["held"] = 0

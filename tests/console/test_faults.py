@@ -33,7 +33,7 @@ class Eager(Strategy):
     def on_bar(self, bar: BarView, ctx: Context) -> Intent | None:
         if not ctx.position(bar.symbol).flat:
             return intents.exit_position(bar.symbol)
-        if ctx.entries(bar.symbol):
+        if ctx.entering(bar.symbol):
             return None
         return intents.enter_long(bar.symbol, stop=intents.fixed_stop(round(bar.close * 0.99)))
 

@@ -36,7 +36,7 @@ class Eager(cd.Strategy):
     above = cd.Param(1e9, ge=0, doc="wish for an entry at every bar that closes there and finds none")
 
     def on_bar(self, bar, ctx):
-        if bar.close > self.above and not ctx.entries(bar.symbol):
+        if bar.close > self.above and not ctx.entering(bar.symbol):
             low = bar.close * 95 / 100
             return cd.enter_long(bar.symbol, size=0.002, limit=low, stop=bar.close * 85 / 100, post_only=True)
 

@@ -240,6 +240,27 @@ def test_a_disabled_strategys_resting_entries_are_cancelled() -> None:
     assert [command.client_id for command in bench.now(CancelOrder)] == [entry]
 
 
+def test_bars_that_close_together_need_not_make_three_entries() -> None:
+    """Between the wish and its order the account is read: ``entries`` is empty still, ``entering`` is not."""
+
+    class Careful(Strategy):
+        def on_bar(self, bar: BarView, ctx: Context) -> Wish:
+            self.state.setdefault("said", []).append([len(ctx.entries(bar.symbol)), ctx.entering(bar.symbol)])
+            if ctx.entering(bar.symbol):
+                return None
+            return enter_long(bar.symbol, size="0.01", stop=29_000, limit=29_990)
+
+    bench = running(Careful)
+    bench.engine._core.doubt_account()
+    for number in range(3):
+        close_bar(bench, number)
+    assert said(bench) == [[0, False], [0, True], [0, True]]
+    bench.answer_account()
+    assert len(bench.all(SubmitOrder)) == 1
+    close_bar(bench, 3)
+    assert said(bench)[-1] == [1, True]
+
+
 def test_answering_every_refusal_with_a_wish_ends() -> None:
     class Stubborn(Strategy):
         def on_bar(self, bar: BarView, ctx: Context) -> Wish:

@@ -113,6 +113,9 @@ class Desk:
     def orders(self, symbol: str) -> Iterable[Order]:
         return [order for order in self.working if order.request.symbol == symbol and order.status.open]
 
+    def waits(self, symbol: str, strategy_id: str) -> bool:
+        return False
+
     def drawdown_after(self, change: Decimal) -> Decimal | None:
         """As if nothing had been made or lost before."""
         if self.account is None or self.account.equity <= 0:

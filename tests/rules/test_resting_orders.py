@@ -23,7 +23,7 @@ class Rester(Strategy):
     """Wishes one entry that rests far below."""
 
     def on_bar(self, bar: BarView, ctx: Context) -> Intent | None:
-        if ctx.entries(bar.symbol):
+        if ctx.entering(bar.symbol):
             return None
         return intents.enter_long(bar.symbol, size="0.01", limit="2900", stop=intents.fixed_stop("2800"))
 

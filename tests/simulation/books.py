@@ -25,6 +25,7 @@ class Books:
         self.external: dict[str, Decimal] = dict.fromkeys(server.exchange.listings, ZERO)
         self.changed_ns: dict[str, int] = dict.fromkeys(server.exchange.listings, 0)
         self.opened_ns: dict[str, int] = dict.fromkeys(server.exchange.listings, 0)
+        self.closed_ns: dict[str, int] = dict.fromkeys(server.exchange.listings, 0)  # the one before
         self.fills = 0
         self.flips: list[Fill] = []  # by which a closing order of the desk's has turned the position over
 
@@ -57,6 +58,15 @@ class Books:
             and (algo.reduce_only or algo.close_position)
         ]
 
+    def of_this_position(self, symbol: str, sent_ns: int, told_ns: int) -> bool:
+        """What was sent then was meant for the position there is, not for one that it followed at once.
+
+        News need up to ``told_ns``: until then whoever sends may still mean the one before.
+        """
+        opened_ns = self.opened_ns[symbol]
+        followed = opened_ns - self.closed_ns[symbol] < told_ns
+        return sent_ns >= opened_ns + (told_ns if followed else 0)
+
     def covered(self, symbol: str) -> bool:
         """Every contract of the desk's stands under a stop."""
         stops = self.stops(symbol)
@@ -80,6 +90,8 @@ class Books:
                 self.flips.append(fill)
         else:
             self._foreign(symbol, signed)
+        if before and before * self.own[symbol] <= 0:
+            self.closed_ns[symbol] = now_ns
         if before * self.own[symbol] <= 0:
             self.opened_ns[symbol] = now_ns
 

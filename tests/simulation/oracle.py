@@ -109,8 +109,9 @@ class Oracle:
             self._verdict.found("BOUNDED", f"{live} live stops of one position in {symbol}")
         opened_ns = self._books.opened_ns[symbol]
         own = self._books.own[symbol]
-        if not own or algo.side.sign * own > 0 or self.sent_ns.get(algo.client_id, 0) < opened_ns:
-            return  # of a position before this one
+        meant = self._books.of_this_position(symbol, self.sent_ns.get(algo.client_id, 0), TOLD_NS)
+        if not own or algo.side.sign * own > 0 or not meant:
+            return
         sign = 1 if own > 0 else -1
         before = self._best.get(symbol)
         known = before is not None and before[0] == opened_ns

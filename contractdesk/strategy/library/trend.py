@@ -88,7 +88,7 @@ class TrendFollow(Strategy):
         if not permitted:
             del self.state[symbol]
             return None
-        if ctx.entries(symbol):  # an entry, or its cancel, is still under way
+        if ctx.entering(symbol):  # or its cancel is still under way
             return None
         enter = enter_long if side is Side.BUY else enter_short
         stop = atr_stop(self.atr_period, self.atr_multiple)
