@@ -42,6 +42,7 @@ from contractdesk.domain.events import (
     LeaseLost,
     LoopLagged,
     MarketEvent,
+    PersonEvent,
     TimePassed,
 )
 from contractdesk.domain.views import DeskSnapshot, GuardianState, Notice, TradingState
@@ -200,10 +201,15 @@ class DeskHost:
         self._inbox.put(event)
 
     async def ask(self, event: Event) -> Handled:
-        """Queue an event and wait until the engine has handled it; the snapshot is then up to date."""
+        """Queue an event and wait until the engine has handled it; the snapshot is then up to date.
+
+        What a person did is on the disk, too: a halt that was confirmed outlives a kill.
+        """
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._inbox.put(event, done)
         handled = await done
+        if isinstance(event, PersonEvent):
+            await self.recorder.kept()
         assert isinstance(handled, Handled)  # noqa: S101  # narrows what the inbox carries as object
         return handled
 

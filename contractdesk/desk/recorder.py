@@ -29,6 +29,7 @@ from contractdesk.storage.writer import MakeScribe, Writer
 # numbers than its journal, and no number is ever used twice.
 SESSION_SPAN = 10**12
 LATCHED_WITHIN_S = 0.05
+KEPT_WITHIN_S = 0.25
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,14 @@ class Recorder:
         done, _ = await asyncio.gather(journal, tape, return_exceptions=True)
         if isinstance(done, BaseException):
             raise done
+
+    async def kept(self) -> bool:
+        """Wait until what a person did is on disk, but not for a disk that is slow; whether it is."""
+        try:
+            await asyncio.wait_for(self.durable(), KEPT_WITHIN_S)
+        except (TimeoutError, StorageError):
+            return False
+        return True
 
     def source(self, source: str) -> str:
         """Keep a strategy's source, on disk when this returns; its sha256."""

@@ -97,12 +97,12 @@ class ReadAccount(CommandBase, frozen=True, kw_only=True):
 class ReadVenueState(CommandBase, frozen=True, kw_only=True):
     """Answered by VenueStateRead or ReadFailed.
 
-    ``symbols`` are those of the ledger: no reading leaves out their orders or their fills.
+    ``symbols``: of the ledger, whose orders and fills no reading leaves out. None: all there are.
     """
 
     request_id: int
     fills_since_ns: int
-    symbols: tuple[str, ...] = ()
+    symbols: tuple[str, ...] | None = None
 
 
 class Watch(CommandBase, frozen=True, kw_only=True):

@@ -172,10 +172,10 @@ class Core:
         desk.state_read = Read(self.request_id(), desk.now_ns)
         desk.read_asked_ns = desk.now_ns
         since = max(0, desk.last_fill_ns - OVERLAP_NS)
+        # While the private stream is being restored nothing is known: then all there is, as at a start.
+        symbols = tuple(desk.symbols) if desk.private_stream_ready else None
         self.emit(
-            ReadVenueState(
-                request_id=desk.state_read.request_id, fills_since_ns=since, symbols=tuple(desk.symbols)
-            )
+            ReadVenueState(request_id=desk.state_read.request_id, fills_since_ns=since, symbols=symbols)
         )
 
     def reconcile_within(self, delay_ns: int) -> None:

@@ -107,6 +107,32 @@ def test_each_event_is_numbered_and_journaled_with_its_commands(rigged: Callable
         assert [s for s, _ in journal.commands() if s == seq]
 
 
+def test_a_halt_that_is_confirmed_outlives_a_kill(rigged: Callable[..., Rig]) -> None:
+    """It is on the disk when whoever asked hears of it, though nobody has closed anything."""
+
+    async def case(rig: Rig) -> None:
+        handled = await rig.host.ask(halt())
+        with JournalReader(rig.paths.journal) as journal:
+            assert [seq for seq, event in journal.events() if isinstance(event, HaltAsked)] == [handled.seq]
+
+    rigged(case)
+
+
+def test_a_disk_that_does_not_answer_does_not_keep_a_halt_from_being_confirmed(
+    rigged: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def case(rig: Rig) -> None:
+        with monkeypatch.context() as slow:
+            slow.setattr(rig.recorder, "durable", never)
+            await rig.host.ask(halt())
+        assert rig.host.board.current.state is TradingState.HALTED
+
+    rigged(case)
+
+
 def test_time_never_goes_back_for_the_engine(rigged: Callable[..., Rig]) -> None:
     async def case(rig: Rig) -> None:
         await rig.host.ask(TimePassed(ts_ns=CLOCK.now_ns() + 10**9))

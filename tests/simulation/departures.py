@@ -67,6 +67,7 @@ class Departures(Watcher):
         self._down_ns: dict[str, int] = {}  # when the last one ended
         self._book_ns: dict[str, int] = {}
         self._book_id: dict[str, int] = {}
+        self._whole_id: dict[str, int] = {}  # of the newest whole book
         self._gap_ns: dict[str, int] = {}
         self._mark_ns: dict[str, int] = {}
         self.entries = 0
@@ -222,6 +223,8 @@ class Departures(Watcher):
             last, previous = int(found[2]), int(found[3])
             if self._book_id.get(symbol, previous) != previous:
                 self._gap_ns.setdefault(symbol, self._now_ns)
+            if previous <= self._whole_id.get(symbol, -1) <= last:
+                self._gap_ns.pop(symbol, None)  # the ids say so, whichever connection it has come by
             self._book_id[symbol] = last
             self._book_ns[symbol] = self._now_ns
         elif path == "market" and (found := MARK.search(frame)) is not None:
@@ -231,4 +234,7 @@ class Departures(Watcher):
         """A whole book has been read: a gap before it is closed."""
         params = ask.params()
         if params.text("limit") == "1000":
-            self._gap_ns.pop(params.text("symbol") or "", None)
+            symbol = params.text("symbol") or ""
+            self._gap_ns.pop(symbol, None)
+            found = LAST_ID.search(reply.body)
+            self._whole_id[symbol] = int(found[1]) if found else -1

@@ -58,7 +58,7 @@ class Oracle:
         self._verdict = verdict
         self._naked_ns: dict[str, int] = {}  # since when it is not covered
         self._adrift_ns: dict[str, int] = {}  # since when the desk's size is another
-        self._best: dict[str, tuple[int, Decimal]] = {}  # (which position, tightest stop it has had)
+        self._best: dict[str, tuple[int, Decimal, int]] = {}  # (which position, tightest stop it has had)
         self._loose_ns: dict[str, int] = {}
         self._cancels: Counter[str] = Counter()
         self.sent_ns: dict[str, int] = {}  # when a create left the desk
@@ -114,17 +114,29 @@ class Oracle:
             return
         sign = 1 if own > 0 else -1
         before = self._best.get(symbol)
-        known = before is not None and before[0] == opened_ns
+        told_ns = self._told_ns(symbol)
+        known = before is not None and before[0] == opened_ns and (before[2] == told_ns or not self._troubled)
         best = before[1] if before is not None and known else algo.trigger_price
         if sign * (algo.trigger_price - best) < 0 and not self._by_hand(symbol):
             text = f"the stop of {symbol} loosens from {best} to {algo.trigger_price}"
             self._verdict.found("MONOTONE", text)
         tighter = algo.trigger_price if sign * (algo.trigger_price - best) > 0 else best
-        self._best[symbol] = (opened_ns, algo.trigger_price if self._by_hand(symbol) else tighter)
+        best = algo.trigger_price if self._by_hand(symbol) else tighter
+        self._best[symbol] = (opened_ns, best, told_ns)
+
+    def _told_ns(self, symbol: str) -> int:
+        """When the position began, as far as the desk has been told: it may have missed a fill."""
+        desk = self._world.desk
+        market = desk.host.state.symbols.get(SYMBOLS[symbol]) if desk is not None and desk.up else None
+        return market.position.opened_ns if market is not None else 0
+
+    @property
+    def _troubled(self) -> bool:
+        return self._now_ns <= self._strikes.troubled_until_ns + CALM_NS
 
     def _given_up(self, algo: AlgoOrder) -> None:
         """While nothing goes wrong, what the desk cancels is never what a position stands under."""
-        calm = self._now_ns > self._strikes.troubled_until_ns + CALM_NS
+        calm = not self._troubled
         calm &= self._now_ns > self._books.changed_ns[algo.symbol] + TOLD_NS  # it knows what it holds
         of_this_one = self.sent_ns.get(algo.client_id, 0) >= self._books.opened_ns[algo.symbol]
         closing = algo.side.sign * self._books.own[algo.symbol] < 0
@@ -184,7 +196,7 @@ class Oracle:
 
     def _stays_tight(self) -> None:
         """The tightest stop of a position is not taken away for a looser one."""
-        for symbol, (opened_ns, best) in self._best.items():
+        for symbol, (opened_ns, best, _) in self._best.items():
             own = self._books.own[symbol]
             stops = self._books.stops(symbol)
             if not own or opened_ns != self._books.opened_ns[symbol] or not stops or self._by_hand(symbol):

@@ -39,6 +39,7 @@ class Person:
         self._seed = seed
         self._random = random
         self.halted_ns = 0  # when the desk confirmed a halt that still stands; 0: none does
+        self.halt_kept = True  # on the disk, so that it outlives a crash
         self.moved_ns: dict[str, int] = {}  # symbol -> when it last named a stop
         self.acts = 0
 
@@ -113,6 +114,7 @@ class Person:
             await desk.host.until(lambda: _entering(desk.host) or None, 2.0)
         await desk.host.ask(HaltAsked(ts_ns=desk.clock.now_ns(), who=WHO, reason="a look"))
         self.halted_ns = desk.world.timeline.now_ns
+        self.halt_kept = not (desk.world.disk.hanging or desk.world.disk.failing)
         await asyncio.sleep(self._random.uniform(*HALTED_S))
         await self.resume(desk)
 

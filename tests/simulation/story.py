@@ -121,6 +121,8 @@ class Story:
     def _boot(self) -> None:
         if self.world.desk is not None:
             return
+        if not self.person.halt_kept:
+            self.person.halted_ns = 0  # the disk did not take it, and nobody is left who knows
         desk, self._life = self.world.boot(), None
         if not desk.alike:
             self.verdict.found("RECOVERY", "two recoveries from the same files differ")

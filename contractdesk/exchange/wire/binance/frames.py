@@ -12,7 +12,6 @@ from contractdesk.exchange.model import AggTrade, BookView, Kline, Mark, Order, 
 from contractdesk.exchange.wire.binance.market import Day
 from contractdesk.exchange.wire.binance.product import USDM, marked, pair_of, product_of
 from contractdesk.exchange.wire.binance.text import (
-    NS_PER_MS,
     Face,
     Json,
     average,
@@ -106,13 +105,14 @@ def partial_frame(book: BookView, shown_id: int, terms: Instrument, now_ns: int,
 def kline_frame(
     bar: Kline, symbol: str, interval: str, terms: Instrument, now_ns: int, face: Face, *, closed: bool
 ) -> Json:
+    bars = face.bars(bar.close_ns - bar.open_ns)
     return {
         "e": "kline",
         "E": face.ms(now_ns),
         "s": symbol,
         "k": {
-            "t": bar.open_ns // NS_PER_MS,
-            "T": bar.close_ns // NS_PER_MS - 1,
+            "t": bars.ms(bar.open_ns),
+            "T": bars.ms(bar.close_ns) - 1,
             "s": symbol,
             "i": interval,
             "f": -1,  # trade ids of a bar are not kept

@@ -26,7 +26,6 @@ from contractdesk.exchange.wire.binance.product import (
     worth_of,
 )
 from contractdesk.exchange.wire.binance.text import (
-    NS_PER_MS,
     Face,
     Json,
     decimals,
@@ -189,15 +188,16 @@ def agg_row(trade: AggTrade, terms: Instrument, face: Face) -> Json:
     return {**row, "nq": size(terms, trade.quantity)} if product_of(terms) is USDM else row
 
 
-def kline_row(bar: Kline, terms: Instrument) -> list[object]:
+def kline_row(bar: Kline, terms: Instrument, face: Face) -> list[object]:
+    """``face``: the one for bars of this length."""
     return [
-        bar.open_ns // NS_PER_MS,
+        face.ms(bar.open_ns),
         price(terms, bar.open),
         price(terms, bar.high),
         price(terms, bar.low),
         price(terms, bar.close),
         size(terms, bar.volume),
-        bar.close_ns // NS_PER_MS - 1,
+        face.ms(bar.close_ns) - 1,
         plain(bar.quote_volume),
         bar.trades,
         size(terms, bar.taker_buy_volume),

@@ -75,13 +75,13 @@ def klines(call: Call) -> list[list[object]]:
     interval = call.params.need("interval")
     if interval not in INTERVALS_S:
         raise ApiError(-1120)
-    # On the calendar, as bars are: a minute begins with its second 0, however far a clock is off.
+    face = call.face.bars(INTERVALS_S[interval] * NS_PER_S)
     start, end = call.params.integer("startTime"), call.params.integer("endTime")
-    start_ns = None if start is None else start * NS_PER_MS
-    end_ns = call.now_ns if end is None else min((end + 1) * NS_PER_MS - 1, call.now_ns)
+    start_ns = None if start is None else face.ns(start)
+    end_ns = call.now_ns if end is None else min(face.ns(end + 1) - 1, call.now_ns)
     limit = call.params.limit(500, 1_500)
     bars = call.exchange.klines(listing.symbol, interval, start_ns=start_ns, end_ns=end_ns, limit=limit)
-    return [market.kline_row(bar, listing.instrument) for bar in bars]
+    return [market.kline_row(bar, listing.instrument, face) for bar in bars]
 
 
 def klines_weight(params: Params) -> int:

@@ -25,6 +25,12 @@ class Face:
         """Exchange nanoseconds as the client's milliseconds; 0 ("never") stays 0."""
         return (ns + self.shift_ns) // NS_PER_MS if ns else 0
 
+    def bars(self, length_ns: int) -> Face:
+        """The face of bars of that length: a minute begins with its second 0, however a clock is off."""
+        face = Face()
+        face.shift_ns = round(self.shift_ns / length_ns) * length_ns
+        return face
+
     def ns(self, ms: int) -> int:
         """A client's milliseconds as exchange nanoseconds."""
         return ms * NS_PER_MS - self.shift_ns
