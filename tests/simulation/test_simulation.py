@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,11 @@ def test_another_process_tells_the_same_story() -> None:
     environment = {"PYTHONHASHSEED": "12345", "PYTHONPATH": str(ROOT), "PATH": ""}
     there = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert f"trail {here.digest}: all laws hold" in there.stdout, there.stdout + there.stderr
+
+
+def test_many_are_told_on_several_cores() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "2", "--first", "7", "--jobs", "2"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    there = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert there.returncode == 0, there.stdout + there.stderr
+    assert re.search(r"^violations +0$", there.stdout, re.MULTILINE), there.stdout
