@@ -59,6 +59,12 @@ def rest(at: Trader, row: int = 6) -> Decimal:
     return Decimal(price)
 
 
+def deleted(at: Trader) -> None:
+    """The own order on the row of ``rest``, by the keyboard."""
+    at.click(TAG_X, at.bid_y(6))
+    at.page.keyboard.press("Delete")
+
+
 def test_trading_is_off_at_first_and_a_click_sends_nothing(at: Trader) -> None:
     assert not at.trading
     at.click(BOOK_X, at.bid_y(4))
@@ -71,8 +77,7 @@ def test_trading_is_off_at_first_and_a_click_sends_nothing(at: Trader) -> None:
 
 def test_a_click_arms_place_sends_and_a_click_on_its_x_cancels(at: Trader, pictures: Path) -> None:
     at.switch_on()
-    y = at.bid_y(6)
-    assert at.arm(y).startswith("BUY limit @ ")
+    assert at.arm(at.bid_y(6)).startswith("BUY limit @ ")
     at.page.screenshot(path=pictures / "ticket.png")
     assert at.truth()["open_orders"] == [], "armed is not sent"
     at.page.locator(".cd-ticket-drop").click()
@@ -81,7 +86,7 @@ def test_a_click_arms_place_sends_and_a_click_on_its_x_cancels(at: Trader, pictu
     (order,) = at.resting(1)
     assert (order["side"], Decimal(order["price"]), order["reduce_only"]) == ("BUY", price, False)
     at.page.screenshot(path=pictures / "resting.png")
-    at.insist(lambda: at.click(CROSS_X, y), lambda: at.truth()["open_orders"], empty)
+    at.insist(lambda: at.click(CROSS_X, at.bid_y(6)), lambda: at.truth()["open_orders"], empty)
 
 
 def test_an_entry_is_dragged_to_another_price(at: Trader) -> None:
@@ -231,8 +236,7 @@ def test_all_of_it_works_while_a_cell_is_busy(at: Trader) -> None:
     at.busy()
     at.switch_on()
     rest(at)
-    at.click(TAG_X, at.bid_y(6))
-    at.insist(lambda: at.page.keyboard.press("Delete"), lambda: at.truth()["open_orders"], empty)
+    at.insist(lambda: deleted(at), lambda: at.truth()["open_orders"], empty)
     rest(at)
     at.page.keyboard.press("Shift+X")
     at.resting(0)

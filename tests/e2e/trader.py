@@ -143,7 +143,10 @@ class Trader:
 
     def switch_on(self) -> None:
         self.insist(self.switch.click, lambda: self.trading, bool)
-        await_frames(self.page, 2)  # the bar has taken its room from the book
+        height, before = self._height(), -1.0
+        while height != before:  # the bar takes its room from the book, in its own time
+            await_frames(self.page, 5)
+            height, before = self._height(), height
 
     def insist(self, act: Callable[[], object], read: Callable[[], T], wanted: Callable[[T], object]) -> T:
         """Act, and again where nothing comes of it, until what ``read`` gives is wanted.
@@ -174,9 +177,12 @@ class Trader:
 
     def bid_y(self, number: int) -> float:
         """Where the bid of that number stands, 0 = the best; the canvas' own pixels."""
+        return (self._height() + MIDDLE) / 2 + ROW * (number + 0.5)
+
+    def _height(self) -> float:
         box = self.canvas.bounding_box()
         assert box is not None
-        return (box["height"] + MIDDLE) / 2 + ROW * (number + 0.5)
+        return box["height"]
 
     def click(self, x: float, y: float) -> None:
         self.canvas.click(position={"x": x, "y": y})
