@@ -109,7 +109,8 @@ class Recorder:
     async def kept(self) -> bool:
         """Wait until what a person did is on disk, but not for a disk that is slow; whether it is."""
         try:
-            await asyncio.wait_for(self.durable(), KEPT_WITHIN_S)
+            async with asyncio.timeout(KEPT_WITHIN_S):
+                await self.durable()
         except (TimeoutError, StorageError):
             return False
         return True
