@@ -69,7 +69,7 @@ def nobody_asks_for_a_lost_order(patch: Patch) -> None:
 
 
 def an_entry_does_not_wait_for_the_disk(patch: Patch) -> None:
-    async def at_once(self: Dispatcher) -> str:
+    async def at_once(self: Dispatcher, _: str) -> str:
         return self.entries_blocked
 
     patch.setattr(Dispatcher, "_entry_blocked", at_once)
