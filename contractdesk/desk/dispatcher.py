@@ -75,8 +75,12 @@ class Dispatcher:
         orders: OrderLog,
         logger: logging.Logger,
         arm: Arm | None = None,
+        ready: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """``arm`` lets a guardian know of each entry before it is sent; None: there is none to be told."""
+        """``arm`` lets a guardian know of each entry before it is sent; None: there is none to be told.
+
+        ``ready(symbol)`` is asked when an entry has its turn: are the streams it was decided on still there?
+        """
         self._venue = venue
         self._emit = emit
         self._alarm = alarm
@@ -87,6 +91,7 @@ class Dispatcher:
         self._orders = orders
         self._logger = logger
         self._arm = arm
+        self._ready = ready
         self._creates: dict[str, asyncio.Task[None]] = {}
         self._entering: dict[str, bool] = {}  # entries without an answer: whether they are wanted still
         self._watches: Counter[str] = Counter()  # under way, by symbol
@@ -167,13 +172,20 @@ class Dispatcher:
             return
         sent_ns = self._clock.monotonic_ns()
         try:
-            # An entry that is cancelled (a halt) while it waits is not sent; what protects always is.
-            answer = await self._venue.submit(request, lambda: self._entering.get(request.client_id, True))
+            answer = await self._venue.submit(request, lambda: not entry or self._wanted(request))
         except VenueError as error:
             self._lost(request, str(error))
             return
         self._orders.answered(self._clock.monotonic_ns() - sent_ns)
         self._emit(answer)
+
+    def _wanted(self, entry: OrderRequest) -> bool:
+        """It may have waited for the venue's limits, or its clock: what protects is always wanted."""
+        return (
+            self._entering.get(entry.client_id, True)
+            and not self.entries_blocked
+            and self._ready(entry.symbol)
+        )
 
     async def _entry_blocked(self, symbol: str) -> str:
         """The guardian is told while the disk writes: neither waits for the other."""

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from contractdesk.desk.dispatcher import Dispatcher
 from contractdesk.desk.order_log import OrderLog
 from contractdesk.desk.supervisor import Supervisor
@@ -243,6 +245,25 @@ def test_an_entry_cancelled_while_it_waits_is_never_sent_and_a_stop_is() -> None
     (refused,) = [event for event in bench.events if isinstance(event, OrderRejected)]
     assert refused.client_id == "e1"
     assert bench.dispatcher._entering == {}
+
+
+@pytest.mark.parametrize("what", ["the streams are gone", "the desk is halted"])
+def test_an_entry_whose_grounds_are_gone_when_its_turn_comes_is_not_sent(what: str) -> None:
+    async def run() -> Bench:
+        bench = Bench()
+        bench.venue.queue = asyncio.Event()
+        bench.dispatcher.perform([SUBMIT, STOP], CLOCK.now_ns())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        if what == "the desk is halted":
+            bench.dispatcher.entries_blocked = what
+        else:
+            bench.dispatcher._ready = lambda symbol: symbol != BTC
+        bench.venue.queue.set()
+        await bench.settled()
+        return bench
+
+    assert asyncio.run(run()).venue.asked == ["submit s1"]
 
 
 def test_reads_and_queries_are_answered_by_events_of_their_request() -> None:
