@@ -48,7 +48,7 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 Wanted = Callable[[], bool]  # asked just before something is sent that may have waited
-UNWANTED = "nobody wants it any more"
+UNWANTED = "while it waited it was cancelled, or what it was decided on was lost"
 
 
 def always() -> bool:
