@@ -113,7 +113,7 @@ def die_at(where: str, role: str = "", nth: int = 1) -> None:
     host = _session().host
     owner, name, meets = {
         "journal": (host.recorder, "event", lambda event: isinstance(event, IntentAsked)),
-        "submit": (host.venue, "submit", lambda request: request.role.name == role),
+        "submit": (host.venue, "submit", lambda request, _wanted: request.role.name == role),
         "cancel": (host.venue, "cancel", lambda _symbol, client_id: _role(client_id) == role),
     }[where]
     setattr(owner, name, _deadly(getattr(owner, name), meets, nth))
