@@ -27,7 +27,7 @@ def test_a_level_is_bounded_and_what_grows_without_end_is_named() -> None:
     for name, step in {
         "memory": 400_000,
         "objects": 2_000,
-        "tasks": 1,
+        "tasks": 4,
         "sockets": 0.5,
         "log": 60_000,
     }.items():
