@@ -39,8 +39,11 @@ def start(seed: int) -> None:
         say({"error": str(error)})
         return
     _desks[:] = [desk]
-    address = embedded.find(desk.folder / "exchange").address  # type: ignore[union-attr]
-    say({"address": address, "folder": str(desk.folder)})
+    exchange = embedded.find(desk.folder / "exchange")
+    if exchange is None:
+        say({"error": "the desk is open, and its exchange has gone"})
+        return
+    say({"address": exchange.address, "folder": str(desk.folder)})
 
 
 def ready() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 
 import msgspec
 
@@ -106,14 +107,11 @@ class Recorder:
         if isinstance(done, BaseException):
             raise done
 
-    async def kept(self) -> bool:
-        """Wait until what a person did is on disk, but not for a disk that is slow; whether it is."""
-        try:
+    async def kept(self) -> None:
+        """Wait until what a person did is on disk, but not for a disk that is slow or fails: that is told."""
+        with suppress(TimeoutError, StorageError):
             async with asyncio.timeout(KEPT_WITHIN_S):
                 await self.durable()
-        except (TimeoutError, StorageError):
-            return False
-        return True
 
     def source(self, source: str) -> str:
         """Keep a strategy's source, on disk when this returns; its sha256."""

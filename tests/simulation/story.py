@@ -83,12 +83,16 @@ class Story:
         """The faults cease: within 30 s all is well, and stays so while nobody does anything."""
         self._until(lambda: not self._waiting, 8.0)
         self.strikes.lift()
-        last_ns = max(self.world.timeline.now_ns, self.strikes.troubled_until_ns)
-        left_s = (last_ns - self.world.timeline.now_ns) / NS_PER_S
-        if not self._until(lambda: not self.oracle.unwell(), left_s + WELL_WITHIN_S):
+        if not self._overcome():
             self.verdict.found(
                 "LIVENESS", f"{WELL_WITHIN_S:.0f} s after the last fault {self.oracle.unwell()}"
             )
+
+    def _overcome(self) -> bool:
+        """Go on until all is well, for 30 s after the last fault at most; whether it is."""
+        last_ns = max(self.world.timeline.now_ns, self.strikes.troubled_until_ns)
+        left_s = (last_ns - self.world.timeline.now_ns) / NS_PER_S
+        return self._until(lambda: not self.oracle.unwell(), left_s + WELL_WITHIN_S)
 
     def _close(self) -> None:
         desk = self.world.desk
