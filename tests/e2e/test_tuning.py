@@ -53,6 +53,17 @@ def press(page: Page, label: str, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def replayed(page: Page) -> Locator:
+    """Have the draft replayed: again where the desk was opened but seconds ago, as the panel says then."""
+    table, refused = page.locator(".cd-tune-table .cd-table"), page.locator(".cd-tune-inside > .cd-warn")
+    while True:
+        page.get_by_role("button", name="Replay the draft").click()
+        table.or_(refused).wait_for(timeout=4_000 * PATIENCE_S)  # it works with what the desk leaves it
+        if table.is_visible():
+            return table
+        expect(refused).to_contain_text("the tape is too short")
+
+
 def type_into(page: Page, label: str, text: str) -> None:
     page.get_by_label(label, exact=True).fill(text)
     page.keyboard.press("Enter")
@@ -126,13 +137,10 @@ def test_a_draft_is_applied_to_the_real_desk_also_while_a_cell_is_busy(
         expect(page.get_by_label("fast", exact=True)).to_have_value("9")
         assert report(page, 2)["fast"] == 9
 
-        # What the draft would have done since the desk was opened: a minute, by now.
+        # What the draft would have done since the desk was opened.
         press(page, "fast, slider", "ArrowRight")
         expect(difference(page, fast)).to_contain_text("10 bars")
-        page.get_by_role("button", name="Replay the draft").click()
-        table = page.locator(".cd-tune-table .cd-table")
-        table.wait_for(timeout=4_000 * PATIENCE_S)  # it works with what the desk leaves it of the processor
-        assert "Round trips" in table.inner_text()
+        assert "Round trips" in replayed(page).inner_text()
         page.screenshot(path=pictures / "tuning-replayed.png")
     finally:
         run_for(page, 4, "close")
