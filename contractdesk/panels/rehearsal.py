@@ -60,9 +60,15 @@ class Rehearsal:
 
     def view(self, revision: int) -> dict[str, Any]:
         """For the panel: phase, share 0..1, a sentence, and a table as HTML."""
-        old = self._phase is Phase.DONE and self.revision != revision
-        text = f"{self._text}; of an earlier draft" if old else self._text
-        return {"phase": self._phase.value, "share": self._share, "text": text, "html": self._html}
+        with self._lock:  # the sentence and the phase it belongs to
+            phase, share, text, html = self._phase, self._share, self._text, self._html
+            old = phase is Phase.DONE and self.revision != revision
+        return {
+            "phase": phase.value,
+            "share": share,
+            "text": f"{text}; of an earlier draft" if old else text,
+            "html": html,
+        }
 
     def _run(self, hours: float, draft: Mapping[str, Values]) -> None:
         try:
@@ -74,18 +80,18 @@ class Rehearsal:
         except Exception as error:  # a strategy's own, for one: the person must see it
             self._end(Phase.FAILED, f"the replay failed: {error!r}")
         else:
-            self._html = html_grid(grid_of(found))
-            self._end(Phase.DONE, _span(found.runs, self._zone))
+            self._end(Phase.DONE, _span(found.runs, self._zone), html_grid(grid_of(found)))
 
     def _progress(self, share: float) -> None:
         if self._ending.is_set():
             raise Cancelled
-        self._share = round(share, 2)
-        self._text = "reading the tape" if share < 0.2 else "replaying"
-
-    def _end(self, phase: Phase, text: str) -> None:
         with self._lock:
-            self._phase, self._text = phase, text
+            self._share = round(share, 2)
+            self._text = "reading the tape" if share < 0.2 else "replaying"
+
+    def _end(self, phase: Phase, text: str, html: str = "") -> None:
+        with self._lock:
+            self._phase, self._text, self._html = phase, text, html
 
 
 def grid_of(found: Comparison) -> Grid:
