@@ -9,6 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from contractdesk.clock import NS_PER_S
 from contractdesk.domain.orders import OrderStatus
 from contractdesk.exchange.model import AlgoChanged, AlgoOrder, Event, OrderChanged
@@ -45,6 +48,15 @@ class Verdict:
             self.breach = f"{law}: {what} (seed {self._world.seed}, at {self._world.timeline.now_s:.3f} s)"
 
 
+class Tightest(Struct, frozen=True):
+    """The tightest stop that a position has had."""
+
+    price: Decimal
+    number: int  # of the creates that left the desk, which one
+    opened_ns: int  # which position
+    told_ns: int  # when that began, as far as the desk had been told
+
+
 class Oracle:
     """Watches positions, stops and the desk's picture of them. Call ``begin`` once."""
 
@@ -58,10 +70,11 @@ class Oracle:
         self._verdict = verdict
         self._naked_ns: dict[str, int] = {}  # since when it is not covered
         self._adrift_ns: dict[str, int] = {}  # since when the desk's size is another
-        self._best: dict[str, tuple[int, Decimal, int]] = {}  # (which position, tightest stop it has had)
+        self._best: dict[str, Tightest] = {}
         self._loose_ns: dict[str, int] = {}
         self._cancels: Counter[str] = Counter()
         self.sent_ns: dict[str, int] = {}  # when a create left the desk
+        self._number: dict[str, int] = {}  # and its place among them: several leave at one moment
         self._acted_ns: dict[str, int] = {}  # when one left that closes or guards, by symbol
         world.server.listeners.append(self)
 
@@ -112,17 +125,15 @@ class Oracle:
         meant = self._books.of_this_position(symbol, self.sent_ns.get(algo.client_id, 0), TOLD_NS)
         if not own or algo.side.sign * own > 0 or not meant:
             return
-        sign = 1 if own > 0 else -1
-        before = self._best.get(symbol)
-        told_ns = self._told_ns(symbol)
-        known = before is not None and before[0] == opened_ns and (before[2] == told_ns or not self._troubled)
-        best = before[1] if before is not None and known else algo.trigger_price
-        if sign * (algo.trigger_price - best) < 0 and not self._by_hand(symbol):
-            text = f"the stop of {symbol} loosens from {best} to {algo.trigger_price}"
-            self._verdict.found("MONOTONE", text)
-        tighter = algo.trigger_price if sign * (algo.trigger_price - best) > 0 else best
-        best = algo.trigger_price if self._by_hand(symbol) else tighter
-        self._best[symbol] = (opened_ns, best, told_ns)
+        sign, told_ns = 1 if own > 0 else -1, self._told_ns(symbol)
+        this = Tightest(algo.trigger_price, self._number.get(algo.client_id, 0), opened_ns, told_ns)
+        best = self._best.get(symbol)
+        if best is None or best.opened_ns != opened_ns or (best.told_ns != told_ns and self._troubled):
+            best = this
+        looser = sign * (this.price - best.price) < 0 and not self._by_hand(symbol)
+        if looser and this.number > best.number:  # else it left before, and was overtaken on its way
+            self._verdict.found("MONOTONE", f"the stop of {symbol} loosens from {best.price} to {this.price}")
+        self._best[symbol] = replace(best, told_ns=told_ns) if looser else this
 
     def _told_ns(self, symbol: str) -> int:
         """When the position began, as far as the desk has been told: it may have missed a fill."""
@@ -162,6 +173,7 @@ class Oracle:
     def sent(self, client_id: str, symbol: str, *, entry: bool) -> None:
         """The desk has sent a create."""
         self.sent_ns.setdefault(client_id, self._now_ns)
+        self._number.setdefault(client_id, len(self._number) + 1)
         if not entry:
             self._acted_ns[symbol] = self._now_ns
 
@@ -196,20 +208,21 @@ class Oracle:
 
     def _stays_tight(self) -> None:
         """The tightest stop of a position is not taken away for a looser one."""
-        for symbol, (opened_ns, best, _) in self._best.items():
+        for symbol, best in self._best.items():
             own = self._books.own[symbol]
             stops = self._books.stops(symbol)
-            if not own or opened_ns != self._books.opened_ns[symbol] or not stops or self._by_hand(symbol):
+            another = best.opened_ns != self._books.opened_ns[symbol]
+            if not own or another or not stops or self._by_hand(symbol):
                 self._loose_ns.pop(symbol, None)
                 continue
             sign = 1 if own > 0 else -1
             tightest = max(sign * algo.trigger_price for algo in stops)
-            if tightest >= sign * best:
+            if tightest >= sign * best.price:
                 self._loose_ns.pop(symbol, None)
                 continue
             since_ns = self._loose_ns.setdefault(symbol, self._now_ns)
             if not self._patience(since_ns, LOOSE_NS):
-                text = f"{symbol} had a stop at {best}, and has none better than {abs(tightest)} now"
+                text = f"{symbol} had a stop at {best.price}, and has none better than {abs(tightest)} now"
                 self._verdict.found("MONOTONE", text)
 
     def _compare(self, desk: DeskProcess) -> None:
