@@ -13,14 +13,14 @@ from random import Random  # a seeded instance only: chance is an input
 from msgspec import Struct
 
 from contractdesk.exchange.market import Depth, Level, MarkTick, Message, Taker
-from contractdesk.exchange.prehistory import recall
+from contractdesk.exchange.prehistory import Past, recall
 from contractdesk.exchange.prints import NS_PER_S, Prints
 from contractdesk.exchange.terms import Listing
 from contractdesk.exchange.words import Side
 
 STEP_NS = 100_000_000
 STEPS_A_MARK = 10
-LADDERS = ((1, 30), (5, 30), (25, 30))  # spacing in ticks, levels: 90 a side
+SPACINGS = (1, 5, 25)  # ticks between the levels of a side, ever wider apart
 RESTATED = 5  # best levels that makers refill at every step
 RESIZED = 6  # levels whose makers change their mind at every step
 LOWEST_MID = 2_000.0  # ticks: the walk turns back there
@@ -35,8 +35,10 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
     takers_a_step: float = 0.5
     taker_notional: float = 2_500.0  # median, in quote
     level_notional: float = 25_000.0  # median at the best price, in quote
+    levels: int = 30  # at each of three spacings: 90 a side
     base_rate: float = 1.0e-4  # funding, around which the basis moves it
     funding_interval_ns: int = 8 * 3600 * NS_PER_S  # settlements fall on its multiples
+    past_minutes: int = 1_500  # of bars, before the last quarter of an hour, which has its trades
 
 
 class Walk(Struct, frozen=True):
@@ -74,7 +76,9 @@ class GeneratedMarket:
         return self._settings.funding_interval_ns
 
     def open(self, prints: Prints) -> tuple[Depth, MarkTick]:
-        recall(prints, self._listing, self._random, self._mid, self._settings.volatility, self._start_ns)
+        settings = self._settings
+        past = Past(settings.past_minutes, settings.volatility)
+        recall(prints, self._listing, self._random, self._mid, past, self._start_ns)
         return self._requote(), self._mark(self._start_ns)
 
     def pop(self) -> Sequence[Message]:
@@ -138,7 +142,8 @@ class GeneratedMarket:
 
     def _side(self, side: Side, best: int) -> list[Level]:
         """Bring one side's quotes to the ladder around ``best``; returns what changed or is refilled."""
-        quotes, wanted = self._quotes[side], _ladder(best, -side.sign)
+        quotes = self._quotes[side]
+        wanted = _ladder(best, -side.sign, self._settings.levels)
         kept = set(wanted)
         moved = {tick: 0 for tick in quotes if tick not in kept}
         for tick in moved:
@@ -171,11 +176,11 @@ class GeneratedMarket:
         return max(1, round(notional / float(self._listing.quote_value(1, tick))))
 
 
-def _ladder(best: int, direction: int) -> list[int]:
+def _ladder(best: int, direction: int, levels: int) -> list[int]:
     """Ticks from the best outwards (``direction`` +1 up, -1 down), ever wider apart."""
     ticks: list[int] = []
     tick = best
-    for spacing, levels in LADDERS:
+    for spacing in SPACINGS:
         tick = tick if tick % spacing == 0 else (tick // spacing + (direction > 0)) * spacing
         ticks += [tick + direction * spacing * level for level in range(levels)]
         tick += direction * spacing * levels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from contractdesk.exchange.prints import NS_PER_MIN, NS_PER_S, BarRow, Prints
 from contractdesk.exchange.terms import Listing
@@ -11,28 +11,32 @@ from contractdesk.exchange.terms import Listing
 if TYPE_CHECKING:
     from random import Random  # the flow's own, seeded
 
-MINUTES = 1_500  # bars before the first trade
 TRADED_MINUTES = 15  # the last ones, told by their trades
 TRADES_A_SECOND = 2
 SUB_MOVES = 6  # price moves within a bar of which only the bar is kept
 LOTS_NOTIONAL = 4_000.0  # mean of a trade, in quote
 
 
-def recall(
-    prints: Prints, listing: Listing, random: Random, mid: float, volatility: float, start_ns: int
-) -> None:
+class Past(NamedTuple):
+    """How far back, and how restless."""
+
+    minutes: int  # of bars before the first trade
+    volatility: float  # of the mid, a square-root second
+
+
+def recall(prints: Prints, listing: Listing, random: Random, mid: float, past: Past, start_ns: int) -> None:
     """Fill ``prints`` with a past that ends at ``mid`` (ticks) and ``start_ns``."""
     trades_from = start_ns - start_ns % NS_PER_MIN - TRADED_MINUTES * NS_PER_MIN
     seconds = (start_ns - trades_from) // NS_PER_S
     moves = seconds * TRADES_A_SECOND
-    path = _backwards(random, mid, MINUTES * SUB_MOVES + moves, moves, volatility)
-    for minute in range(MINUTES):
-        row = BarRow(trades_from - (MINUTES - minute) * NS_PER_MIN, _tick(path[minute * SUB_MOVES]))
+    path = _backwards(random, mid, past.minutes * SUB_MOVES + moves, moves, past.volatility)
+    for minute in range(past.minutes):
+        row = BarRow(trades_from - (past.minutes - minute) * NS_PER_MIN, _tick(path[minute * SUB_MOVES]))
         for price in path[minute * SUB_MOVES : (minute + 1) * SUB_MOVES]:
             _trade_into(row, listing, random, _tick(price))
         prints.minutes.append(row)
     gap_ns = NS_PER_S // TRADES_A_SECOND
-    for number, price in enumerate(path[MINUTES * SUB_MOVES :]):
+    for number, price in enumerate(path[past.minutes * SUB_MOVES :]):
         ts_ns = trades_from + number * gap_ns + random.randrange(gap_ns)
         lots = _lots(listing, random, _tick(price))
         trade = prints.trade(

@@ -18,6 +18,7 @@ from contractdesk.clock import NS_PER_S
 
 LATEST_S = 0.0005  # by which a timer is late at most, unless its loop is
 FOREVER = 1 << 62
+LATER = 1 << 63  # than anything
 ROUNDS = 100  # of a loop that is wound up
 
 
@@ -89,7 +90,7 @@ class HostLoop(asyncio.BaseEventLoop):
         if self._ready:  # type: ignore[attr-defined]
             return self._timeline.now_ns
         scheduled = self._scheduled  # type: ignore[attr-defined]
-        return math.ceil(scheduled[0].when() * NS_PER_S) if scheduled else FOREVER
+        return math.ceil(scheduled[0]._when * NS_PER_S) if scheduled else FOREVER
 
     def step(self) -> None:
         """One round: the timers that are due, and what was ready."""
@@ -161,8 +162,16 @@ class Scheduler:
 
     def _next(self) -> tuple[int, HostLoop]:
         """The loop that is due first; of several that are, any one."""
-        now_ns = self._timeline.now_ns
-        times = [(max(loop.due_ns, loop.stalled_until_ns, now_ns), loop) for loop in self._loops]
-        first_ns = min(due_ns for due_ns, _ in times)
-        first = [loop for due_ns, loop in times if due_ns == first_ns]
+        now_ns, first_ns = self._timeline.now_ns, LATER
+        first: list[HostLoop] = []
+        for loop in self._loops:
+            due_ns = loop.due_ns
+            if due_ns < loop.stalled_until_ns:
+                due_ns = loop.stalled_until_ns
+            if due_ns < now_ns:
+                due_ns = now_ns
+            if due_ns < first_ns:
+                first_ns, first = due_ns, [loop]
+            elif due_ns == first_ns:
+                first.append(loop)
         return first_ns, first[0] if len(first) == 1 else self._random.choice(first)

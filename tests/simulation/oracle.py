@@ -23,6 +23,7 @@ from tests.simulation.striking import Strikes
 from tests.simulation.world import SYMBOLS, World
 
 LOOK_S = 0.1
+LOOKS_A_COUNT = 10  # of tasks: it goes through all that every loop has
 NAKED_NS = 8 * NS_PER_S  # 3 s to a confirmed stop, else 5 s more to flat
 AFTER_TROUBLE_NS = 15 * NS_PER_S  # to cover, or to know, what happened while nothing could be seen or done
 DRIFT_NS = 10 * NS_PER_S  # the desk's books are the exchange's within this
@@ -72,6 +73,7 @@ class Oracle:
         self._adrift_ns: dict[str, int] = {}  # since when the desk's size is another
         self._best: dict[str, Tightest] = {}
         self._loose_ns: dict[str, int] = {}
+        self._looks = 0
         self._cancels: Counter[str] = Counter()
         self.sent_ns: dict[str, int] = {}  # when a create left the desk
         self._number: dict[str, int] = {}  # and its place among them: several leave at one moment
@@ -205,6 +207,9 @@ class Oracle:
             return
         self._compare(desk)
         self._bounded(desk)
+        self._looks += 1
+        if self._looks % LOOKS_A_COUNT == 0 and desk.tasks > MOST_TASKS:
+            self._verdict.found("BOUNDED", f"{desk.tasks} tasks")
 
     def _stays_tight(self) -> None:
         """The tightest stop of a position is not taken away for a looser one."""
@@ -246,8 +251,6 @@ class Oracle:
                 self._verdict.found("LEDGER", text)
 
     def _bounded(self, desk: DeskProcess) -> None:
-        if desk.tasks > MOST_TASKS:
-            self._verdict.found("BOUNDED", f"{desk.tasks} tasks")
         if len(desk.host._inbox) > MOST_WAITING:
             self._verdict.found("BOUNDED", f"{len(desk.host._inbox)} events wait")
         if desk.host.fault:

@@ -14,6 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from contractdesk.clock import NS_PER_S
 from contractdesk.exchange.launch import LONGEST_CATCH_UP_NS
 from contractdesk.exchange.limits import Quota
@@ -32,6 +34,8 @@ EPOCH_NS = 1_800_000_000 * NS_PER_S
 SYMBOLS = {"BTCUSDT": "BTC/USDT:USDT", "ETHUSDT": "ETH/USDT:USDT"}
 BALANCE = Decimal(100_000)
 WEIGHT = 20_000  # a minute; this desk trades so often that its reads would use up the venue's 2,400
+# Books of 30 levels a side and a past of two hours: more of both costs time, and tells nothing new.
+FLOW = {symbol: replace(DEFAULT_FLOW[symbol], levels=10, past_minutes=120) for symbol in SYMBOLS}
 TICK_S = 0.05  # how often the exchange looks whether something is due, at most
 
 
@@ -84,7 +88,7 @@ class World:
     def _server(self) -> HeardServer:
         listings = [each for each in default_listings() if each.symbol in SYMBOLS]
         exchange = generated_exchange(
-            self.seed, EPOCH_NS, listings=listings, flow=DEFAULT_FLOW,
+            self.seed, EPOCH_NS, listings=listings, flow=FLOW,
             longest_catch_up_ns=LONGEST_CATCH_UP_NS,
         )  # fmt: skip
         server = HeardServer(exchange, HostClock(self.timeline, EPOCH_NS), Quota(weight_1m=WEIGHT))
