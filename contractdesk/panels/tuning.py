@@ -68,6 +68,7 @@ class Tuning(LiveWidget):
         self._word = Word()
         self._trouble: tuple[int, str] = (0, "")  # of which revision
         self._asked: tuple[int, int] = (-1, 0)  # which revision loosens LIVE limits, and when that was asked
+        self._pressed_ns = 0  # when a replay was asked for last
         self._told_of: object = None  # what ran when the audit was last read
         self._changes: dict[str, Any] = {"html": "", "count": 0}
         super().__init__(desk, pulse=pulse)
@@ -127,7 +128,8 @@ class Tuning(LiveWidget):
             case "replay":
                 self._rehearse(content.get("hours"))
             case "cancel":
-                self._rehearsal.cancel()
+                if self._clock.monotonic_ns() - self._pressed_ns >= SOONEST_NS:
+                    self._rehearsal.cancel()
             case _:
                 return  # no control of ours
         self._errands.put("check", self._check)
@@ -152,6 +154,7 @@ class Tuning(LiveWidget):
         if not isinstance(hours, int | float) or not 0 < hours <= LONGEST_HOURS:
             self._word = Word(f"a replay takes up to {LONGEST_HOURS:.0f} hours", "alarm")
             return
+        self._pressed_ns = self._clock.monotonic_ns()
         differences = self._draft.against(self._look().runs)
         draft = view.by_owner(self._picture, differences)
         self._rehearsal.start(float(hours), draft, self._draft.revision)

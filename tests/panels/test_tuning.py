@@ -320,11 +320,22 @@ def test_a_replay_can_be_cancelled(panel: Panel) -> None:
     panel.want(FAST, "8")
     panel.click(do="replay", hours=6)
     assert panel.tuner.under_way.wait(10)
+    panel.clock.advance(NS_PER_S)
     panel.click(do="cancel")
     panel.tuner.gate.set()
     until(panel, lambda: panel.widget.replay["phase"] == "idle")
     assert panel.widget.replay["text"] == "cancelled"
     assert panel.widget.replay["html"] == ""
+
+
+def test_a_double_click_begins_a_replay_and_does_not_cancel_it(panel: Panel) -> None:
+    panel.want(FAST, "8")
+    panel.click(do="replay", hours=6)
+    assert panel.tuner.under_way.wait(10)
+    panel.clock.advance(NS_PER_S // 5)
+    panel.click(do="cancel")  # the button reads Cancel as soon as it runs
+    panel.tuner.gate.set()
+    until(panel, lambda: panel.widget.replay["phase"] == "done")
 
 
 def test_the_comparison_names_the_change_of_each_figure() -> None:
