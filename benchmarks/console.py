@@ -21,9 +21,7 @@ from playwright.sync_api import Browser, Page
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.e2e.halts import Halt, Prompt, by_the_panel  # noqa: E402
-from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, open_notebook, run_cell, running_lab  # noqa: E402
-from tests.e2e.soak import (  # noqa: E402
+from console_soak import (  # noqa: E402
     CAPTURE,
     WINDOW_S,
     WITHIN_MS,
@@ -34,6 +32,9 @@ from tests.e2e.soak import (  # noqa: E402
     rss_mb,
     soak,
 )
+
+from tests.e2e.halts import Halt, Prompt, by_the_panel  # noqa: E402
+from tests.e2e.lab import CHROMIUM, Lab, chromium, new_page, open_notebook, run_cell, running_lab  # noqa: E402
 from tests.e2e.watch import await_status  # noqa: E402
 
 HALTS, MINUTES = 20, 20.0

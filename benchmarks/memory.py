@@ -28,8 +28,9 @@ from playwright.sync_api import sync_playwright
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from console_soak import CAPTURE, Screen  # noqa: E402
+
 from tests.e2e.lab import CHROMIUM, FLAGS, PATIENCE_S, Lab, free_port, running_lab  # noqa: E402
-from tests.e2e.soak import CAPTURE, Screen  # noqa: E402
 
 MINUTES = 20.0
 SETTLED_S = 120.0  # charts and caches have filled

@@ -12,12 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import psutil
+from console_tops import SAMPLE_MS, Exchanged, sample, sampled
 from jupyter_client.blocking.client import BlockingKernelClient
 from msgspec import Struct, field
 from playwright.sync_api import Page
 
 from tests.e2e.lab import Lab, open_notebook, run_cell
-from tests.e2e.tops import SAMPLE_MS, Exchanged, sample, sampled
 from tests.e2e.watch import Wire, await_frames, run_until_said
 from tests.e2e.witness import Witness
 
