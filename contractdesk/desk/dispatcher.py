@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from itertools import count
 from typing import Any
 
 from contractdesk.clock import NS_PER_S, Clock
@@ -50,8 +51,8 @@ from contractdesk.venues.rest import TAKEN_OVER
 DURABLE_WITHIN_S = 0.250
 CREATE_ANSWER_WITHIN_S = 30.0  # the venue's own timeouts are shorter; this only bounds a cancel's wait
 AMEND_WITHIN_S = 1.0  # an amend waits no longer for its order's create: it must not come late
-WATCH_ATTEMPTS = 100
-WATCH_AGAIN_S = 3.0
+WATCH_AGAIN_S, WATCH_RARELY_S = 3.0, 30.0  # between attempts at a symbol's streams; the first ones, the rest
+WATCH_ALARM = 20  # attempts, after which the person is told, each time anew
 FENCE_NS = 15 * NS_PER_S  # a create that ended in a fault: later than any request window
 
 Barrier = Callable[[], Awaitable[None]]
@@ -336,18 +337,20 @@ class Dispatcher:
             self._watches[command.symbol] -= 1
 
     async def _watch_until_whole(self, command: Watch) -> None:
-        for _ in range(WATCH_ATTEMPTS):
+        """As long as it takes: nobody asks again for what was given up, and stops follow its marks."""
+        for attempt in count(1):
             try:
                 await self._venue.watch(command.symbol, command.timeframes, command.warmup)
             except VenueError as error:
                 self._not_ready(command.symbol, str(error))
-                await asyncio.sleep(WATCH_AGAIN_S)
+                if attempt % WATCH_ALARM == 0:
+                    self._alarm("watch_failed", f"{command.symbol} cannot be watched yet: {error}")
+                await asyncio.sleep(WATCH_AGAIN_S if attempt < WATCH_ALARM else WATCH_RARELY_S)
             except UserError as error:
                 self._not_ready(command.symbol, str(error))
                 return
             else:
                 return
-        self._alarm("watch_failed", f"{command.symbol} cannot be watched: the venue does not answer")
 
     def _not_ready(self, symbol: str, reason: str) -> None:
         self._emit(SymbolNotReady(ts_ns=self._clock.now_ns(), symbol=symbol, reason=reason))

@@ -37,6 +37,7 @@ from contractdesk.domain.events import (
     OrderRejected,
     OutcomeUnknown,
     ReadFailed,
+    SymbolNotReady,
     VenueStateRead,
 )
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side
@@ -133,6 +134,35 @@ def test_an_entry_waits_for_the_journal_a_stop_and_an_exit_do_not() -> None:
         return [*before, "disk", *bench.venue.asked[2:]]
 
     assert asyncio.run(run()) == ["submit s1", "submit x1", "disk", "submit e1"]
+
+
+def test_a_symbol_is_watched_however_long_the_venue_is_away_and_the_person_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Away(ScriptedVenue):
+        left = 130
+
+        async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
+            self.left -= 1
+            if self.left >= 0:
+                raise OutcomeLost("503")
+            await super().watch(symbol, timeframes, warmup)
+
+    waits: list[float] = []
+
+    async def at_once(seconds: float) -> None:
+        waits.append(seconds)
+
+    def prepare(bench: Bench) -> None:
+        bench.venue = bench.dispatcher._venue = Away()  # type: ignore[assignment]
+        monkeypatch.setattr("contractdesk.desk.dispatcher.asyncio.sleep", at_once)
+
+    bench = on_bench(Watch(symbol=BTC, timeframes=("1m",), warmup=3), prepare=prepare)
+    assert bench.venue.asked == [f"watch {BTC} 1m 3"]
+    assert not bench.dispatcher.watching(BTC)
+    assert kinds(bench) == [SymbolNotReady] * 130
+    assert bench.alarms == ["watch_failed"] * 6
+    assert (waits[0], waits[-1], len(waits)) == (3.0, 30.0, 130)
 
 
 def test_an_entry_is_refused_with_an_alarm_when_the_disk_is_too_slow_or_broken() -> None:

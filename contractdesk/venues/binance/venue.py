@@ -233,14 +233,15 @@ class BinanceVenue:
             if set(timeframes) <= set(running.timeframes):
                 return
             timeframes = tuple(dict.fromkeys((*running.timeframes, *timeframes)))
-            reason = f"the feed begins anew, for bars of {', '.join(timeframes)}"
-            session.emit(SymbolNotReady(ts_ns=self._clock.now_ns(), symbol=instrument.symbol, reason=reason))
-            await self._unwatch(instrument.symbol)
         instrument = await self._with_fees(session, instrument)
         session.emit(InstrumentListed(ts_ns=self._clock.now_ns(), instrument=instrument))
         if session.private is not None:  # now that the symbol is listed, its leverage is heard
             session.emit(await session.private.reads.read_modes())
         await asyncio.to_thread(session.market.scan, instrument)  # loads the compiled scanner
+        if running is not None:  # only now: had one of these reads failed, it would have gone on
+            reason = f"the feed begins anew, for bars of {', '.join(timeframes)}"
+            session.emit(SymbolNotReady(ts_ns=self._clock.now_ns(), symbol=instrument.symbol, reason=reason))
+            await self._unwatch(instrument.symbol)
         feed = SymbolFeed(
             instrument, session.api, self._clock, session.emit, session.market.streams,
             timeframes=timeframes, native=NATIVE, warmup=warmup,
