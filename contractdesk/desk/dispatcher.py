@@ -44,6 +44,8 @@ from contractdesk.domain.events import (
     VenueStateRead,
 )
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType
+from contractdesk.engine.leaving import still_wanted
+from contractdesk.engine.state import Desk
 from contractdesk.errors import RateLimited, StorageError, UserError, VenueError, VenueRejected
 from contractdesk.venues.base import Venue
 from contractdesk.venues.rest import TAKEN_OVER
@@ -76,11 +78,11 @@ class Dispatcher:
         orders: OrderLog,
         logger: logging.Logger,
         arm: Arm | None = None,
-        ready: Callable[[str], bool] = lambda _: True,
+        desk: Callable[[], Desk] | None = None,
     ) -> None:
         """``arm`` lets a guardian know of each entry before it is sent; None: there is none to be told.
 
-        ``ready(symbol)`` is asked when an entry has its turn: are the streams it was decided on still there?
+        ``desk`` is looked at when an entry has its turn: is it still wanted?
         """
         self._venue = venue
         self._emit = emit
@@ -92,9 +94,8 @@ class Dispatcher:
         self._orders = orders
         self._logger = logger
         self._arm = arm
-        self._ready = ready
+        self._desk = desk
         self._creates: dict[str, asyncio.Task[None]] = {}
-        self._entering: dict[str, bool] = {}  # entries without an answer: whether they are wanted still
         self._watches: Counter[str] = Counter()  # under way, by symbol
         self._one_watch: dict[str, asyncio.Lock] = {}  # two at once would make two feeds of one symbol
         self.entries_blocked = ""  # why entries are refused here; "" = they are not
@@ -124,8 +125,6 @@ class Dispatcher:
             case AmendStop():
                 self._spawn(self._amend(command), f"amend {command.client_id}")
             case CancelOrder():
-                if command.client_id in self._entering:
-                    self._entering[command.client_id] = False
                 self._spawn(self._cancel(command), f"cancel {command.client_id}")
             case QueryOrder():
                 self._spawn(self._query(command), f"query {command.client_id}")
@@ -150,19 +149,13 @@ class Dispatcher:
 
     def _create(self, request: OrderRequest, signal_ns: int, *, entry: bool) -> None:
         self._orders.sent(request, signal_ns)
-        if entry:
-            self._entering[request.client_id] = True
         task = self._supervisor.spawn(
             self._send(request, entry=entry),
             f"create {request.client_id}",
             after_fault=lambda: self._lost(request, "a fault of the desk while it was sent"),
         )
         self._creates[request.client_id] = task
-        task.add_done_callback(lambda _: self._over(request.client_id))
-
-    def _over(self, client_id: str) -> None:
-        self._creates.pop(client_id, None)
-        self._entering.pop(client_id, None)
+        task.add_done_callback(lambda _: self._creates.pop(request.client_id, None))
 
     async def _send(self, request: OrderRequest, *, entry: bool) -> None:
         if entry and (reason := await self._entry_blocked(request.symbol)):
@@ -182,11 +175,7 @@ class Dispatcher:
 
     def _wanted(self, entry: OrderRequest) -> bool:
         """It may have waited for the venue's limits, or its clock: what protects is always wanted."""
-        return (
-            self._entering.get(entry.client_id, True)
-            and not self.entries_blocked
-            and self._ready(entry.symbol)
-        )
+        return not self.entries_blocked and (self._desk is None or still_wanted(self._desk(), entry))
 
     async def _entry_blocked(self, symbol: str) -> str:
         """The guardian is told while the disk writes: neither waits for the other."""

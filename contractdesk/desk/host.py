@@ -127,7 +127,7 @@ class DeskHost:
             orders=self._orders,
             logger=logger,
             arm=self.guardian.arm if self.guardian is not None else None,
-            ready=lambda symbol: self.state.private_stream_ready and self.state.symbols[symbol].ready,
+            desk=lambda: self.state,
         )
         self._lag = LagMeter(clock, metrics.loop_lag, self._lagged)
         self._books = BookWatch()

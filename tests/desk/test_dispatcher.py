@@ -28,8 +28,11 @@ from contractdesk.domain.commands import (
 from contractdesk.domain.events import (
     AccountRead,
     AmendFailed,
+    CancelAsked,
     CancelFailed,
     Event,
+    HaltAsked,
+    IntentAsked,
     OrderAccepted,
     OrderAmended,
     OrderCancelled,
@@ -37,13 +40,19 @@ from contractdesk.domain.events import (
     OrderRejected,
     OutcomeUnknown,
     ReadFailed,
+    StreamLost,
+    StreamName,
     SymbolNotReady,
     VenueStateRead,
 )
+from contractdesk.domain.intents import Intent, IntentKind
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side
+from contractdesk.engine.state import Desk
 from contractdesk.errors import OutcomeLost, RateLimited, StorageError, VenueRejected
 from contractdesk.ops.metrics import Histogram
 from tests.desk.scripted import CLOCK, TERMS, ScriptedVenue
+from tests.engine.bench import SYMBOL, wish
+from tests.engine.bench import Bench as EngineBench
 
 BTC = TERMS.symbol
 ENTRY = OrderRequest(
@@ -73,7 +82,7 @@ class Lease:
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, desk: Callable[[], Desk] | None = None) -> None:
         self.venue = ScriptedVenue()
         self.lease = Lease()
         self.events: list[Event] = []
@@ -92,6 +101,7 @@ class Bench:
             supervisor=self.supervisor,
             orders=OrderLog(logger, Histogram()),
             logger=logger,
+            desk=desk,
         )
 
     async def at_once(self) -> None:
@@ -253,47 +263,50 @@ def test_a_cancel_goes_out_after_the_answer_to_its_create() -> None:
     assert asyncio.run(run()) == [OrderAccepted, OrderCancelled]
 
 
-def test_an_entry_cancelled_while_it_waits_is_never_sent_and_a_stop_is() -> None:
-    """A halt while the venue's limits hold an entry back: nothing may enter after it."""
-
-    async def run() -> Bench:
-        bench = Bench()
-        bench.venue.queue = asyncio.Event()
-        entry = CancelOrder(client_id="e1", symbol=BTC, conditional=False)
-        stop = CancelOrder(client_id="s1", symbol=BTC, conditional=True)
-        bench.dispatcher.perform([SUBMIT, STOP], CLOCK.now_ns())
-        for _ in range(20):
-            await asyncio.sleep(0)
-        bench.dispatcher.perform([entry, stop], CLOCK.now_ns())
-        bench.venue.queue.set()
-        await bench.settled()
-        return bench
-
-    bench = asyncio.run(run())
-    assert "submit e1" not in bench.venue.asked
-    assert "submit s1" in bench.venue.asked, "a cancel is no reason to leave a position naked"
-    (refused,) = [event for event in bench.events if isinstance(event, OrderRejected)]
-    assert refused.client_id == "e1"
-    assert bench.dispatcher._entering == {}
+GROUNDS: dict[str, Callable[[EngineBench, str], object]] = {
+    "an exit is wished": lambda at, _: at.feed(asked(at, wish(IntentKind.EXIT))),
+    "entries are cancelled": lambda at, _: at.feed(asked(at, wish(IntentKind.CANCEL))),
+    "it is cancelled by hand": lambda at, entry: at.feed(
+        CancelAsked(ts_ns=at.now_ns, who="tester", client_id=entry)
+    ),
+    "the other side is wished": lambda at, _: at.enter("0.01", "31000", Side.SELL),
+    "the desk is halted": lambda at, _: at.feed(HaltAsked(ts_ns=at.now_ns, who="tester")),
+    "the private stream is lost": lambda at, _: at.feed(
+        StreamLost(ts_ns=at.now_ns, stream=StreamName.PRIVATE, reason="cut")
+    ),
+    "the book is lost": lambda at, _: at.feed(SymbolNotReady(ts_ns=at.now_ns, symbol=SYMBOL, reason="a gap")),
+    "it is over": lambda at, entry: at.reject(entry),
+}
 
 
-@pytest.mark.parametrize("what", ["the streams are gone", "the desk is halted"])
+def asked(at: EngineBench, intent: Intent) -> IntentAsked:
+    return IntentAsked(ts_ns=at.now_ns, who="tester", intent=intent)
+
+
+@pytest.mark.parametrize("what", ["nothing", *GROUNDS])
 def test_an_entry_whose_grounds_are_gone_when_its_turn_comes_is_not_sent(what: str) -> None:
-    async def run() -> Bench:
-        bench = Bench()
+    """The venue's limits hold it back, and meanwhile the engine, which is the real one, learns something."""
+
+    async def run(at: EngineBench, entry: SubmitOrder) -> Bench:
+        bench = Bench(desk=lambda: at.engine._desk)
         bench.venue.queue = asyncio.Event()
-        bench.dispatcher.perform([SUBMIT, STOP], CLOCK.now_ns())
+        bench.dispatcher.perform([entry, STOP], CLOCK.now_ns())
         for _ in range(20):
             await asyncio.sleep(0)
-        if what == "the desk is halted":
-            bench.dispatcher.entries_blocked = what
-        else:
-            bench.dispatcher._ready = lambda symbol: symbol != BTC
+        if what != "nothing":
+            GROUNDS[what](at, entry.approved.request.client_id)
         bench.venue.queue.set()
         await bench.settled()
         return bench
 
-    assert asyncio.run(run()).venue.asked == ["submit s1"]
+    engine = EngineBench()
+    entry = engine.enter()
+    client_id = entry.approved.request.client_id
+    bench = asyncio.run(run(engine, entry))
+    assert "submit s1" in bench.venue.asked, "nothing is a reason to leave a position naked"
+    assert (f"submit {client_id}" in bench.venue.asked) is (what == "nothing")
+    refused = [event.client_id for event in bench.events if isinstance(event, OrderRejected)]
+    assert refused == ([] if what == "nothing" else [client_id])
 
 
 def test_reads_and_queries_are_answered_by_events_of_their_request() -> None:
