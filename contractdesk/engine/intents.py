@@ -22,6 +22,8 @@ from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.portfolio import NS_PER_HOUR
 from contractdesk.strategy.indicators import MAX_PERIOD
 
+MOST_DIGITS = -20, 9  # decimal exponents: in ticks and lots it all fits into 64 bits
+
 
 class Intents:
     def __init__(self, core: Core, orders: OrderTracker, flattening: Flattening, stops: StopIntents) -> None:
@@ -60,7 +62,7 @@ class Intents:
             case IntentKind.ADOPT:
                 self._answer(pending, self._stops.adopt(pending, market))
             case IntentKind.CANCEL:
-                count = self._orders.cancel_entries(market)
+                count = self._orders.cancel_entries(market) + self._supersede(pending)
                 self._decide(pending, (_noted("cancel", f"{count} own entries"),))
 
     # -- entries ---------------------------------------------------------------------------
@@ -102,7 +104,19 @@ class Intents:
         for tracked in self._desk.tracked(market, OrderRole.ENTRY):
             if tracked.order.request.side is not pending.intent.side:
                 self._orders.cancel(tracked)
+        self._supersede(pending, spared=pending.intent.side)
         self._review_or_wait(pending, market)
+
+    def _supersede(self, later: Pending, *, spared: Side | None = None) -> int:
+        """Refuse the entries that still wait for the account and that a later wish contradicts; how many."""
+        symbol, desk = later.intent.symbol, self._desk
+        moot = [row for row in desk.pending if row.intent.symbol == symbol and row.intent.side is not spared]
+        if moot:
+            desk.pending = [row for row in desk.pending if row not in moot]
+        for row in moot:
+            found = f"{later.intent.kind.value} wished as {later.intent_id}"
+            self._refuse(row, _failed("superseded", found, "no later wish against it", "the wish, once more"))
+        return len(moot)
 
     def _review_or_wait(self, pending: Pending, market: Market) -> None:
         desk = self._desk
@@ -154,6 +168,7 @@ class Intents:
     def _exit(self, pending: Pending, market: Market) -> None:
         """Own entries make way, and what is not being closed yet is closed, reduce-only."""
         self._orders.cancel_entries(market)
+        self._supersede(pending)
         limit = pending.intent.limit
         left = self._left_to_close(pending.intent, market)
         if left <= 0:
@@ -177,8 +192,9 @@ class Intents:
     def _left_to_close(self, intent: Intent, market: Market) -> Decimal:
         """Contracts that an exit may still send. A resting exit is in nobody's way who closes at market."""
         held, terms = abs(market.position.size), market.instrument
-        wanted = held if intent.size is None else max(terms.round_size(intent.size), terms.lot_size)
-        wanted = min(wanted, held)
+        wanted = held
+        if intent.size is not None and intent.size < held:
+            wanted = max(terms.round_size(intent.size), terms.lot_size)
         left = min(wanted, held - self._flattening.under_way(market))
         if intent.limit is not None or left >= wanted:
             return left
@@ -194,7 +210,7 @@ class Intents:
             return _unknown_symbol(intent)
         if not _sane(intent):
             return _failed(
-                "intent", "a number that is not positive and finite", "positive numbers", "other ones"
+                "intent", "a number that no order can have", "positive Decimals below 1e10", "other ones"
             )
         hosted = desk.strategies.get(pending.strategy_id) if pending.strategy_id else None
         if hosted is not None and (finding := self._not_its_own(hosted, intent)) is not None:
@@ -286,11 +302,24 @@ def _sane(intent: Intent) -> bool:
         return False
     if not _sane_atr(intent.trail_by) or not isinstance(intent.trail, bool | None):
         return False
+    if intent.stop is not None and not isinstance(intent.stop, AtrStop | FixedStop):
+        return False
     stop = intent.stop.price if isinstance(intent.stop, FixedStop) else None
-    numbers = (intent.size, intent.notional, intent.amount, intent.limit, intent.take_profit, stop)
-    return all(number is None or (number.is_finite() and number > 0) for number in numbers) and (
-        intent.expire_s is None or 0 < intent.expire_s < 1e9
-    )
+    numbers = [intent.notional, intent.amount, intent.limit, intent.take_profit, stop]
+    if intent.kind is IntentKind.EXIT:  # more than is held means all of it
+        whole = intent.size is None or (
+            isinstance(intent.size, Decimal) and intent.size.is_finite() and intent.size > 0
+        )
+    else:
+        whole = _possible(intent.size)
+    return whole and all(map(_possible, numbers)) and (intent.expire_s is None or 0 < intent.expire_s < 1e9)
+
+
+def _possible(number: object) -> bool:
+    """None, or what a price, a size or an amount of money can be: others fit into no grid."""
+    if not isinstance(number, Decimal):
+        return number is None
+    return number.is_finite() and number > 0 and MOST_DIGITS[0] <= number.adjusted() <= MOST_DIGITS[1]
 
 
 def _failed(rule: str, found: str, limit: str, would_pass: str) -> Finding:
