@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.fills import Fill
+from contractdesk.domain.orders import OrderRole
 from contractdesk.engine import client_ids
 from contractdesk.engine.core import Core
 from contractdesk.engine.ledger import Ledger
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.protection import Protection
+from contractdesk.engine.state import Market
 
 
 class Executions:
@@ -40,6 +42,13 @@ class Executions:
             self._untracked(fill)
         else:
             self._ledger.book_foreign(fill)
+            self._make_way(market)
+
+    def _make_way(self, market: Market) -> None:
+        """What is external now, entries of ours must not trade against: it is somebody else's to close."""
+        for tracked in self._desk.tracked(market, OrderRole.ENTRY):
+            if tracked.order.request.side.sign * market.external_size < 0:
+                self._orders.cancel(tracked)
 
     def apply_read(self, fill: Fill) -> None:
         """A fill from a read: what was executed before this ledger began is not booked."""

@@ -41,6 +41,8 @@ def _check_protection(desk: Desk, market: Market) -> None:
     stops = desk.tracked(market, OrderRole.STOP)
     if len(stops) > MAX_LIVE_STOPS:
         raise EngineFault(f"{symbol} has {len(stops)} live stops")
+    if market.position.size * market.external_size < 0:
+        raise EngineFault(f"{symbol}: {market.position.size} ours against {market.external_size} external")
     if not ZERO <= market.guarded <= size:
         raise EngineFault(f"{symbol}: {market.guarded} of {size} contracts are guarded")
     levels = [item.level for item in guard.uncovered]

@@ -1,7 +1,8 @@
 """Positions and cash, folded from fills and payments, each booked once.
 
 Identity is ``(symbol, trade_id, side)`` for a fill and ``(symbol, payment_id)`` for funding. An execution
-that is not ours first closes what is external, then what is ours, and then counts as external.
+that is not ours first closes what is external, then what is ours, and then counts as external. One of ours
+that comes to stand against what is external closes as much of it: the venue has but one position.
 """
 
 from __future__ import annotations
@@ -64,7 +65,26 @@ class Ledger:
         booking = Booking(fill, tracked)
         self._core.bookings.append(booking)
         self._core.touch(fill.symbol)
+        if market.position.size * market.external_size < 0:
+            self._net(market, fill)
         return booking
+
+    def _net(self, market: Market, fill: Fill) -> None:
+        """Ours stands against what is external: no stop could close it, for at the venue it is not there."""
+        ours = market.position.size
+        gone = _closing(ours, market.external_size)
+        market.external_size -= gone
+        text = f"{abs(gone)} contracts that we traded have closed as many that were opened elsewhere"
+        self._core.notify(Severity.WARNING, "netted", text, fill.symbol)
+        made = replace(
+            fill,
+            trade_id=f"netted-{self._core.request_id()}",
+            client_id="netted",
+            venue_order_id="",
+            signed_size=gone,
+            fee=ZERO,
+        )
+        self.book(made, None)
 
     def book_foreign(self, fill: Fill) -> None:
         """Book an execution that was not ours: by hand elsewhere, a liquidation, a drift."""

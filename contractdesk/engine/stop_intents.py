@@ -117,9 +117,6 @@ class StopIntents:
         if not external:
             limit = "a position that was opened elsewhere"
             return failed("adoption", "no external contracts", limit, "one that desk.positions shows so")
-        if ours * external < 0:
-            found = f"{number(ours)} ours against {number(external)} external"
-            return failed("adoption", found, "one direction", "closing one of the two first")
         if account is not None and market.instrument.settle != account.asset:
             return foreign("adoption", market.instrument, account, "this account's asset")
         if self._desk.hedged:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from contractdesk.domain.account import PositionMode, VenuePosition
-from contractdesk.domain.commands import PlaceStop, ReduceOrder
+from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder
 from contractdesk.domain.events import (
     FlattenAsked,
     ModesRead,
@@ -151,8 +151,36 @@ def test_two_directions_are_not_one_position() -> None:
     bench = external("-0.2")
     unknown = client_ids.make("b0t0", 1, 777, OrderRole.ENTRY)  # ours, of a journal that is lost
     bench.fill(unknown, "0.1")
-    adopt(bench, FixedStop(D(29_000)))
-    assert last_refusal(bench)[:2] == ("adoption", "0.1 ours against -0.2 external")
+    assert (bench.market.position.size, bench.market.external_size) == (ZERO, D("-0.1"))
+    bench.fill(unknown, "0.3", "30100")
+    assert (bench.market.position.size, bench.market.external_size) == (D("0.2"), ZERO)
+    assert bench.market.position.entry_price(bench.market.instrument) == D(30_100)
+    assert bench.market.position.realized_pnl == ZERO
+    assert bench.codes.count("netted") == 2
+
+
+def test_an_entry_that_rests_makes_way_for_what_is_opened_elsewhere_against_it() -> None:
+    bench = Bench(config=WIDE)
+    against = bench.enter("0.02", limit=D(29_990)).approved.request.client_id
+    bench.accept(against)
+    fill = bench.make_fill("web", "-0.05")
+    bench.feed(OrderFilled(ts_ns=bench.now_ns, client_id="web", symbol=SYMBOL, fill=fill))
+    assert [cancel.client_id for cancel in bench.now(CancelOrder)] == [against]
+    bench.fill(against, "0.02")  # it was quicker
+    assert (bench.market.position.size, bench.market.external_size) == (ZERO, D("-0.03"))
+    assert not bench.all(PlaceStop), "nothing of ours is left to guard"
+    assert not bench.market.guard.flatten_reason
+
+
+def test_what_is_left_of_an_entry_after_netting_is_guarded() -> None:
+    bench = Bench(config=WIDE)
+    entry = bench.enter("0.05", limit=D(29_990)).approved.request.client_id
+    bench.accept(entry)
+    fill = bench.make_fill("web", "-0.02")
+    bench.feed(OrderFilled(ts_ns=bench.now_ns, client_id="web", symbol=SYMBOL, fill=fill))
+    bench.fill(entry, "0.05")
+    assert (bench.market.position.size, bench.market.external_size) == (D("0.03"), ZERO)
+    assert bench.last(PlaceStop).size == D("0.03")
 
 
 def test_more_of_what_we_hold_is_added_to_it() -> None:

@@ -86,6 +86,7 @@ class Books:
         before = self.own[symbol]
         if is_own(fill.client_id):
             self.own[symbol] += signed
+            self._net(symbol)
             if before * self.own[symbol] < 0 and role_of(fill.client_id) != ENTRY:
                 self.flips.append(fill)
         else:
@@ -94,6 +95,12 @@ class Books:
             self.closed_ns[symbol] = now_ns
         if before * self.own[symbol] <= 0:
             self.opened_ns[symbol] = now_ns
+
+    def _net(self, symbol: str) -> None:
+        """The account has one position: what the desk opens against somebody else's closes that."""
+        gone = _closing(self.own[symbol], self.external[symbol])
+        self.own[symbol] += gone
+        self.external[symbol] -= gone
 
     def _foreign(self, symbol: str, signed: Decimal) -> None:
         """Somebody else's execution first closes what is external, then what is the desk's."""
