@@ -10,14 +10,16 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 import msgspec
 from msgspec import Struct
 
-from contractdesk.desk.paths import locks_home
-from contractdesk.errors import DeskBusy
+from contractdesk.desk.paths import locks_home, state_home
+from contractdesk.errors import DeskBusy, UserError
 
 _EPOCH_BYTES = 8
 _WRITER_BYTES = 16
@@ -48,28 +50,32 @@ class AccountLock:
     def acquire(cls, account: str, desk: str, kernel: str = "", *, begin: bool = True) -> Self:
         """Lock ``account`` ("venue:mode:account") and begin a new epoch; ``DeskBusy`` names its owner.
 
-        Without ``begin`` the account stays with the guardian of the desk before, if one acts on it, until
-        ``begin`` is called: the lock keeps every other desk out meanwhile.
+        UserError where the disk does not take it; then nothing is locked. Without ``begin`` the account stays
+        with the guardian of the desk before, if one acts on it, until ``begin`` is called: the lock keeps
+        every other desk out meanwhile.
         """
-        path = _lock_path(account)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = _read_owner(fd)
-            os.close(fd)
-            raise DeskBusy(_busy(account, owner)) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk, kernel)), 0)
-        epoch_fd = os.open(path.with_suffix(".epoch"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        lock = cls(path, fd, epoch_fd, 0)
-        if begin:
-            lock.begin()
-        return lock
+        with _told(account), ExitStack() as undo:
+            path = _lock_path(account)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undo.callback(os.close, fd)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DeskBusy(_busy(account, _read_owner(fd))) from None
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk, kernel)), 0)
+            epoch_fd = os.open(path.with_suffix(".epoch"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undo.callback(os.close, epoch_fd)
+            lock = cls(path, fd, epoch_fd, 0)
+            if begin:
+                lock.begin()
+            undo.pop_all()
+            return lock
 
     def begin(self) -> None:
         """The account is ours from now on: whoever else acts on it sends nothing more. Waits for the disk."""
-        self.epoch = self.renew()
+        with _told(self.path.stem):
+            self.epoch = self.renew()
 
     @property
     def valid(self) -> bool:
@@ -101,7 +107,8 @@ class AccountLock:
         """Let the next one in; may be called twice."""
         if self._fd < 0:
             return
-        os.ftruncate(self._fd, 0)
+        with suppress(OSError):  # a text that stays says nothing once the lock is let go
+            os.ftruncate(self._fd, 0)
         os.close(self._fd)
         os.close(self._epoch_fd)
         self._fd = self._epoch_fd = -1
@@ -180,6 +187,18 @@ def owners() -> list[Owner]:
         finally:
             os.close(fd)
     return sorted((owner for owner in found if owner is not None), key=lambda owner: owner.desk)
+
+
+@contextmanager
+def _told(account: str) -> Iterator[None]:
+    """A disk that does not take the lock's files, in words."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"account {account} cannot be locked: {error}. Nothing was started; make room on the disk of"
+            f" {state_home()}, or let it be written to, and open again"
+        ) from error
 
 
 def _lock_path(account: str) -> Path:
