@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,9 @@ from contractdesk.errors import DeskBusy, UserError
 _EPOCH_BYTES = 8
 _WRITER_BYTES = 16
 DESK, GUARDIAN = "desk", "guardian"
+SETTLES_WITHIN_S = 0.25  # an epoch on the disk
+
+log = logging.getLogger(__name__)
 
 
 class Owner(Struct, frozen=True):
@@ -73,14 +78,19 @@ class AccountLock:
             return lock
 
     def begin(self) -> None:
-        """The account is ours from now on: whoever else acts on it sends nothing more. Waits for the disk."""
+        """The account is ours from now on: whoever else acts on it sends nothing more."""
         with _told(self.path.stem):
             self.epoch = self.renew()
 
     @property
     def valid(self) -> bool:
         """True while nobody has begun a later epoch; read from the file, about 1 microsecond."""
-        return self._epoch_fd >= 0 and 0 < self.epoch == _read_epoch(self._epoch_fd)
+        return 0 < self.epoch == self.in_force
+
+    @property
+    def in_force(self) -> int:
+        """The epoch in the file, whoever has begun it."""
+        return _read_epoch(self._epoch_fd) if self._epoch_fd >= 0 else 0
 
     @property
     def report(self) -> Path:
@@ -95,12 +105,13 @@ class AccountLock:
         return os.pread(self._epoch_fd, _WRITER_BYTES, _EPOCH_BYTES).rstrip(b"\0 ").decode(errors="replace")
 
     def renew(self) -> int:
-        """Begin a new epoch as who still holds the account, and return it; waits for the disk.
+        """Begin a new epoch as who still holds the account, and return it.
 
-        Nobody else sends from now on, and neither does this desk until ``epoch`` is set to it.
+        Nobody else sends from now on, and neither does this desk until ``epoch`` is set to it. Waits for the
+        disk, but not for one that is slow or fails: only a loss of power could undo what is in the file.
         """
         epoch = _begin(self._epoch_fd, DESK)
-        os.fsync(self._epoch_fd)
+        _settle(self._epoch_fd)
         return epoch
 
     def release(self) -> None:
@@ -219,6 +230,23 @@ def _begin(fd: int, writer: str, expected: int | None = None) -> int:
         return epoch
     finally:
         fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _settle(fd: int) -> None:
+    """Have the disk keep what is in the file; in a thread of its own, as one that hangs cannot be left."""
+
+    def sync(own: int) -> None:
+        try:
+            os.fsync(own)
+        except OSError as error:
+            log.warning("the account's epoch may not outlive a loss of power: %s", error)
+        finally:
+            os.close(own)
+
+    with suppress(OSError, RuntimeError):  # no descriptor or thread is left: it counts all the same
+        thread = threading.Thread(target=sync, args=(os.dup(fd),), name="contractdesk-epoch", daemon=True)
+        thread.start()
+        thread.join(SETTLES_WITHIN_S)
 
 
 def _read_epoch(fd: int) -> int:
