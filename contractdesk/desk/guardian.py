@@ -160,18 +160,19 @@ def _act(why: str, terms: Terms, watch: Watch, clock: Clock) -> None:
     lease = GuardianLease(Path(terms.lock), terms.epoch)
     if not lease.take():
         return
-    from contractdesk.desk.guardian_report import Chronicle
-
-    chronicle = Chronicle(terms, clock)
-    chronicle.begin(why)
     try:
-        _keep(terms, watch, lease, chronicle, clock)
-    except Exception:  # nobody else would hear of it
-        chronicle.logger.exception("the guardian has failed")
-        chronicle.alert(
-            "guardian_failed", f"the guardian of desk {terms.desk} has failed: look at {terms.log}"
-        )
-        sys.exit(1)
+        from contractdesk.desk.guardian_report import Chronicle
+
+        chronicle = Chronicle(terms, clock)
+        chronicle.begin(why)
+        try:
+            _keep(terms, watch, lease, chronicle, clock)
+        except Exception:  # nobody else would hear of it
+            chronicle.logger.exception("the guardian has failed")
+            chronicle.alert(
+                "guardian_failed", f"the guardian of desk {terms.desk} has failed: look at {terms.log}"
+            )
+            sys.exit(1)
     finally:
         lease.release()
     sys.exit(TOOK_OVER)

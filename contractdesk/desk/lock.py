@@ -137,24 +137,29 @@ class GuardianLease:
     def take(self) -> bool:
         """Begin the next epoch; False where a newer desk has the account, or a guardian acts on it already.
 
-        It does not wait for the disk: what a loss of power could undo ends this process, too.
+        It does not wait for the disk: what a loss of power could undo ends this process, too. A presence that
+        cannot be shown forbids nothing: it only lets others know when this one has left.
         """
-        fd = os.open(self._presence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = -1
         try:
+            fd = os.open(self._presence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            epoch_fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
+        except BlockingIOError:
             os.close(fd)
             return False
-        try:
-            taken = _begin(epoch_fd, GUARDIAN, self.epoch)
-        finally:
-            os.close(epoch_fd)
-        if not taken:
+        except OSError as error:
+            log.warning("nobody can see that a guardian acts: %s", error)
+        taken = self._begin()
+        if taken:
+            self._presence_fd, self.epoch = fd, taken
+        elif fd >= 0:
             os.close(fd)
-            return False
-        self._presence_fd, self.epoch = fd, taken
-        return True
+        return bool(taken)
+
+    def _begin(self) -> int:
+        with suppress(OSError), self._path.open("r+b", buffering=0) as file:
+            return _begin(file.fileno(), GUARDIAN, self.epoch)
+        return 0
 
     @property
     def valid(self) -> bool:

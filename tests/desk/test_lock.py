@@ -128,6 +128,16 @@ def test_a_guardian_takes_nothing_from_a_newer_desk_and_only_one_acts() -> None:
     lock.release()
 
 
+def test_a_guardian_that_cannot_show_its_presence_acts_all_the_same() -> None:
+    lock = AccountLock.acquire("a", "desk")
+    lock.path.with_suffix(".guardian").mkdir()
+    guardian = GuardianLease(lock.path, lock.epoch)
+    assert guardian.take()
+    assert (guardian.valid, lock.writer) == (True, GUARDIAN)
+    guardian.release()
+    lock.release()
+
+
 def test_a_guardian_whose_files_are_gone_sends_nothing() -> None:
     lock = AccountLock.acquire("a", "desk")
     guardian = GuardianLease(lock.path, lock.epoch)
