@@ -103,7 +103,9 @@ class Guardian:
             return ""
         if not self._orderly:
             return "the desk's process is gone"
-        return "the desk has closed and left something uncovered" if self.watch.exposed else ""
+        if self.watch.exposed:
+            return "the desk has closed and left something uncovered"
+        return "the desk has closed and left an entry that may fill" if self.watch.unattended else ""
 
     def _on_message(self, message: FromDesk) -> None:
         if isinstance(message, Terms):

@@ -137,7 +137,7 @@ class GuardianLink:
         left = at_risk(self._desk)
         self._send(Goodbye(symbols=left))
         self._transport.close()
-        if not self._lease.valid or any(row.exposed for row in left):
+        if not self._lease.valid or any(row.unattended for row in left):
             guardian_start.leave(self._process)  # it has the account, or takes it now: it stays
         else:
             await self._ended(self._process)

@@ -121,6 +121,24 @@ def test_a_close_that_leaves_something_bare_leaves_the_guardian_with_it(venue: E
     supersede(account)
 
 
+def test_a_close_that_leaves_a_resting_entry_leaves_the_guardian_with_it(venue: Exchange) -> None:
+    account = Account(venue, "resting")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk("binance", "resting", "testnet", name="resting", endpoints=venue.endpoints)
+    guardian(desk)
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP, limit=50_000).done)
+    busy = {"status": 503, "code": -1008, "msg": "Server is currently overloaded"}
+    venue.fault("answer", count=0, match={"method": "DELETE", "path": "/fapi/v1/order"}, **busy)
+    desk.exit()  # the end of a notebook waits for no cancel that does not get through
+    assert account.entries
+    venue.heal()
+    eventually(lambda: account.entries == [], lambda: account.truth)
+    assert any("an entry that may fill" in line["message"] for line in account.guardian_log())
+    supersede(account)
+
+
 def test_an_engine_that_is_dead_is_silence_though_its_loop_lives(venue: Exchange) -> None:
     account = Account(venue, "dead")
     with pytest.MonkeyPatch.context() as patch:
