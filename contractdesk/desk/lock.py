@@ -134,9 +134,10 @@ class GuardianLease:
         self._presence_fd = -1
         self.epoch = desk_epoch
 
-    def take(self) -> bool:
+    def take(self, *, beside: bool = False) -> bool:
         """Begin the next epoch; False where a newer desk has the account, or a guardian acts on it already.
 
+        ``beside`` one, where it only has not let go yet: under an epoch that is over it sends nothing.
         It does not wait for the disk: what a loss of power could undo ends this process, too. A presence that
         cannot be shown forbids nothing: it only lets others know when this one has left.
         """
@@ -145,8 +146,9 @@ class GuardianLease:
             fd = os.open(self._presence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(fd)
-            return False
+            if not beside:
+                os.close(fd)
+                return False
         except OSError as error:
             log.warning("nobody can see that a guardian acts: %s", error)
         taken = self._begin()
