@@ -14,6 +14,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,7 @@ EAR = 0  # standard input
 TERMS_WITHIN_S = 30.0
 OVERSLEPT_S = 0.5  # the whole host was stopped, and has woken up
 GRACE_MS = 500  # for the desk to speak then
+LEAVES_WITHIN_S, LEAVING_POLL_S = 10.0, 0.1  # of another guardian: its requests have ended by then
 TOOK_OVER = 3  # exit code of one that has acted, and was superseded or had nothing left to do
 HEAVY = (
     "ccxt.async_support",
@@ -103,7 +106,9 @@ class Guardian:
             return ""
         if not self._orderly:
             return "the desk's process is gone"
-        return "the desk has closed and left something uncovered" if self.watch.exposed else ""
+        if self.watch.exposed:
+            return "the desk has closed and left something uncovered"
+        return "the desk has closed and left an entry that may fill" if self.watch.unattended else ""
 
     def _on_message(self, message: FromDesk) -> None:
         if isinstance(message, Terms):
@@ -158,23 +163,37 @@ def _act(why: str, terms: Terms, watch: Watch, clock: Clock) -> None:
     from contractdesk.desk.lock import GuardianLease
 
     lease = GuardianLease(Path(terms.lock), terms.epoch)
-    if not lease.take():
+    if not taken(lease, clock):
         return
-    from contractdesk.desk.guardian_report import Chronicle
-
-    chronicle = Chronicle(terms, clock)
-    chronicle.begin(why)
     try:
-        _keep(terms, watch, lease, chronicle, clock)
-    except Exception:  # nobody else would hear of it
-        chronicle.logger.exception("the guardian has failed")
-        chronicle.alert(
-            "guardian_failed", f"the guardian of desk {terms.desk} has failed: look at {terms.log}"
-        )
-        sys.exit(1)
+        from contractdesk.desk.guardian_report import Chronicle
+
+        chronicle = Chronicle(terms, clock)
+        chronicle.begin(why)
+        try:
+            _keep(terms, watch, lease, chronicle, clock)
+        except Exception:  # nobody else would hear of it
+            chronicle.logger.exception("the guardian has failed")
+            chronicle.alert(
+                "guardian_failed", f"the guardian of desk {terms.desk} has failed: look at {terms.log}"
+            )
+            sys.exit(1)
     finally:
         lease.release()
     sys.exit(TOOK_OVER)
+
+
+def taken(lease: GuardianLease, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Take the account; one before this, from which the desk has taken it back, may still be leaving.
+
+    False where a newer desk has it. On a disk that does not take the epoch it tries on: there is nobody else.
+    """
+    end_ns = clock.monotonic_ns() + int(LEAVES_WITHIN_S * NS_PER_S)
+    while lease.valid:
+        if lease.take(beside=clock.monotonic_ns() >= end_ns):
+            return True
+        sleep(LEAVING_POLL_S)
+    return False
 
 
 def _keep(terms: Terms, watch: Watch, lease: GuardianLease, chronicle: Chronicle, clock: Clock) -> None:

@@ -10,6 +10,7 @@ import logging
 import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -129,16 +130,27 @@ class GuardianLink:
                 )
                 await asyncio.sleep(again_s)
 
-    async def goodbye(self) -> None:
-        """Orderly: the desk sends nothing any more, and this is what it leaves."""
+    async def goodbye(self, *, orderly: bool = True) -> None:
+        """The desk sends nothing any more, and this is what it leaves.
+
+        Not ``orderly`` (it has not compared that with the venue) or muted it says no goodbye: the guardian
+        looks after whatever may be held.
+        """
+        left = at_risk(self._desk) if self._desk is not None else ()
+        orderly = orderly and not self.mute
+        stays = any(row.unattended for row in left) if orderly else bool(left)
+        if stays:
+            with suppress(TimeoutError):  # one that is just being started: there is nobody else
+                await asyncio.wait_for(self._connected.wait(), ARM_WITHIN_S)
         self._closing = True
-        if self._transport is None or self._process is None or self._desk is None:
+        if self._transport is None or self._process is None:
             return
-        left = at_risk(self._desk)
-        self._send(Goodbye(symbols=left))
+        self._beat(left)
+        if orderly:
+            self._send(Goodbye(symbols=left))
         self._transport.close()
-        if not self._lease.valid or any(row.exposed for row in left):
-            guardian_start.leave(self._process)  # it has the account, or takes it now: it stays
+        if stays or not self._lease.valid:
+            guardian_start.leave(self._process)  # it has the account, or takes it now
         else:
             await self._ended(self._process)
 

@@ -41,7 +41,10 @@ class Chronicle:
         self._path = Path(terms.report)
         self._clock = clock
         self._report: Report | None = None
-        handler = RotatingFileHandler(terms.log, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
+        # Opened with the first line: one that cannot be written keeps nobody from acting.
+        handler = RotatingFileHandler(
+            terms.log, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True
+        )
         handler.setFormatter(formatter(redact))
         root = logging.getLogger("contractdesk")  # what the venue's code has to say belongs to it, too
         root.setLevel(logging.INFO)

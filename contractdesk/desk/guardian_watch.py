@@ -32,10 +32,9 @@ class Watch:
         self.wire_ns = max(self.wire_ns, armed.deadline_ns)
         self.symbols[armed.row.symbol] = armed.row
 
-    def left(self, symbols: tuple[SymbolAtRisk, ...]) -> bool:
-        """The desk has said goodbye; True where what it leaves is not protected."""
+    def left(self, symbols: tuple[SymbolAtRisk, ...]) -> None:
+        """The desk has said goodbye, and leaves this."""
         self.symbols = {row.symbol: row for row in symbols}
-        return self.exposed
 
     @property
     def at_risk(self) -> bool:
@@ -46,6 +45,11 @@ class Watch:
     def exposed(self) -> bool:
         """A contract without a stop, or an entry on the wire."""
         return any(row.exposed for row in self.symbols.values())
+
+    @property
+    def unattended(self) -> bool:
+        """Something that must not be left alone."""
+        return any(row.unattended for row in self.symbols.values())
 
     @property
     def patience_s(self) -> float:

@@ -87,6 +87,11 @@ class SymbolAtRisk(Struct, frozen=True, kw_only=True):
         """Contracts without a stop, or an entry on the wire that may become some."""
         return self.guarded < abs(self.size) or any(not entry.resting for entry in self.entries)
 
+    @property
+    def unattended(self) -> bool:
+        """Not to be left alone: an entry that rests may fill when nobody is there to stop it any more."""
+        return self.exposed or bool(self.entries)
+
 
 class Beat(Message, frozen=True, kw_only=True):
     """The desk lives; this is all that is at risk."""

@@ -161,7 +161,7 @@ class DeskHost:
             await gone(self._lock.path, self.clock)  # one of a desk before this one may be at work
             await reconcile_anew(self)
         except BaseException:  # an interrupt or a cancel must leave nothing running either
-            await self._stop()
+            await self._stop(orderly=False)
             raise
         report = await asyncio.to_thread(take_report, self._lock.report)
         if report is not None:
@@ -188,11 +188,11 @@ class DeskHost:
         self._supervisor.guard("last tape segment", last)  # where the next desk begins
         self.logger.info("desk %s is closed", self._name, extra={"event.code": "desk_closed"})
 
-    async def _stop(self) -> None:
+    async def _stop(self, *, orderly: bool = True) -> None:
         self._deadline.cancel()
         await self.venue.close()
         if self.guardian is not None:
-            await self.guardian.goodbye()  # nothing can be sent any more
+            await self.guardian.goodbye(orderly=orderly)  # nothing can be sent any more
         await self._supervisor.stop()
 
     # -- in and out ------------------------------------------------------------------------

@@ -21,6 +21,7 @@ STILL_NS = 200 * NS_PER_MS  # between two steps: then somebody may have acted me
 LEAVES_WITHIN_S = 8.0  # its request under way has ended by then
 POLL_S = 0.02
 AGAIN_S = 1.0
+NO_REPORT = "the guardian left no report"
 
 
 class LeaseKeeper:
@@ -42,6 +43,8 @@ class LeaseKeeper:
         self._begun = begun
         self._reconcile = reconcile
         self._step_ns = clock.monotonic_ns()
+        self._renewed = 0  # the epoch that was begun last to take it back
+        self._done = NO_REPORT  # meanwhile, in words
         self.resigned = False  # True: what the guardian has, it keeps
         self.away = ""  # why nothing is sent; "" = the lease is ours, and what it covers is known
 
@@ -54,9 +57,16 @@ class LeaseKeeper:
     async def run(self) -> None:
         """Look, and take back what the guardian took, until cancelled."""
         while True:
-            self._look()
-            if self.away and not self.resigned and self._lock.writer == GUARDIAN:
-                await self._regain()
+            try:
+                self._look()
+                if self.away and not self.resigned and self._may_regain():
+                    await self._regain()
+            except VenueError as error:
+                self._logger.warning("not reconciled yet: %s", error)
+                await asyncio.sleep(AGAIN_S)
+            except Exception:  # whatever it is: without this task the desk would never send again
+                self._logger.exception("the account is not taken back yet")
+                await asyncio.sleep(AGAIN_S)
             await asyncio.sleep(LOOK_S)
 
     def _look(self) -> None:
@@ -68,21 +78,23 @@ class LeaseKeeper:
         )
         self._lost(self.away)
 
+    def _may_regain(self) -> bool:
+        """It is the guardian's, or was begun by this desk and is not wholly back: from nobody else."""
+        return self._lock.writer == GUARDIAN or 0 < self._renewed == self._lock.in_force
+
     async def _regain(self) -> None:
-        epoch = await asyncio.to_thread(self._lock.renew)
-        await gone(self._lock.path, self._clock)
-        report = await asyncio.to_thread(take_report, self._lock.report)
-        await self._begun(epoch, report.text if report else "the guardian left no report")
-        self._lock.epoch = epoch  # from now on it may send, and knows nothing yet
-        while True:
-            try:
-                await self._reconcile()
-            except VenueError as error:
-                self._logger.warning("not reconciled yet: %s", error)
-                await asyncio.sleep(AGAIN_S)
-            else:
-                self.away = ""
-                return
+        """Where a step fails, the next attempt goes on from there."""
+        if not self._lock.valid:
+            if self._lock.writer == GUARDIAN:
+                self._renewed = await asyncio.to_thread(self._lock.renew)
+            await gone(self._lock.path, self._clock)
+            report = await asyncio.to_thread(take_report, self._lock.report)
+            self._done = report.text if report else self._done
+            await self._begun(self._renewed, self._done)
+            self._lock.epoch = self._renewed  # from now on it may send, and knows nothing yet
+            self._done = NO_REPORT
+        await self._reconcile()
+        self.away = ""
 
 
 async def gone(lock: Path, clock: Clock) -> None:

@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 import msgspec
 from msgspec import Struct
 
-from contractdesk.desk.paths import locks_home
-from contractdesk.errors import DeskBusy
+from contractdesk.desk.paths import locks_home, state_home
+from contractdesk.errors import DeskBusy, UserError
 
 _EPOCH_BYTES = 8
 _WRITER_BYTES = 16
 DESK, GUARDIAN = "desk", "guardian"
+SETTLES_WITHIN_S = 0.25  # an epoch on the disk
+
+log = logging.getLogger(__name__)
 
 
 class Owner(Struct, frozen=True):
@@ -48,33 +55,42 @@ class AccountLock:
     def acquire(cls, account: str, desk: str, kernel: str = "", *, begin: bool = True) -> Self:
         """Lock ``account`` ("venue:mode:account") and begin a new epoch; ``DeskBusy`` names its owner.
 
-        Without ``begin`` the account stays with the guardian of the desk before, if one acts on it, until
-        ``begin`` is called: the lock keeps every other desk out meanwhile.
+        UserError where the disk does not take it; then nothing is locked. Without ``begin`` the account stays
+        with the guardian of the desk before, if one acts on it, until ``begin`` is called: the lock keeps
+        every other desk out meanwhile.
         """
-        path = _lock_path(account)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = _read_owner(fd)
-            os.close(fd)
-            raise DeskBusy(_busy(account, owner)) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk, kernel)), 0)
-        epoch_fd = os.open(path.with_suffix(".epoch"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        lock = cls(path, fd, epoch_fd, 0)
-        if begin:
-            lock.begin()
-        return lock
+        with _told(account), ExitStack() as undo:
+            path = _lock_path(account)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undo.callback(os.close, fd)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DeskBusy(_busy(account, _read_owner(fd))) from None
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, msgspec.json.encode(Owner(os.getpid(), desk, kernel)), 0)
+            epoch_fd = os.open(path.with_suffix(".epoch"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undo.callback(os.close, epoch_fd)
+            lock = cls(path, fd, epoch_fd, 0)
+            if begin:
+                lock.begin()
+            undo.pop_all()
+            return lock
 
     def begin(self) -> None:
-        """The account is ours from now on: whoever else acts on it sends nothing more. Waits for the disk."""
-        self.epoch = self.renew()
+        """The account is ours from now on: whoever else acts on it sends nothing more."""
+        with _told(self.path.stem):
+            self.epoch = self.renew()
 
     @property
     def valid(self) -> bool:
         """True while nobody has begun a later epoch; read from the file, about 1 microsecond."""
-        return self._epoch_fd >= 0 and 0 < self.epoch == _read_epoch(self._epoch_fd)
+        return 0 < self.epoch == self.in_force
+
+    @property
+    def in_force(self) -> int:
+        """The epoch in the file, whoever has begun it."""
+        return _read_epoch(self._epoch_fd) if self._epoch_fd >= 0 else 0
 
     @property
     def report(self) -> Path:
@@ -89,19 +105,21 @@ class AccountLock:
         return os.pread(self._epoch_fd, _WRITER_BYTES, _EPOCH_BYTES).rstrip(b"\0 ").decode(errors="replace")
 
     def renew(self) -> int:
-        """Begin a new epoch as who still holds the account, and return it; waits for the disk.
+        """Begin a new epoch as who still holds the account, and return it.
 
-        Nobody else sends from now on, and neither does this desk until ``epoch`` is set to it.
+        Nobody else sends from now on, and neither does this desk until ``epoch`` is set to it. Waits for the
+        disk, but not for one that is slow or fails: only a loss of power could undo what is in the file.
         """
         epoch = _begin(self._epoch_fd, DESK)
-        os.fsync(self._epoch_fd)
+        _settle(self._epoch_fd)
         return epoch
 
     def release(self) -> None:
         """Let the next one in; may be called twice."""
         if self._fd < 0:
             return
-        os.ftruncate(self._fd, 0)
+        with suppress(OSError):  # a text that stays says nothing once the lock is let go
+            os.ftruncate(self._fd, 0)
         os.close(self._fd)
         os.close(self._epoch_fd)
         self._fd = self._epoch_fd = -1
@@ -116,27 +134,34 @@ class GuardianLease:
         self._presence_fd = -1
         self.epoch = desk_epoch
 
-    def take(self) -> bool:
+    def take(self, *, beside: bool = False) -> bool:
         """Begin the next epoch; False where a newer desk has the account, or a guardian acts on it already.
 
-        It does not wait for the disk: what a loss of power could undo ends this process, too.
+        ``beside`` one, where it only has not let go yet: under an epoch that is over it sends nothing.
+        It does not wait for the disk: what a loss of power could undo ends this process, too. A presence that
+        cannot be shown forbids nothing: it only lets others know when this one has left.
         """
-        fd = os.open(self._presence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = -1
         try:
+            fd = os.open(self._presence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            epoch_fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
+        except BlockingIOError:
+            if not beside:
+                os.close(fd)
+                return False
+        except OSError as error:
+            log.warning("nobody can see that a guardian acts: %s", error)
+        taken = self._begin()
+        if taken:
+            self._presence_fd, self.epoch = fd, taken
+        elif fd >= 0:
             os.close(fd)
-            return False
-        try:
-            taken = _begin(epoch_fd, GUARDIAN, self.epoch)
-        finally:
-            os.close(epoch_fd)
-        if not taken:
-            os.close(fd)
-            return False
-        self._presence_fd, self.epoch = fd, taken
-        return True
+        return bool(taken)
+
+    def _begin(self) -> int:
+        with suppress(OSError), self._path.open("r+b", buffering=0) as file:
+            return _begin(file.fileno(), GUARDIAN, self.epoch)
+        return 0
 
     @property
     def valid(self) -> bool:
@@ -182,6 +207,18 @@ def owners() -> list[Owner]:
     return sorted((owner for owner in found if owner is not None), key=lambda owner: owner.desk)
 
 
+@contextmanager
+def _told(account: str) -> Iterator[None]:
+    """A disk that does not take the lock's files, in words."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"account {account} cannot be locked: {error}. Nothing was started; make room on the disk of"
+            f" {state_home()}, or let it be written to, and open again"
+        ) from error
+
+
 def _lock_path(account: str) -> Path:
     readable = "".join(letter if letter.isalnum() else "-" for letter in account)[:80]
     digest = hashlib.sha256(account.encode()).hexdigest()[:8]
@@ -200,6 +237,23 @@ def _begin(fd: int, writer: str, expected: int | None = None) -> int:
         return epoch
     finally:
         fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _settle(fd: int) -> None:
+    """Have the disk keep what is in the file; in a thread of its own, as one that hangs cannot be left."""
+
+    def sync(own: int) -> None:
+        try:
+            os.fsync(own)
+        except OSError as error:
+            log.warning("the account's epoch may not outlive a loss of power: %s", error)
+        finally:
+            os.close(own)
+
+    with suppress(OSError, RuntimeError):  # no descriptor or thread is left: it counts all the same
+        thread = threading.Thread(target=sync, args=(os.dup(fd),), name="contractdesk-epoch", daemon=True)
+        thread.start()
+        thread.join(SETTLES_WITHIN_S)
 
 
 def _read_epoch(fd: int) -> int:

@@ -20,7 +20,7 @@ from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.recorder import Recorder
-from contractdesk.desk.recovery import recovered
+from contractdesk.desk.recovery import recovered, remembered
 from contractdesk.desk.session import Session
 from contractdesk.desk.thread import LoopThread
 from contractdesk.desk.venues import make_venue
@@ -77,17 +77,21 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         made = make_venue(profile, name, paths, clock, lambda: lock.valid)
         venue = made.venue
         loading.join(OPEN_WITHIN_S)
-        lock.begin()  # until here a guardian may be at work: what takes seconds is behind us
-        config = _engine_config(profile, name, lock.epoch, venue, risk)
-        config = replace(config, taken_ns=clock.now_ns() - (clock.monotonic_ns() - taken_ns))
         classes: dict[str, type[Strategy]] = {}
         watchdog = Watchdog(clock)
         watchdog.start()
         stack.callback(watchdog.stop)
-        known = recovered(paths, made.account, config, classes, watchdog.run) if made.account else None
-        engine = (known or Engine(config, classes)).watched(watchdog.run)
-        recorder = Recorder(paths, config, made.account, clock.now_ns())
+        known = remembered(paths, made.account, classes, watchdog.run) if made.account else None
+        recorder = Recorder(paths)
         stack.callback(recorder.close)
+        # Until here a guardian may be at work, and stays where an opening is refused: what takes seconds, and
+        # what can fail on this host, is behind us.
+        lock.begin()
+        config = _engine_config(profile, name, lock.epoch, venue, risk)
+        config = replace(config, taken_ns=clock.now_ns() - (clock.monotonic_ns() - taken_ns))
+        engine = recovered(known, config, classes) if known else Engine(config, classes)
+        engine = engine.watched(watchdog.run)
+        recorder.begin(config, made.account, clock.now_ns())
         metrics = Metrics()
         thread = LoopThread(f"contractdesk-{name}")
         thread.start()

@@ -38,21 +38,18 @@ log = logging.getLogger(__name__)
 class Recorder:
     """The journal and the tape of one session, under one sequence of numbers."""
 
-    def __init__(
-        self,
-        paths: DeskPaths,
-        config: EngineConfig,
-        account: str,
-        opened_ns: int,
-        make_writer: MakeScribe = Writer,
-    ) -> None:
+    def __init__(self, paths: DeskPaths, make_writer: MakeScribe = Writer) -> None:
         """Open both; StorageError where the journal is damaged or newer than this code."""
         self._journal = Journal(paths.journal, make_writer)
         self._tape = Tape(paths.tape, make_writer=make_writer)
-        self._settings = msgspec.msgpack.encode(config)
+        self._settings = b""
         self._sources: list[str] = []
         self._trouble = ""
         self.seq = (self._journal.last_seq // SESSION_SPAN + 1) * SESSION_SPAN
+
+    def begin(self, config: EngineConfig, account: str, opened_ns: int) -> None:
+        """Who writes from now on, and under which settings; before the first event."""
+        self._settings = msgspec.msgpack.encode(config)
         self._journal.begin_session(
             SessionMeta(
                 first_seq=self.seq + 1,

@@ -35,20 +35,16 @@ from contractdesk.strategy.loader import load_all
 log = logging.getLogger(__name__)
 
 
-def recovered(
-    paths: DeskPaths,
-    account: str,
-    config: EngineConfig,
-    classes: dict[str, type[Strategy]],
-    watch: Watch | None = None,
-) -> Engine | None:
-    """The engine as the last session on ``account`` left it; None where there was none, or none to trust.
+def remembered(
+    paths: DeskPaths, account: str, classes: dict[str, type[Strategy]], watch: Watch | None = None
+) -> bytes | None:
+    """What the last session on ``account`` left; None where there was none, or none to trust.
 
     ``watch`` ends callbacks that did not return then, and would not now. UserError where the record of it is
     damaged: a desk that took its own positions for somebody else's would leave them alone.
     """
     try:
-        data = _last_state(paths, account, classes, watch)
+        return _last_state(paths, account, classes, watch)
     except StorageDamaged as error:
         raise UserError(
             f"what this desk knew cannot be read: {error}. Nothing was opened, nothing is sent; stops rest "
@@ -58,9 +54,11 @@ def recovered(
     except StorageError as error:
         log.warning("nothing is recovered: %s; positions will show as external", error)
         return None
-    if data is None:
-        return None
-    state = decode_desk(data)
+
+
+def recovered(known: bytes, config: EngineConfig, classes: dict[str, type[Strategy]]) -> Engine:
+    """The engine of a new writer, with what was remembered."""
+    state = decode_desk(known)
     _begin_anew(state, config)
     return Engine.restore(encode_desk(state), classes)
 
@@ -99,9 +97,8 @@ def _of_account(sessions: Sequence[SessionMeta], account: str) -> list[SessionMe
 
 def _as_opened(engine: Engine, meta: SessionMeta, classes: dict[str, type[Strategy]]) -> Engine:
     """The engine with which a later session began: it had recovered what this one knows."""
-    state = decode_desk(engine.checkpoint())
-    _begin_anew(state, msgspec.msgpack.decode(meta.settings, type=EngineConfig))
-    return Engine.restore(encode_desk(state), classes)
+    config = msgspec.msgpack.decode(meta.settings, type=EngineConfig)
+    return recovered(engine.checkpoint(), config, classes)
 
 
 def _watched(engine: Engine, watch: Watch | None) -> Engine:

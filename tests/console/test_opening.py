@@ -19,8 +19,9 @@ from contractdesk.console.calls import run
 from contractdesk.console.desk import Desk
 from contractdesk.console.opening import open_desk
 from contractdesk.desk import embedded
+from contractdesk.desk.lock import AccountLock, GuardianLease
 from contractdesk.desk.paths import DeskPaths
-from contractdesk.errors import ConfigError, CredentialsError, UserError
+from contractdesk.errors import ConfigError, ContractdeskError, CredentialsError, UserError
 from tests.console.loopback import BTC, Pendulum, Watcher, ready
 
 CANARY_KEY, CANARY_SECRET = "canarykey3f9a7c", "canarysecret8e2b41"
@@ -86,6 +87,20 @@ def test_an_unreachable_venue_says_so_and_leaves_nothing() -> None:
         open_desk("binance", mode="testnet", endpoints=NOBODY)
     with pytest.raises(UserError, match="cannot be reached"):  # and the account is free again
         open_desk("binance", mode="testnet", endpoints=NOBODY)
+
+
+@pytest.mark.usefixtures("nothing_left", "keys")
+def test_an_opening_that_is_refused_leaves_the_account_to_its_guardian() -> None:
+    account = AccountLock.acquire("binance:testnet:main", "dead")
+    account.release()
+    guardian = GuardianLease(account.path, account.epoch)
+    assert guardian.take()
+    DeskPaths.of("torn").journal.write_bytes(b"no journal at all" * 1000)
+    for _ in range(2):
+        with pytest.raises(ContractdeskError, match="journal"):
+            open_desk("binance", mode="testnet", name="torn", endpoints=NOBODY)
+        assert guardian.valid
+    guardian.release()
 
 
 def test_the_same_name_is_the_same_desk(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

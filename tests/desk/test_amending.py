@@ -170,7 +170,8 @@ async def rig_of(exchange: Running, folder: Path) -> AsyncIterator[Rig]:
     credentials = Credentials("test", Secret(ACCOUNT.key), Secret(ACCOUNT.secret))
     config = EngineConfig(desk="test", bot="test", epoch=1, amend_stop=True, risk=RiskSettings(size_cap=D(1)))
     lock = AccountLock.acquire("test", "test")
-    recorder = Recorder(DeskPaths(folder), config, "test", CLOCK.now_ns())
+    recorder = Recorder(DeskPaths(folder))
+    recorder.begin(config, "test", CLOCK.now_ns())
     host = DeskHost(
         engine=Engine(config, {}),
         venue=AmendingVenue(at(exchange.url), credentials, CLOCK, seed=1),

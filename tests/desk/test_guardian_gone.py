@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from contractdesk.console.opening import open_desk
 from contractdesk.desk.lock import guardian_gone
-from contractdesk.desk.paths import state_home
+from contractdesk.desk.paths import DeskPaths, state_home
 from tests.desk.guarded import (
     STOP,
     Account,
@@ -31,9 +31,10 @@ from tests.rules.venue import Hand
 BTC = "BTC/USDT:USDT"
 THEIRS = Decimal("0.002")  # bought by somebody else on the same account
 STORIES: dict[str, dict[str, float]] = {
-    "bare": {}, "late": {}, "rests": {}, "refused": {}, "shared": {},
+    "bare": {}, "late": {}, "rests": {}, "refused": {}, "shared": {}, "unwritten": {},
     "alone": {"alert_s": 0.7, "flatten_s": 1.5},
 }  # fmt: skip
+BARE = ("bare", "refused", "shared", "unwritten")  # killed with contracts and no stop
 
 
 class Killed(Struct):
@@ -73,7 +74,9 @@ def _tell(trader: Trader, accounts: dict[str, Account]) -> Killed:
     for name in ("rests", "alone"):
         assert trader.ask(f"{name} buy 130 {STOP}")["done"]
     assert trader.ask(f"rests buy 130 {STOP} 58500")["done"]
-    for name in ("bare", "refused", "shared"):
+    for path in (DeskPaths.of("unwritten").guardian_log, accounts["unwritten"].lock.with_suffix(".guardian")):
+        path.mkdir()  # neither its log nor its presence can be written
+    for name in BARE:
         accounts[name].no_stop_of(trader.epochs[name])
     match = {
         "method": "POST",
@@ -82,11 +85,11 @@ def _tell(trader: Trader, accounts: dict[str, Account]) -> Killed:
     }
     refusal = {"status": 400, "code": -2021, "msg": "Order would immediately trigger."}
     accounts["refused"].venue.fault("answer", count=0, match=match, **refusal)
-    bare = {name: accounts[name] for name in ("bare", "refused", "shared")}
+    bare = {name: accounts[name] for name in BARE}
     for name in bare:
         trader.say(f"{name} send 130 {STOP}")
-    there = {"bare": Decimal(0), "refused": Decimal(0), "shared": THEIRS}
-    eventually(lambda: all(account.held > there[name] for name, account in bare.items()))
+    there = {"shared": THEIRS}
+    eventually(lambda: all(account.held > there.get(name, 0) for name, account in bare.items()))
     assert all(account.stops == [] for account in bare.values())
     paths = {part: Path(f"/proc/{trader.guardians['bare']}/{part}") for part in ("cmdline", "environ")}
     killed = Killed(
@@ -122,6 +125,12 @@ def test_its_many_reads_leave_the_weight_of_the_address_to_the_next_desk(killed:
     reads = [row for row in rows if row["path"].endswith(("/openOrders", "/openAlgoOrders"))]
     assert reads
     assert {row["weight"] for row in reads} == {1}
+
+
+def test_one_that_can_write_nothing_down_protects_all_the_same(killed: Killed) -> None:
+    account = killed.accounts["unwritten"]
+    eventually(lambda: account.stopped(killed.held["unwritten"]), lambda: account.truth)
+    assert account.stops[0]["client_id"].startswith(account.prefix(killed.guardian_epoch("unwritten")))
 
 
 def test_an_entry_that_arrives_after_the_guardian_began_is_met_too(killed: Killed) -> None:

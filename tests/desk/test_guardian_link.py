@@ -16,13 +16,15 @@ import pytest
 
 from contractdesk.console.desk import Desk
 from contractdesk.console.opening import open_desk
+from contractdesk.desk import guardian_link
 from contractdesk.desk.guardian_start import environment
 from contractdesk.domain.views import GuardianState
-from contractdesk.errors import ConfigError
+from contractdesk.errors import ConfigError, UserError
 from tests.desk.guarded import STOP, Account, Exchange, alive, eventually, exchange_of_its_own, supersede
 from tests.desk.guarded_trader import PATIENT
 
 BTC = "BTC/USDT:USDT"
+NOBODY = {"rest": "http://127.0.0.1:9", "stream": "ws://127.0.0.1:9"}
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,62 @@ def test_a_close_that_leaves_something_bare_leaves_the_guardian_with_it(venue: E
     buying.join(10)
     eventually(lambda: account.stopped(account.held), lambda: account.truth)
     assert any("left something uncovered" in line["message"] for line in account.guardian_log())
+    supersede(account)
+
+
+def test_a_close_that_leaves_a_resting_entry_leaves_the_guardian_with_it(venue: Exchange) -> None:
+    account = Account(venue, "resting")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk("binance", "resting", "testnet", name="resting", endpoints=venue.endpoints)
+    guardian(desk)
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP, limit=50_000).done)
+    busy = {"status": 503, "code": -1008, "msg": "Server is currently overloaded"}
+    venue.fault("answer", count=0, match={"method": "DELETE", "path": "/fapi/v1/order"}, **busy)
+    desk.exit()  # the end of a notebook waits for no cancel that does not get through
+    assert account.entries
+    venue.heal()
+    eventually(lambda: account.entries == [], lambda: account.truth)
+    assert any("an entry that may fill" in line["message"] for line in account.guardian_log())
+    supersede(account)
+
+
+def test_a_close_while_there_is_no_guardian_waits_for_one_to_leave_it_to(
+    venue: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guardian_link, "AGAIN_S", (2.0,))  # long enough to close meanwhile
+    monkeypatch.setattr(guardian_link, "ARM_WITHIN_S", 20.0)  # a busy machine starts it late
+    account = Account(venue, "orphan")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk("binance", "orphan", "testnet", name="orphan", endpoints=venue.endpoints)
+    pid = guardian(desk)
+    eventually(lambda: desk.buy(BTC, notional=130, stop=STOP, limit=50_000).done)
+    link = desk._session.host.guardian
+    assert link is not None
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: link._transport is None)
+    desk._session.release()
+    eventually(lambda: account.entries == [], lambda: account.truth)
+    supersede(account)
+
+
+def test_an_opening_that_fails_at_the_venue_leaves_a_guardian_with_what_is_held(venue: Exchange) -> None:
+    account = Account(venue, "failed")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment.items():
+            patch.setenv(name, value)
+        desk = open_desk("binance", "failed", "testnet", name="failed", endpoints=venue.endpoints)
+        guardian(desk)
+        eventually(lambda: desk.buy(BTC, notional=130, stop=STOP).done)
+        desk.close()
+        epoch = account.epoch
+        with pytest.raises(UserError, match="cannot be reached"):
+            open_desk("binance", "failed", "testnet", name="failed", endpoints=NOBODY)
+    eventually(lambda: account.epoch == epoch + 2)  # the desk's, and then its guardian's
+    eventually(lambda: "guardian_took_over" in account.codes())
     supersede(account)
 
 

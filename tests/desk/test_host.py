@@ -42,7 +42,8 @@ class Rig:
         self.engine = Engine(CONFIG, {})
         self.paths = DeskPaths(folder)
         self.lock = AccountLock.acquire("test", "test")
-        self.recorder = Recorder(self.paths, CONFIG, "test", CLOCK.now_ns())
+        self.recorder = Recorder(self.paths)
+        self.recorder.begin(CONFIG, "test", CLOCK.now_ns())
         self.host = DeskHost(
             engine=self.engine,
             venue=self.venue,  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from contractdesk.desk.lock import DESK, GUARDIAN, AccountLock, GuardianLease, guardian_gone
 from contractdesk.desk.paths import locks_home
-from contractdesk.errors import DeskBusy
+from contractdesk.errors import DeskBusy, UserError
 
 HOLDER = """
 import sys
@@ -78,6 +80,27 @@ def test_a_refusal_leaves_no_file_open() -> None:
     lock.release()
 
 
+@pytest.mark.parametrize("step", ["pwrite", "ftruncate"])
+def test_a_disk_that_is_full_is_told_and_leaves_nothing_locked(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, full)
+        with pytest.raises(UserError, match=r"No space left.*make room"):
+            AccountLock.acquire("a", "desk")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    lock = AccountLock.acquire("a", "desk")
+    assert lock.valid
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", full)
+        lock.release()
+    AccountLock.acquire("a", "desk").release()
+
+
 def test_a_guardian_takes_the_epoch_and_the_desk_takes_it_back() -> None:
     lock = AccountLock.acquire("a", "desk")
     assert lock.writer == DESK
@@ -102,6 +125,16 @@ def test_a_guardian_takes_nothing_from_a_newer_desk_and_only_one_acts() -> None:
     assert not second.take()
     first.release()
     assert not second.take()  # the epoch that it knows is over
+    lock.release()
+
+
+def test_a_guardian_that_cannot_show_its_presence_acts_all_the_same() -> None:
+    lock = AccountLock.acquire("a", "desk")
+    lock.path.with_suffix(".guardian").mkdir()
+    guardian = GuardianLease(lock.path, lock.epoch)
+    assert guardian.take()
+    assert (guardian.valid, lock.writer) == (True, GUARDIAN)
+    guardian.release()
     lock.release()
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.recorder import Recorder
-from contractdesk.desk.recovery import recovered
+from contractdesk.desk.recovery import recovered, remembered
 from contractdesk.domain.events import Event, HaltAsked
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.checkpoint import decode_desk
@@ -22,7 +22,8 @@ HALT = HaltAsked(ts_ns=START, who="tester")
 
 def session(paths: DeskPaths, engine: Engine, epoch: int, *events: Event, checkpoint: bool) -> None:
     """What one session leaves on the disk; without a checkpoint it was killed before the tape's was there."""
-    recorder = Recorder(paths, replace(CONFIG, epoch=epoch), ACCOUNT, START)
+    recorder = Recorder(paths)
+    recorder.begin(replace(CONFIG, epoch=epoch), ACCOUNT, START)
     if checkpoint:
         recorder.rotate(START, engine.checkpoint)
     for event in events:
@@ -31,8 +32,8 @@ def session(paths: DeskPaths, engine: Engine, epoch: int, *events: Event, checkp
 
 
 def known(paths: DeskPaths, epoch: int, account: str = ACCOUNT) -> Desk | None:
-    engine = recovered(paths, account, replace(CONFIG, epoch=epoch), {})
-    return None if engine is None else decode_desk(engine.checkpoint())
+    left = remembered(paths, account, {})
+    return decode_desk(recovered(left, replace(CONFIG, epoch=epoch), {}).checkpoint()) if left else None
 
 
 def test_sessions_without_a_checkpoint_go_on_from_the_one_before(tmp_path: Path) -> None:

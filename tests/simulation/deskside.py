@@ -15,7 +15,7 @@ from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.opening import bot_of
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.recorder import Recorder
-from contractdesk.desk.recovery import recovered
+from contractdesk.desk.recovery import recovered, remembered
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.engine import Engine
 from contractdesk.errors import ContractdeskError
@@ -68,14 +68,17 @@ class DeskProcess:
             asset="USDT",
             native_timeframes=tuple(sorted(self.venue.capabilities.native_timeframes)),
         )
-        engine, twin = (recovered(self.paths, ACCOUNT, self.config, self.classes) for _ in range(2))
+        engine, twin = (self._recovered() for _ in range(2))
         self.recovered = engine is not None
         self.alike = _checkpoint(engine) == _checkpoint(twin)  # recovering twice comes to the same
-        self.recorder = Recorder(
-            self.paths, self.config, ACCOUNT, self.clock.now_ns(), partial(TimedWriter, world.disk, self.loop)
-        )
+        self.recorder = Recorder(self.paths, partial(TimedWriter, world.disk, self.loop))
+        self.recorder.begin(self.config, ACCOUNT, self.clock.now_ns())
         self.host: DeskHost
         self._tasks = [self.loop.create_task(self._live(engine))]
+
+    def _recovered(self) -> Engine | None:
+        known = remembered(self.paths, ACCOUNT, self.classes)
+        return recovered(known, self.config, self.classes) if known else None
 
     async def _live(self, engine: Engine | None) -> None:
         self.host = DeskHost(
