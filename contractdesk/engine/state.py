@@ -21,10 +21,11 @@ from contractdesk.domain.fills import Fill
 from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Intent, Refused
-from contractdesk.domain.orders import Order, OrderRole, OrderStatus
+from contractdesk.domain.orders import Order, OrderRole
 from contractdesk.domain.position import Position, Trail
 from contractdesk.domain.views import Decision, EquityPoint, Notice, TradingState
 from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.under_way import Amending, Ending
 from contractdesk.risk.breaker import Breaker
 from contractdesk.risk.marks import Carried, TrustedMark
 from contractdesk.risk.settings import RiskSettings
@@ -50,32 +51,6 @@ class Limits:
     READS = 8  # of the account, under way at once
     PENDING = 64  # intents that wait for an account
     HELD_TRADES = 10_000  # of a symbol in backfill
-
-
-class AmendState(Enum):
-    SENT = "sent"  # no answer yet
-    LOST = "lost"  # none will come: the order is asked for
-    REFUSED = "refused"  # by the venue: what the order is now, is asked for
-    OPEN = "open"  # not done, by all that is known: to be done again, or the stop replaced
-
-
-class Amending(Struct, kw_only=True):
-    """New terms of a resting stop that the venue was asked for and has not confirmed."""
-
-    size: Decimal
-    trigger_price: Decimal
-    sent_ns: int
-    venue_ns: int  # the same, by the venue's clock
-    since_ns: int  # of the state
-    state: AmendState = AmendState.SENT
-
-
-class Ending(Struct, frozen=True, kw_only=True):
-    """How an entry has ended, by the venue's word, that says of more fills than have come."""
-
-    status: OrderStatus
-    reason: str
-    filled: Decimal  # contracts in all
 
 
 class Tracked(Struct, kw_only=True):
