@@ -19,7 +19,7 @@ from contractdesk.errors import StorageError
 from contractdesk.strategy.bars import BarSeries, SeriesState
 
 VERSION = 4
-BEFORE = 3  # wrote fractions in decimal digits
+BEFORE = 3  # wrote fractions in decimal digits, and read fills from the newest one on
 
 
 class Versioned(Struct, frozen=True):
@@ -52,9 +52,12 @@ def decode_desk(data: bytes) -> Desk:
         version = msgspec.msgpack.decode(data, type=Versioned).version
         if version not in (BEFORE, VERSION):
             raise StorageError(f"a checkpoint of version {version}; this contractdesk reads {VERSION}")
-        return msgspec.msgpack.decode(data, type=Checkpoint, dec_hook=_decode).desk
+        desk = msgspec.msgpack.decode(data, type=Checkpoint, dec_hook=_decode).desk
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as exc:
         raise StorageError(f"not a checkpoint of this version of contractdesk: {exc}") from exc
+    if version == BEFORE:
+        desk.fills_known_ns = desk.last_fill_ns
+    return desk
 
 
 def _plain(hosted: Hosted) -> Hosted:
