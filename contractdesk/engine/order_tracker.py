@@ -78,6 +78,11 @@ class OrderTracker:
             tracked.cancelling = True
             self.cancels.attempt(tracked)
 
+    def cancel_by_hand(self, tracked: Tracked) -> None:
+        """A person wants it gone, however often that has failed."""
+        self.cancels.insist(tracked)
+        self.cancel(tracked)
+
     def cancel_entries(self, market: Market) -> int:
         """Cancel every own entry of the symbol that may still fill; returns how many there are."""
         entries = self._desk.tracked(market, OrderRole.ENTRY)
@@ -151,6 +156,7 @@ class OrderTracker:
             self._core.reconcile_within(SOON_NS)  # the fills themselves are the only source of our size
         match seen.status:
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED:
+                tracked.working_ns = max(tracked.working_ns, asked_ns)
                 self._believe_again(tracked)
                 self.amends.on_seen(tracked, seen, asked_ns)
                 self._on_accepted(tracked, seen.venue_id)

@@ -75,7 +75,10 @@ class Tracked(Struct, kw_only=True):
     cancelling: bool = False  # we want it gone
     cancels: int = 0  # sent
     cancels_lost: int = 0  # of those, without an answer
+    cancels_refused: int = 0  # by the venue, since a person last asked
+    cancel_sent_ns: int = 0  # when the last one was
     cancel_ns: int = 0  # not before this is it cancelled again
+    working_ns: int = 0  # when the last read was asked that showed it working
     expire_ns: int = 0  # a resting entry is cancelled then; 0 = never
     trail: Trail = Trail()  # of the position that its fills open
     triggered_ns: int = 0  # when a conditional order was first known to have fired
@@ -261,7 +264,7 @@ class Desk(Struct, kw_only=True):
     orders_by_id: dict[str, Tracked] = field(default_factory=dict)
     children: dict[str, str] = field(default_factory=dict)  # venue id of a triggered order -> client id
     foreign_conditional: int = 0  # open conditional orders that are not ours, as last read
-    orphans: dict[str, int] = field(default_factory=dict)  # untracked entries of ours: cancels sent
+    orphans: dict[str, int] = field(default_factory=dict)  # untracked ones of ours: when cancelled next
     strategies: dict[str, Hosted] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
     account_reads: dict[int, int] = field(default_factory=dict)  # under way: request id -> asked_ns

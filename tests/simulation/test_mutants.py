@@ -76,8 +76,8 @@ def an_entry_does_not_wait_for_the_disk(patch: Patch) -> None:
 
 
 def a_cancel_is_repeated_without_end(patch: Patch) -> None:
-    patch.setattr(cancelling, "MAX_CANCELS", 10**6)
-    patch.setattr(cancelling, "MAX_CANCELS_EVER", 10**6)
+    patch.setattr(cancelling, "MAX_REFUSALS", 10**6)
+    patch.setattr(cancelling, "LONGEST_WAIT_NS", 10**7)
     patch.setattr(cancelling, "CANCEL_RETRY_NS", 10**7)
     patch.setattr(order_tracker.OrderTracker, "move", _deaf_to_cancels(order_tracker.OrderTracker.move))
 
