@@ -36,8 +36,10 @@ class Cancels:
         if now < tracked.cancel_ns or not may_cancel(tracked):
             return
         tracked.cancels += 1
+        tracked.cancels_refused += 1  # until its answer is known to be lost
         tracked.cancel_sent_ns = now
-        tracked.cancel_ns = now + max(CANCEL_RETRY_NS, _wait_ns(tracked))
+        spent = tracked.cancels_refused >= MAX_REFUSALS
+        tracked.cancel_ns = now + (LONGEST_WAIT_NS if spent else max(CANCEL_RETRY_NS, _wait_ns(tracked)))
         self._ask(tracked, CANCEL_RETRY_NS)
         request = tracked.order.request
         self._core.emit(
@@ -53,13 +55,11 @@ class Cancels:
         """Refused or lost: what the order is now, only a query can say."""
         self._ask(tracked, FIRST_WAIT_NS)
         if event.code:
-            tracked.cancels_refused += 1
             alarming = tracked.cancels_refused == MAX_REFUSALS
-            if tracked.cancels_refused >= MAX_REFUSALS:
-                tracked.cancel_ns = self._desk.now_ns + LONGEST_WAIT_NS
             self._doubts.settle(tracked)
         else:
             tracked.cancels_lost += 1
+            tracked.cancels_refused = max(0, tracked.cancels_refused - 1)
             alarming = tracked.cancels_lost == LOST_ALARM
             tracked.cancel_ns = self._desk.now_ns + _wait_ns(tracked)
             self._doubts.lost(tracked)

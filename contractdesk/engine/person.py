@@ -170,10 +170,10 @@ class Person:
 
     def _cancel_entries(self, market: Market) -> None:
         """However often it has failed; and whatever else was to go is tried again as well."""
-        self._orders.cancel_entries(market)
         for tracked in self._desk.tracked(market):
             if tracked.cancelling:
                 self._orders.cancel_by_hand(tracked)
+        self._orders.cancel_entries(market)
 
     # -- strategies and settings -----------------------------------------------------------
 

@@ -182,6 +182,13 @@ def test_a_read_from_before_the_last_cancel_proves_nothing() -> None:
     assert len(bench.all(CancelOrder)) == 3
 
 
+def test_one_whose_refusal_is_slow_is_sent_three_times_like_any_other() -> None:
+    bench, _, _ = resting()
+    halt(bench)
+    bench.advance(20)
+    assert len(bench.all(CancelOrder)) == 3
+
+
 def test_a_person_who_cancels_is_heard_however_often_it_was_refused() -> None:
     bench, entry, venue = resting()
     venue.answers, venue.reads = NO_KEY, False
