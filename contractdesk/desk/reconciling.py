@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contractdesk.clock import NS_PER_S
 from contractdesk.domain.events import (
     BookInvalidated,
     StrategyStopped,
@@ -13,13 +12,13 @@ from contractdesk.domain.events import (
     SymbolNotReady,
     VenueStateRead,
 )
+from contractdesk.engine.core import fills_since_ns
 from contractdesk.engine.state import HostStatus
 from contractdesk.venues.base import VenueState
 
 if TYPE_CHECKING:
     from contractdesk.desk.host import DeskHost
 
-FILLS_OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the last known one
 AWAY = "the desk was closed"
 
 
@@ -40,7 +39,7 @@ async def own_up_to_the_gap(host: DeskHost) -> None:
 
 async def reconcile_anew(host: DeskHost) -> None:
     """Everything is read and compared, as at a start; UserError or VenueError where it cannot be read."""
-    state = await host.venue.read_state(max(0, host.state.last_fill_ns - FILLS_OVERLAP_NS))
+    state = await host.venue.read_state(fills_since_ns(host.state))
     for symbol in _named(state):
         await host.list_symbol(symbol)
     await host.ask(

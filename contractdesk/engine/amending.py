@@ -16,7 +16,8 @@ from contractdesk.domain.commands import AmendStop, Severity
 from contractdesk.domain.events import AmendFailed, OrderAmended, VenueOrder
 from contractdesk.domain.orders import OrderRole
 from contractdesk.engine.core import Core
-from contractdesk.engine.state import NS_PER_S, Amending, AmendState, Tracked
+from contractdesk.engine.state import NS_PER_S, Tracked
+from contractdesk.engine.under_way import Amending, AmendState
 
 ANSWER_WITHIN_NS = 2 * NS_PER_S  # of the venue to an amend, and of a read to what became of it
 FENCE_NS = 6 * NS_PER_S  # the dispatcher's wait and the venue's promise: later it is not done any more

@@ -1,7 +1,7 @@
 """The engine's whole state as bytes, and back: the state is structs, so this names what is not.
 
-A checkpoint belongs to the version of the code that made it; another one is refused, and the
-journal tells the story again.
+A checkpoint belongs to the version of the code that made it, and the one before it is read as well: an
+update must not forget a halt. Any other is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from contractdesk.engine.state import Desk, Hosted, HostStatus
 from contractdesk.errors import StorageError
 from contractdesk.strategy.bars import BarSeries, SeriesState
 
-VERSION = 3
+VERSION = 4
+BEFORE = 3  # wrote fractions in decimal digits, and read fills from the newest one on
 
 
 class Versioned(Struct, frozen=True):
@@ -49,11 +50,14 @@ def decode_desk(data: bytes) -> Desk:
     """The state from a checkpoint; StorageError when it cannot be one of this version."""
     try:
         version = msgspec.msgpack.decode(data, type=Versioned).version
-        if version != VERSION:
+        if version not in (BEFORE, VERSION):
             raise StorageError(f"a checkpoint of version {version}; this contractdesk reads {VERSION}")
-        return msgspec.msgpack.decode(data, type=Checkpoint, dec_hook=_decode).desk
+        desk = msgspec.msgpack.decode(data, type=Checkpoint, dec_hook=_decode).desk
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as exc:
         raise StorageError(f"not a checkpoint of this version of contractdesk: {exc}") from exc
+    if version == BEFORE:
+        desk.fills_known_ns = desk.last_fill_ns
+    return desk
 
 
 def _plain(hosted: Hosted) -> Hosted:
@@ -69,7 +73,8 @@ def _plain(hosted: Hosted) -> Hosted:
 def _encode(value: Any) -> Any:
     match value:
         case Fraction():
-            return [str(value.numerator), str(value.denominator)]
+            # Not decimal: Python refuses to write 4300 digits, and an exact cost may have more.
+            return [hex(value.numerator), hex(value.denominator)]
         case Book():
             bids, asks = value.pack()
             return BookState(value.valid, value.update_id, bids, asks)
@@ -81,7 +86,7 @@ def _encode(value: Any) -> Any:
 
 def _decode(kind: type, value: Any) -> Any:
     if kind is Fraction:
-        return Fraction(int(value[0]), int(value[1]))
+        return Fraction(int(value[0], 0), int(value[1], 0))
     if kind is Book:
         return _book(msgspec.convert(value, BookState))
     if kind is BarSeries:

@@ -102,6 +102,8 @@ class Connection:
             position = Position(symbol=instrument.symbol)
             self._desk.symbols[instrument.symbol] = Market(instrument=instrument, position=position)
             if self._shown(instrument.symbol):  # opened elsewhere, in what nobody here has named before
+                desk = self._desk
+                desk.fills_known_ns = min(desk.fills_known_ns, desk.last_fill_ns)  # its are not read
                 self._core.reconcile_within(SOON_NS)
             return
         before, market.instrument = market.instrument, instrument

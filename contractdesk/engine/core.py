@@ -19,8 +19,7 @@ from contractdesk.engine.state import NS_PER_S, Desk, Limits, Market, Read, Trac
 READ_TIMEOUT_NS = 10 * NS_PER_S
 SOON_NS = NS_PER_S // 2  # for a reconciliation that should come at once, but not in a loop
 EXPOSED_NS = 10 * NS_PER_S  # between reconciliations, with a position or an entry that rests
-OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before the newest one
-
+OVERLAP_NS = 60 * NS_PER_S  # fills are read again from so long before: the venue's readings lag
 
 Watch = Callable[[Callable[[], object]], object]  # runs a step, and may raise CallbackOverrun into it
 
@@ -171,7 +170,7 @@ class Core:
         desk = self.desk
         desk.state_read = Read(self.request_id(), desk.now_ns)
         desk.read_asked_ns = desk.now_ns
-        since = max(0, desk.last_fill_ns - OVERLAP_NS)
+        since = fills_since_ns(desk)
         # While the private stream is being restored nothing is known: then all there is, as at a start.
         symbols = tuple(desk.symbols) if desk.private_stream_ready else None
         self.emit(
@@ -190,6 +189,14 @@ class Core:
 
     def market(self, symbol: str) -> Market | None:
         return self.desk.symbols.get(symbol)
+
+
+def fills_since_ns(desk: Desk) -> int:
+    """Venue time from which fills are to be read; 0: as far back as there are any.
+
+    Not from the newest one: it may have been streamed while an older one was missed.
+    """
+    return max(0, desk.fills_known_ns - OVERLAP_NS)
 
 
 def bounded(seen: dict[str, None], limit: int) -> None:

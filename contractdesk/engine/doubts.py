@@ -38,10 +38,10 @@ class Doubts:
             self._core.touch(symbol)
 
     def lost(self, tracked: Tracked) -> None:
-        """A cancel had no answer."""
+        """A cancel had no answer: the next one is due when any other of the order would be."""
         doubted = self._desk.symbols[tracked.order.request.symbol].doubted
         if tracked.id in doubted:
-            doubted[tracked.id] = self._desk.now_ns + CANCEL_RETRY_NS
+            doubted[tracked.id] = max(self._desk.now_ns + CANCEL_RETRY_NS, tracked.cancel_ns)
 
     def cancel(self, market: Market) -> None:
         """Cancel the symbol's, each once, and again when that was lost."""

@@ -1,8 +1,8 @@
 """Orders by client id: from sent to done, whatever the venue says and in whatever order.
 
 A create whose answer was lost is asked for and never sent again; it counts as not accepted only
-after its fence in the venue's own time, and two answers that there is no such order. Cancels are
-tried three times an order. A read that failed proves nothing.
+after its fence in the venue's own time, and two answers that there is no such order. A read that
+failed proves nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from contractdesk.domain.commands import CancelOrder, QueryOrder, Severity
+from contractdesk.domain.commands import QueryOrder, Severity
 from contractdesk.domain.events import (
     AmendFailed,
     CancelFailed,
@@ -28,10 +28,12 @@ from contractdesk.domain.events import (
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.orders import Order, OrderRequest, OrderRole, OrderStatus, OrderType
 from contractdesk.engine.amending import Amends
+from contractdesk.engine.cancelling import Cancels
 from contractdesk.engine.core import EXPOSED_NS, SOON_NS, Core
-from contractdesk.engine.doubts import CANCEL_RETRY_NS, Doubts
-from contractdesk.engine.orphans import MAX_CANCELS, cancel_orphan
-from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Ending, Limits, Market, Tracked
+from contractdesk.engine.doubts import Doubts
+from contractdesk.engine.orphans import cancel_orphan
+from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Limits, Market, Tracked
+from contractdesk.engine.under_way import Ending
 
 FENCE_MARGIN_NS = 2 * NS_PER_S  # beyond the fence, for the venue's own clock and read lag
 ABSENT_ANSWERS = 2
@@ -39,7 +41,6 @@ ABSENT_SPAN_NS = 2 * NS_PER_S  # between the first and the deciding "no such ord
 IN_FLIGHT_CHECK_NS = 2 * NS_PER_S  # no answer at all for so long: ask
 FIRST_QUERY_NS = 250 * NS_PER_MS
 LONGEST_QUERY_NS = 10 * NS_PER_S
-MAX_CANCELS_EVER = 10  # with those that were lost: a cancel is idempotent
 GONE = "the venue no longer has it"
 NOT_ACCEPTED = "not accepted"
 
@@ -55,6 +56,7 @@ class OrderTracker:
         self._desk = core.desk
         self.amends = Amends(core, self._ask_now)
         self.doubts = Doubts(core)
+        self.cancels = Cancels(core, self.doubts, self.ask)
 
     # -- ours ------------------------------------------------------------------------------
 
@@ -74,7 +76,12 @@ class OrderTracker:
         """Want the order gone: at once where it works, as soon as it is accepted where it is not."""
         if tracked.order.status.open:
             tracked.cancelling = True
-            self.try_cancel(tracked)
+            self.cancels.attempt(tracked)
+
+    def cancel_by_hand(self, tracked: Tracked) -> None:
+        """A person wants it gone, however often that has failed."""
+        self.cancels.insist(tracked)
+        self.cancel(tracked)
 
     def cancel_entries(self, market: Market) -> int:
         """Cancel every own entry of the symbol that may still fill; returns how many there are."""
@@ -82,30 +89,6 @@ class OrderTracker:
         for tracked in entries:
             self.cancel(tracked)
         return len(entries)
-
-    def try_cancel(self, tracked: Tracked) -> None:
-        """Send the cancel that is wanted, unless one is under way or the venue has not the order."""
-        now = self._desk.now_ns
-        if now < tracked.cancel_ns or not self.may_cancel(tracked):
-            return
-        tracked.cancels += 1
-        tracked.cancel_ns = now + CANCEL_RETRY_NS
-        self.ask(tracked, CANCEL_RETRY_NS)
-        request = tracked.order.request
-        self._core.emit(
-            CancelOrder(
-                client_id=request.client_id,
-                symbol=request.symbol,
-                conditional=request.type.conditional,
-                venue_id=tracked.order.venue_id,
-            )
-        )
-
-    @staticmethod
-    def may_cancel(tracked: Tracked) -> bool:
-        """The order works, is to go, and has not resisted too often."""
-        works = tracked.order.status in (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
-        return tracked.cancelling and works and tracked.ending is None and not _resists(tracked)
 
     # -- the venue's reports ---------------------------------------------------------------
 
@@ -140,7 +123,7 @@ class OrderTracker:
             case StopTriggered():
                 self._on_triggered(tracked, event.child_venue_id)
             case CancelFailed():
-                self._on_cancel_failed(tracked, event)
+                self.cancels.on_failed(tracked, event)
             case OrderRead(order=None):
                 self._on_absent(tracked)
             case OrderRead(order=VenueOrder() as order):
@@ -173,6 +156,7 @@ class OrderTracker:
             self._core.reconcile_within(SOON_NS)  # the fills themselves are the only source of our size
         match seen.status:
             case OrderStatus.WORKING | OrderStatus.PARTIALLY_FILLED:
+                tracked.working_ns = max(tracked.working_ns, asked_ns)
                 self._believe_again(tracked)
                 self.amends.on_seen(tracked, seen, asked_ns)
                 self._on_accepted(tracked, seen.venue_id)
@@ -208,7 +192,7 @@ class OrderTracker:
         if tracked.expire_ns and now >= tracked.expire_ns and not tracked.cancelling:
             self.cancel(tracked)
         if tracked.cancel_ns and now >= tracked.cancel_ns:
-            self.try_cancel(tracked)
+            self.cancels.attempt(tracked)
         self.amends.on_time(tracked)
         if tracked.query_ns and now >= tracked.query_ns:
             self._query(tracked)
@@ -319,20 +303,6 @@ class OrderTracker:
             self._core.doubt_account()  # what we measured it by is not what the venue measured it by
         self.move(tracked, OrderStatus.REJECTED, f"{event.code}: {event.message}")
 
-    def _on_cancel_failed(self, tracked: Tracked, event: CancelFailed) -> None:
-        """Refused or lost: what the order is now, only a query can say."""
-        self.ask(tracked, FIRST_QUERY_NS)
-        if event.code:
-            self.doubts.settle(tracked)
-        else:
-            self.doubts.lost(tracked)
-            tracked.cancels_lost += 1
-            wait = min(FIRST_QUERY_NS << tracked.cancels_lost, LONGEST_QUERY_NS)
-            tracked.cancel_ns = self._desk.now_ns + wait
-        if tracked.order.status.open and _resists(tracked):
-            text = f"{tracked.id} could not be cancelled: {event.message}"
-            self._core.notify(Severity.ALARM, "cancel_failed", text, event.symbol)
-
     def _on_accepted(self, tracked: Tracked, venue_id: str) -> None:
         before = tracked.order.status
         self.move(tracked, OrderStatus.WORKING, venue_id=venue_id)
@@ -344,7 +314,7 @@ class OrderTracker:
             self._core.reconcile_within(NS_PER_S if market else EXPOSED_NS)  # what rests may fill unheard
             if before is OrderStatus.REJECTED:
                 self._on_surfaced(tracked)
-        self.try_cancel(tracked)
+        self.cancels.attempt(tracked)
 
     def _believe_again(self, tracked: Tracked) -> None:
         """The venue shows what it denied to have: nothing but its reads had ended that order."""
@@ -392,9 +362,3 @@ class OrderTracker:
         """A report on an order that we do not track."""
         if isinstance(event, OrderAccepted):
             cancel_orphan(self._core, event.client_id, event.symbol, event.venue_id)
-
-
-def _resists(tracked: Tracked) -> bool:
-    """It has been tried often enough: the cancel is refused, or the venue does not answer."""
-    refused = tracked.cancels - tracked.cancels_lost
-    return refused >= MAX_CANCELS or tracked.cancels >= MAX_CANCELS_EVER

@@ -6,8 +6,9 @@ from contractdesk.domain.commands import CancelOrder, Severity
 from contractdesk.domain.orders import OrderRole
 from contractdesk.engine import client_ids
 from contractdesk.engine.core import Core
+from contractdesk.engine.state import NS_PER_S
 
-MAX_CANCELS = 3  # of one order, that were refused
+AGAIN_NS = 10 * NS_PER_S  # between two cancels of one order: it is still there, whatever came of the last
 
 
 def cancel_orphan(core: Core, client_id: str, symbol: str, venue_id: str, *, guarded: bool = False) -> None:
@@ -20,11 +21,12 @@ def cancel_orphan(core: Core, client_id: str, symbol: str, venue_id: str, *, gua
         return
     if parsed.role is not OrderRole.ENTRY and not guarded:
         return
-    cancels = desk.orphans.get(client_id, 0)
-    if cancels >= MAX_CANCELS:
+    due_ns = desk.orphans.get(client_id)
+    if due_ns is not None and desk.now_ns < due_ns:
         return
-    desk.orphans[client_id] = cancels + 1
+    desk.orphans[client_id] = desk.now_ns + AGAIN_NS
     conditional = parsed.role in (OrderRole.STOP, OrderRole.TAKE_PROFIT)
-    code = f"orphan_{parsed.role.name.lower()}"
-    core.notify(Severity.WARNING, code, f"cancelling {client_id}", symbol)
+    if due_ns is None:
+        code = f"orphan_{parsed.role.name.lower()}"
+        core.notify(Severity.WARNING, code, f"cancelling {client_id}", symbol)
     core.emit(CancelOrder(client_id=client_id, symbol=symbol, conditional=conditional, venue_id=venue_id))

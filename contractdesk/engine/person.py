@@ -25,6 +25,7 @@ from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.intents import Intents
 from contractdesk.engine.market_feed import MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
+from contractdesk.engine.state import Market
 from contractdesk.engine.strategies import Host
 from contractdesk.errors import ConfigError
 from contractdesk.risk.breaker import RESET
@@ -108,7 +109,7 @@ class Person:
         else:
             if tracked.role is OrderRole.TAKE_PROFIT:
                 self._desk.symbols[tracked.order.request.symbol].guard.take_profit = None
-            self._orders.cancel(tracked)
+            self._orders.cancel_by_hand(tracked)
 
     # -- trading state ---------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class Person:
         self._reduce(reason)
         for name, market in self._desk.symbols.items():
             if symbol in (None, name):
-                self._orders.cancel_entries(market)
+                self._cancel_entries(market)
                 self._flattening.begin(market, reason)
 
     def _close(self, event: ClosingAsked) -> None:
@@ -165,7 +166,14 @@ class Person:
 
     def _cancel_all_entries(self) -> None:
         for market in self._desk.symbols.values():
-            self._orders.cancel_entries(market)
+            self._cancel_entries(market)
+
+    def _cancel_entries(self, market: Market) -> None:
+        """However often it has failed; and whatever else was to go is tried again as well."""
+        for tracked in self._desk.tracked(market):
+            if tracked.cancelling:
+                self._orders.cancel_by_hand(tracked)
+        self._orders.cancel_entries(market)
 
     # -- strategies and settings -----------------------------------------------------------
 

@@ -58,6 +58,7 @@ class Reconciliation:
         self._ledger.on_account(event.account, asked_ns, event.request_id)
         for fill in event.fills:
             self._executions.apply_read(fill)
+        self._know_fills(event, asked_ns)
         if startup:
             self._fence_the_past()
         self._compare_orders(event, asked_ns)
@@ -71,6 +72,14 @@ class Reconciliation:
         """True when a fill has been booked that is younger than the picture, or may be."""
         taken_ns = event.account.venue_ns
         return bool(taken_ns) and self._desk.last_fill_ns > taken_ns - NS_PER_S
+
+    def _know_fills(self, event: VenueStateRead, asked_ns: int) -> None:
+        """All fills until it was asked have been read, of every symbol: what is asked names all that we know.
+
+        Whatever time it was asked at, be it before the last one: a clock that was wrong once is right again.
+        """
+        desk = self._desk
+        desk.fills_known_ns = event.account.venue_ns or asked_ns + desk.venue_now_ns - desk.now_ns
 
     def on_failed(self) -> None:
         """Unknown is not empty: nothing changes but the time of the next read."""

@@ -21,10 +21,11 @@ from contractdesk.domain.fills import Fill
 from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Intent, Refused
-from contractdesk.domain.orders import Order, OrderRole, OrderStatus
+from contractdesk.domain.orders import Order, OrderRole
 from contractdesk.domain.position import Position, Trail
 from contractdesk.domain.views import Decision, EquityPoint, Notice, TradingState
 from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.under_way import Amending, Ending
 from contractdesk.risk.breaker import Breaker
 from contractdesk.risk.marks import Carried, TrustedMark
 from contractdesk.risk.settings import RiskSettings
@@ -52,32 +53,6 @@ class Limits:
     HELD_TRADES = 10_000  # of a symbol in backfill
 
 
-class AmendState(Enum):
-    SENT = "sent"  # no answer yet
-    LOST = "lost"  # none will come: the order is asked for
-    REFUSED = "refused"  # by the venue: what the order is now, is asked for
-    OPEN = "open"  # not done, by all that is known: to be done again, or the stop replaced
-
-
-class Amending(Struct, kw_only=True):
-    """New terms of a resting stop that the venue was asked for and has not confirmed."""
-
-    size: Decimal
-    trigger_price: Decimal
-    sent_ns: int
-    venue_ns: int  # the same, by the venue's clock
-    since_ns: int  # of the state
-    state: AmendState = AmendState.SENT
-
-
-class Ending(Struct, frozen=True, kw_only=True):
-    """How an entry has ended, by the venue's word, that says of more fills than have come."""
-
-    status: OrderStatus
-    reason: str
-    filled: Decimal  # contracts in all
-
-
 class Tracked(Struct, kw_only=True):
     """An order of ours, and what is being done about it."""
 
@@ -100,7 +75,10 @@ class Tracked(Struct, kw_only=True):
     cancelling: bool = False  # we want it gone
     cancels: int = 0  # sent
     cancels_lost: int = 0  # of those, without an answer
+    cancels_refused: int = 0  # or not answered yet, since a person last asked
+    cancel_sent_ns: int = 0  # when the last one was
     cancel_ns: int = 0  # not before this is it cancelled again
+    working_ns: int = 0  # when the last read was asked that showed it working
     expire_ns: int = 0  # a resting entry is cancelled then; 0 = never
     trail: Trail = Trail()  # of the position that its fills open
     triggered_ns: int = 0  # when a conditional order was first known to have fired
@@ -286,7 +264,7 @@ class Desk(Struct, kw_only=True):
     orders_by_id: dict[str, Tracked] = field(default_factory=dict)
     children: dict[str, str] = field(default_factory=dict)  # venue id of a triggered order -> client id
     foreign_conditional: int = 0  # open conditional orders that are not ours, as last read
-    orphans: dict[str, int] = field(default_factory=dict)  # untracked entries of ours: cancels sent
+    orphans: dict[str, int] = field(default_factory=dict)  # untracked ones of ours: when cancelled next
     strategies: dict[str, Hosted] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
     account_reads: dict[int, int] = field(default_factory=dict)  # under way: request id -> asked_ns
@@ -294,7 +272,8 @@ class Desk(Struct, kw_only=True):
     read_asked_ns: int = 0  # when the last one was
     account_due_ns: int = 0
     reconcile_due_ns: int = 0
-    last_fill_ns: int = 0  # venue time of the newest fill: reconciliation reads from there
+    last_fill_ns: int = 0  # venue time of the newest fill that is booked
+    fills_known_ns: int = 0  # venue time up to which all fills have been read: they are read from there
     sequence: int = 0  # of client ids
     intents: int = 0
     requests: int = 0

@@ -15,7 +15,8 @@ from contractdesk.engine.amending import covers, under_way
 from contractdesk.engine.core import Core
 from contractdesk.engine.flattening import Flattening, to_close
 from contractdesk.engine.order_tracker import OrderTracker
-from contractdesk.engine.state import AmendState, Market, Tracked
+from contractdesk.engine.state import Market, Tracked
+from contractdesk.engine.under_way import AmendState
 
 MAX_LIVE_STOPS = 2
 CONFIRMED = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED, OrderStatus.TRIGGERED)

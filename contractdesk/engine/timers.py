@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contractdesk.engine.amending import amend_due_ns
+from contractdesk.engine.cancelling import may_cancel
 from contractdesk.engine.core import Core
 from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.intents import Intents
@@ -88,7 +89,7 @@ class Timers:
         Or when an amend of it has had no answer.
         """
         if tracked.cancelling:
-            return tracked.query_ns, tracked.cancel_ns if self._orders.may_cancel(tracked) else 0
+            return tracked.query_ns, tracked.cancel_ns if may_cancel(tracked) else 0
         return tracked.query_ns, tracked.expire_ns, amend_due_ns(tracked) if tracked.amending else 0
 
     def _read_account(self) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from contractdesk.clock import NS_PER_S
 from contractdesk.desk.host import FAULTS_IN_A_ROW, DeskHost
 from contractdesk.desk.lock import AccountLock, GuardianLease
 from contractdesk.desk.paths import DeskPaths
+from contractdesk.desk.reconciling import reconcile_anew
 from contractdesk.desk.recorder import Recorder
 from contractdesk.domain.commands import Command
 from contractdesk.domain.events import (
@@ -25,6 +27,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.config import EngineConfig
+from contractdesk.engine.core import OVERLAP_NS
 from contractdesk.engine.engine import Engine
 from contractdesk.errors import UnknownSymbol, VenueUnreachable
 from contractdesk.ops.metrics import Metrics
@@ -302,6 +305,26 @@ def test_a_desk_takes_its_account_back_from_its_guardian_and_reconciles_first(
         assert rig.lock.epoch == rig.host.state.config.epoch == epoch + 2
         assert {"lease_lost", "lease_regained"} <= {notice.code for notice in rig.host.state.notices}
         assert rig.host.board.current.state is TradingState.ACTIVE
+
+    rigged(case)
+
+
+def test_a_picture_reads_fills_from_where_they_are_known_not_from_the_newest(
+    rigged: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def case(rig: Rig) -> None:
+        asked: list[int] = []
+        read_state = rig.venue.read_state
+
+        async def read(since_ns: int, *more: Any) -> Any:
+            asked.append(since_ns)
+            return await read_state(since_ns, *more)
+
+        monkeypatch.setattr(rig.venue, "read_state", read)
+        known_ns = rig.host.state.fills_known_ns
+        rig.host.state.last_fill_ns = known_ns + 3600 * NS_PER_S  # streamed, and nothing was read since
+        await reconcile_anew(rig.host)
+        assert asked[0] == known_ns - OVERLAP_NS
 
     rigged(case)
 

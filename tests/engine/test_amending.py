@@ -15,7 +15,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.orders import OrderStatus, Side
 from contractdesk.engine.engine import Engine
-from contractdesk.engine.state import Amending, AmendState
+from contractdesk.engine.under_way import Amending, AmendState
 from tests.engine.amending import (
     AMENDING,
     NEW,

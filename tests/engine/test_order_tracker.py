@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from contractdesk.domain.commands import CancelOrder, PlaceStop, QueryOrder, ReadVenueState, SubmitOrder
 from contractdesk.domain.events import (
     CancelAsked,
-    CancelFailed,
     OrderCancelled,
     OrderExpired,
     OrderRead,
@@ -190,37 +189,6 @@ def test_a_working_order_is_gone_after_two_answers_two_seconds_apart() -> None:
     bench.not_found(stop)
     assert bench.tracked(stop).order.status is OrderStatus.EXPIRED
     assert bench.last(PlaceStop).client_id != stop  # and is replaced
-
-
-def test_cancels_are_tried_three_times_and_no_more() -> None:
-    bench = Bench()
-    entry = bench.enter().approved.request.client_id
-    bench.accept(entry)
-    commands = bench.feed(CancelAsked(ts_ns=bench.now_ns, who="tester", client_id=entry))
-    refused = CancelFailed(ts_ns=0, client_id=entry, symbol=SYMBOL, code=-2011, message="unknown order")
-    for _ in range(20):
-        for command in commands:
-            if isinstance(command, CancelOrder):
-                bench.feed(replace(refused, ts_ns=bench.now_ns))
-            elif isinstance(command, QueryOrder):
-                read(bench, entry, row(entry, OrderStatus.WORKING))
-        commands = bench.advance(1)
-    assert len(bench.all(CancelOrder)) == 3
-    assert bench.codes.count("cancel_failed") == 1
-
-
-def test_a_cancel_whose_answer_is_lost_is_repeated_longer() -> None:
-    bench = Bench()
-    entry = bench.enter().approved.request.client_id
-    bench.accept(entry)
-    commands = bench.feed(CancelAsked(ts_ns=bench.now_ns, who="tester", client_id=entry))
-    lost = CancelFailed(ts_ns=0, client_id=entry, symbol=SYMBOL, code=0, message="timeout")
-    for _ in range(150):
-        for command in commands:
-            if isinstance(command, CancelOrder):
-                bench.feed(replace(lost, ts_ns=bench.now_ns))
-        commands = bench.advance(1)
-    assert len(bench.all(CancelOrder)) == 10
 
 
 def test_a_cancel_in_flight_waits_for_the_acceptance() -> None:

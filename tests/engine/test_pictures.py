@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder
@@ -11,7 +14,7 @@ from contractdesk.domain.events import FlattenAsked, FundingPaid, FundingSettled
 from contractdesk.domain.intents import AtrStop, IntentKind
 from contractdesk.domain.orders import OrderStatus
 from contractdesk.domain.views import TradingState
-from contractdesk.engine.checkpoint import VERSION
+from contractdesk.engine.checkpoint import VERSION, decode_desk, encode_desk
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Limits
 from contractdesk.errors import StorageError
@@ -173,6 +176,30 @@ def test_what_is_no_checkpoint_is_refused(data: bytes) -> None:
 def test_a_checkpoint_of_another_version_is_refused() -> None:
     with pytest.raises(StorageError, match="version 0"):
         Engine.restore(msgspec.msgpack.encode({"version": 0}), {})
+
+
+def test_an_exact_cost_of_thousands_of_digits_survives_a_checkpoint() -> None:
+    """So it is with an inverse position after thousands of fills without going flat."""
+    bench = Bench()
+    desk = decode_desk(bench.engine.checkpoint())
+    cost = Fraction(-(10**5000) - 1, 7)
+    market = desk.symbols[SYMBOL]
+    market.position = replace(market.position, size=D(-1), cost=cost)
+    assert decode_desk(encode_desk(desk)).symbols[SYMBOL].position.cost == cost
+
+
+def test_the_version_before_is_read_and_its_halt_is_kept() -> None:
+    """It wrote an exact cost in decimal digits."""
+    bench = Bench()
+    bench.open("0.02")
+    bench.feed(HaltAsked(ts_ns=bench.now_ns, who="tester", reason="a storm"))
+    cost = bench.market.position.cost
+    before = msgspec.msgpack.decode(bench.engine.checkpoint())
+    before["version"] = 3
+    before["desk"]["symbols"][SYMBOL]["position"]["cost"] = [str(cost.numerator), str(cost.denominator)]
+    bench.engine = Engine.restore(msgspec.msgpack.encode(before), {})
+    assert bench.engine.view.state is TradingState.HALTED
+    assert bench.market.position.cost == cost
 
 
 def test_a_liquidation_price_is_that_of_this_position_or_none() -> None:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import (
-    CancelOrder,
     Notify,
     PlaceStop,
     QueryOrder,
@@ -29,7 +28,7 @@ from contractdesk.domain.events import (
     WalletChanged,
 )
 from contractdesk.domain.instrument import ZERO
-from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
+from contractdesk.domain.orders import OrderRole, OrderStatus
 from contractdesk.domain.views import TradingState
 from contractdesk.engine import client_ids
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
@@ -306,27 +305,6 @@ def test_the_fence_of_what_was_in_flight_counts_from_when_the_account_was_taken(
         fences.append(bench.tracked(entry).fence_ns)
         bench.engine = kept
     assert fences[0] - fences[1] == 4 * NS_PER_S
-
-
-def test_an_orphan_entry_in_the_picture_is_cancelled_once() -> None:
-    bench = Bench()
-    orphan = client_ids.make("b0t0", 0, 9, OrderRole.ENTRY)
-    row = VenueOrder(
-        client_id=orphan,
-        venue_id="v",
-        symbol=SYMBOL,
-        side=Side.BUY,
-        type=OrderType.LIMIT,
-        status=OrderStatus.WORKING,
-        size=D(1),
-        filled=ZERO,
-        price=D(1),
-        trigger_price=None,
-        reduce_only=False,
-    )
-    for _ in range(6):
-        next_picture(bench, "0", orders=(row,))
-    assert [c.client_id for c in bench.all(CancelOrder)] == [orphan] * 3
 
 
 def test_funding_is_booked_once_and_only_on_our_share() -> None:

@@ -5,7 +5,7 @@ What the desk believes is read only to be compared with it. The first breach end
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -33,7 +33,8 @@ CALM_NS = 5 * NS_PER_S  # after the last trouble: by then the desk knows what ha
 TOLD_NS = NS_PER_S // 2
 IDLE_NS = 4 * NS_PER_S  # without a stop, and nothing sent: the 3 s to a stop, and a little
 MOST_STOPS = 2
-MOST_CANCELS = 10  # of one order
+MOST_CANCELS = 12  # of one order within a minute: its pace allows ten, and a person or a doubt adds one
+MINUTE_NS = 60 * NS_PER_S
 MOST_WAITING = 2_000
 
 
@@ -74,7 +75,7 @@ class Oracle:
         self._best: dict[str, Tightest] = {}
         self._loose_ns: dict[str, int] = {}
         self._looks = 0
-        self._cancels: Counter[str] = Counter()
+        self._cancels: dict[str, deque[int]] = {}  # when the last ones of an order left the desk
         self.sent_ns: dict[str, int] = {}  # when a create left the desk
         self._number: dict[str, int] = {}  # and its place among them: several leave at one moment
         self._acted_ns: dict[str, int] = {}  # when one left that closes or guards, by symbol
@@ -181,9 +182,12 @@ class Oracle:
 
     def cancelled(self, client_id: str) -> None:
         """The desk has sent a cancel."""
-        self._cancels[client_id] += 1
-        if self._cancels[client_id] > MOST_CANCELS:
-            self._verdict.found("BOUNDED", f"{client_id} was cancelled {self._cancels[client_id]} times")
+        sent_ns = self._cancels.setdefault(client_id, deque(maxlen=MOST_CANCELS + 1))
+        sent_ns.append(self._now_ns)
+        if len(sent_ns) > MOST_CANCELS and self._now_ns - sent_ns[0] < MINUTE_NS:
+            seconds = (self._now_ns - sent_ns[0]) / NS_PER_S
+            text = f"{client_id} was cancelled {len(sent_ns)} times within {seconds:.1f} s"
+            self._verdict.found("BOUNDED", text)
 
     # -- from time to time -----------------------------------------------------------------
 

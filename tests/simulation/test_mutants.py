@@ -22,7 +22,7 @@ from contractdesk.domain.events import OutcomeUnknown, VenueStateRead
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import OrderRole, OrderStatus
-from contractdesk.engine import ledger, order_tracker, protection, reconcile, stops
+from contractdesk.engine import cancelling, ledger, order_tracker, protection, reconcile, stops
 from contractdesk.errors import VenueError
 from contractdesk.risk import freshness, size_cap, sizing
 from contractdesk.risk import trailing as trailing_rule
@@ -76,9 +76,9 @@ def an_entry_does_not_wait_for_the_disk(patch: Patch) -> None:
 
 
 def a_cancel_is_repeated_without_end(patch: Patch) -> None:
-    patch.setattr(order_tracker, "MAX_CANCELS", 10**6)
-    patch.setattr(order_tracker, "MAX_CANCELS_EVER", 10**6)
-    patch.setattr(order_tracker, "CANCEL_RETRY_NS", 10**7)
+    patch.setattr(cancelling, "MAX_REFUSALS", 10**6)
+    patch.setattr(cancelling, "LONGEST_WAIT_NS", 10**7)
+    patch.setattr(cancelling, "CANCEL_RETRY_NS", 10**7)
     patch.setattr(order_tracker.OrderTracker, "move", _deaf_to_cancels(order_tracker.OrderTracker.move))
 
 
