@@ -199,6 +199,8 @@ class Keeper:
             self._chronicle.logger.info("%s was not cancelled: %s", act.client_id, outcome.message)
 
     async def _stop(self, symbol: str, ward: Ward, act: Stop) -> None:
+        if act.frees:  # whatever comes of it: a stop too many is better than a position without one
+            await self._cancel(symbol, Cancel(client_id=act.frees, conditional=True))
         request = OrderRequest(
             client_id=self._client_id(OrderRole.STOP),
             symbol=symbol,

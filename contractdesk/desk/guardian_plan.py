@@ -1,7 +1,7 @@
 """What a guardian must do about one symbol, given the venue's picture: pure.
 
 Laws: nothing here can open a position; of a symbol no more is closed than the desk can own; an order that
-is not the desk's by its client id is never touched; one stop in the end, two while one replaces the other.
+is not the desk's by its client id is never touched; one stop in the end, and two at most before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contractdesk.engine import client_ids
 
 MOST_STOPS = 2  # of ours that may be live and unlisted
 ACCEPTED_NS, UNANSWERED_NS, FORGOTTEN_NS = 5 * 10**9, 10**9, 8 * 10**9
-MOST_CANCELS = 5  # of one order: a cancel that is refused so often is not repeated
+MOST_CANCELS, AGAIN_NS = 5, 10 * 10**9  # of one order: refused so often it is repeated but every so often
 LIVE = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
 
 
@@ -33,6 +33,7 @@ class Stop(Struct, frozen=True, kw_only=True):
     side: Side
     size: Decimal
     price: Decimal
+    frees: str = ""  # a stop to be cancelled first: two are live, and neither fits
 
 
 class Close(Struct, frozen=True, kw_only=True):
@@ -55,6 +56,13 @@ class SentStop(Struct, kw_only=True):
     accepted: bool = False  # by the venue's own word; else the answer was lost
 
 
+class Tries(Struct, frozen=True):
+    """Of cancelling an order."""
+
+    count: int = 0
+    last_ns: int = 0
+
+
 class Ward(Struct, kw_only=True):
     """One symbol that is guarded, and how it fares."""
 
@@ -65,7 +73,7 @@ class Ward(Struct, kw_only=True):
     close_why: str = ""  # not empty: it is closed instead of stopped
     sent: list[SentStop] = field(default_factory=list)
     listed: dict[str, None] = field(default_factory=dict)  # client ids of own stops in the last picture
-    cancels: dict[str, int] = field(default_factory=dict)
+    cancels: dict[str, Tries] = field(default_factory=dict)
     seen: Decimal | None = None  # the venue's size in the last picture
     steady: bool = False  # it was the same in the picture before
     flat: bool = False  # nothing of the desk's was held in the last picture, nor rested
@@ -144,7 +152,7 @@ def plan(
             acts += [Cancel(client_id=row.client_id, conditional=row.type.conditional) for row in left]
     else:
         acts += _protect(ward, own, stops, now_ns)
-    return [act for act in acts if not isinstance(act, Cancel) or _may_cancel(ward, act)]
+    return [act for act in acts if not isinstance(act, Cancel) or _may_cancel(ward, act, now_ns)]
 
 
 def _protect(ward: Ward, own: Decimal, stops: list[VenueOrder], now_ns: int) -> list[Act]:
@@ -163,7 +171,15 @@ def _protect(ward: Ward, own: Decimal, stops: list[VenueOrder], now_ns: int) -> 
     believed = unlisted(ward, now_ns)
     if believed is None or believed >= abs(own):
         return []
-    return [Stop(side=side, size=abs(own), price=price)]
+    crowded = len(stops) + len(ward.sent) >= MOST_STOPS
+    frees = min(stops, key=lambda row: _covers(row, side)).client_id if crowded and stops else ""
+    if frees:
+        _note_cancel(ward, frees, now_ns)
+    return [Stop(side=side, size=abs(own), price=price, frees=frees)]
+
+
+def _covers(row: VenueOrder, side: Side) -> Decimal:
+    return row.size - row.filled if row.side is side else ZERO
 
 
 def _fits(row: VenueOrder, side: Side, size: Decimal, price: Decimal) -> bool:
@@ -174,6 +190,13 @@ def _fits(row: VenueOrder, side: Side, size: Decimal, price: Decimal) -> bool:
     return tight and row.reduce_only and row.size - row.filled >= size
 
 
-def _may_cancel(ward: Ward, act: Cancel) -> bool:
-    tried = ward.cancels[act.client_id] = ward.cancels.get(act.client_id, 0) + 1
-    return tried <= MOST_CANCELS
+def _may_cancel(ward: Ward, act: Cancel, now_ns: int) -> bool:
+    tries = ward.cancels.get(act.client_id, Tries())
+    if tries.count >= MOST_CANCELS and now_ns < tries.last_ns + AGAIN_NS:
+        return False
+    _note_cancel(ward, act.client_id, now_ns)
+    return True
+
+
+def _note_cancel(ward: Ward, client_id: str, now_ns: int) -> None:
+    ward.cancels[client_id] = Tries(ward.cancels.get(client_id, Tries()).count + 1, now_ns)

@@ -109,7 +109,13 @@ def test_nothing_opens_and_nothing_of_others_is_touched(
     rows = [row(role, side, n, bot=BOT if ours else "zzzz") for role, side, n, ours in orders]
     ours = {order.client_id for order, (*_, mine) in zip(rows, orders, strict=True) if mine}
     own = own_size(ward, held)
+    stops = [
+        order for order, (role, *_, mine) in zip(rows, orders, strict=True) if mine and role is OrderRole.STOP
+    ]
     for act in acts(ward, held, *rows, settled=settled):
+        if isinstance(act, Stop):
+            assert bool(act.frees) == (len(stops) >= 2), "never a third one"
+            assert not act.frees or act.frees in {order.client_id for order in stops}
         if isinstance(act, Cancel):
             assert act.client_id in ours
         else:
@@ -193,9 +199,19 @@ def test_entries_go_at_once_and_what_reduces_only_when_nothing_can_come_any_more
     assert ward.flat
 
 
-def test_a_cancel_that_is_refused_for_ever_is_not_tried_for_ever() -> None:
+def test_of_two_stops_that_do_not_fit_the_smaller_one_makes_way() -> None:
+    """A fill came while the stop of the one before was being replaced, and then the desk died."""
+    old, newer = row(OrderRole.STOP, Side.SELL, "0.06"), row(OrderRole.STOP, Side.SELL, "1.3")
+    wrong = row(OrderRole.STOP, Side.BUY, 9)
+    for pair, goes in (((old, newer), old), ((newer, old), old), ((newer, wrong), wrong)):
+        (act,) = acts(Ward(risk=risk(2)), 2, *pair)
+        assert act == Stop(side=Side.SELL, size=D(2), price=D(90), frees=goes.client_id)
+
+
+def test_a_cancel_that_is_refused_often_is_tried_again_every_ten_seconds() -> None:
     ward, resting = Ward(risk=risk(0)), row(OrderRole.ENTRY, Side.BUY, 1)
-    assert sum(len(acts(ward, 0, resting)) for _ in range(20)) == 5
+    tried = [at_s for at_s in range(60) if acts(ward, 0, resting, at_s=at_s)]
+    assert tried == [0, 1, 2, 3, 4, 14, 24, 34, 44, 54]
 
 
 # -- patience -------------------------------------------------------------------------------
