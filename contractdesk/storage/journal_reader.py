@@ -17,6 +17,8 @@ from contractdesk.errors import StorageDamaged, StorageError
 from contractdesk.storage.codec import decode_command, decode_event
 from contractdesk.storage.journal_file import check, guarded, open_for_reading
 
+NO_END = 1 << 62  # above the number of every input
+
 
 class RecordKind(Enum):
     EVENT = "event"
@@ -67,13 +69,15 @@ class JournalReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def records(self, from_seq: int = 0) -> Iterator[Record]:
-        """All records from input ``from_seq`` on, in order; StorageError at one that is damaged."""
-        return self._selected("seq >= ?", (from_seq,))
+    def records(self, from_seq: int = 0, until_seq: int = NO_END) -> Iterator[Record]:
+        """All records from input ``from_seq`` on, before ``until_seq``, in order; StorageError at one that
+        is damaged.
+        """
+        return self._selected("seq >= ? AND seq < ?", (from_seq, until_seq))
 
-    def events(self, from_seq: int = 0) -> Iterator[tuple[int, Event]]:
+    def events(self, from_seq: int = 0, until_seq: int = NO_END) -> Iterator[tuple[int, Event]]:
         """The inputs with their numbers."""
-        return ((r.seq, r.event) for r in self.records(from_seq) if r.kind is RecordKind.EVENT)
+        return ((r.seq, r.event) for r in self.records(from_seq, until_seq) if r.kind is RecordKind.EVENT)
 
     def events_named(self, names: Sequence[str], from_seq: int = 0) -> Iterator[tuple[int, Event]]:
         """The inputs of these classes alone: SQLite looks for the names, the others are not decoded."""
@@ -129,6 +133,13 @@ class JournalReader:
         """The number of the last input that has a record; 0 where there is none."""
         with guarded(self.path):
             (last,) = self._connection.execute("SELECT max(seq) FROM records").fetchone()
+        return last or 0
+
+    @property
+    def last_begun(self) -> int:
+        """From which number on the last session wrote, though nothing of it may be here; 0: there is none."""
+        with guarded(self.path):
+            (last,) = self._connection.execute("SELECT max(first_seq) FROM sessions").fetchone()
         return last or 0
 
     def verify(self) -> int:
