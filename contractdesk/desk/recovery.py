@@ -17,16 +17,18 @@ import msgspec
 
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.supervisor import attempt
-from contractdesk.domain.events import StrategyStarted, StrategySwapped
+from contractdesk.domain.commands import Notify, OrderCommand
+from contractdesk.domain.events import PersonEvent, StrategyStarted, StrategySwapped
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.breaking import TRIPPED
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
-from contractdesk.errors import StorageDamaged, StorageError, UserError
+from contractdesk.errors import ConfigError, StorageError, UserError
 from contractdesk.storage.inputs import Input, last_checkpoint, read_inputs
-from contractdesk.storage.journal_reader import NO_END, JournalReader, SessionMeta
+from contractdesk.storage.journal_reader import NO_END, JournalReader, RecordKind, SessionMeta
 from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.loader import load_all
@@ -41,22 +43,23 @@ def recovered(
     classes: dict[str, type[Strategy]],
     watch: Watch | None = None,
 ) -> Engine | None:
-    """The engine as the last session on ``account`` left it; None where there was none, or none to trust.
+    """The engine as the last session on ``account`` left it; None where there was none that did anything.
 
-    ``watch`` ends callbacks that did not return then, and would not now. UserError where the record of it is
-    damaged: a desk that took its own positions for somebody else's would leave them alone.
+    ``watch`` ends callbacks that did not return then, and would not now. UserError where a session was, and
+    what it left cannot be read, for whatever cause: a desk that took its own positions for somebody else's
+    would leave them alone, and a halt or a tripped breaker is ended by a person alone. Half of it is not
+    built on either: without the tape, or by another version's record, the journal tells another story.
     """
     try:
         data = _last_state(paths, account, classes, watch)
-    except StorageDamaged as error:
+    except (StorageError, OSError) as error:
         raise UserError(
             f"what this desk knew cannot be read: {error}. Nothing was opened, nothing is sent; stops rest "
-            f"on the venue. Look there, protect or flatten what is open, move {paths.journal.parent} away "
-            "(keep it) and open the desk again: it compares with the venue, and adopt() takes positions over"
+            "on the venue. If the disk, a permission or the version of contractdesk is the cause, put that "
+            "right and open the desk again: then nothing is lost. Otherwise look at the venue, protect or "
+            f"flatten what is open, move {paths.home} away (keep it) and open the desk again: it knows of no "
+            "halt and no tripped breaker then, compares with the venue, and adopt() takes positions over"
         ) from error
-    except StorageError as error:
-        log.warning("nothing is recovered: %s; positions will show as external", error)
-        return None
     if data is None:
         return None
     state = decode_desk(data)
@@ -76,8 +79,10 @@ def _last_state(
             return None
         spans = _spans(sessions, account)
         header = last_checkpoint(paths.tape, spans)
+        if header is None and _nothing_done(journal, spans):
+            return None  # killed before the first checkpoint of all was on the disk
         if header is None:
-            raise StorageError(f"the tape of {paths.tape} has no checkpoint of this account's sessions")
+            raise StorageError(f"the tape {paths.tape} has no checkpoint of this account's sessions")
         begun = max(meta.first_seq for meta in ours if meta.first_seq <= header.first_seq)
         _load_classes(journal, _since(spans, begun), header, classes)
         engine = _watched(Engine.restore(header.checkpoint, classes), watch)
@@ -110,6 +115,21 @@ def _since(spans: Sequence[range], first_seq: int) -> list[range]:
     return [range(max(each.start, first_seq), each.stop) for each in spans if each.stop > first_seq]
 
 
+def _nothing_done(journal: JournalReader, spans: Sequence[range]) -> bool:
+    """No order, no trip of the breaker, and nobody asked for anything: there is nothing to be forgotten."""
+    for span in spans:
+        for record in journal.records(span.start, span.stop):
+            if record.kind is RecordKind.EVENT:
+                done = isinstance(record.event, PersonEvent)
+            else:
+                command = record.command
+                done = isinstance(command, OrderCommand)
+                done = done or (isinstance(command, Notify) and command.code == TRIPPED)
+            if done:
+                return False
+    return True
+
+
 def _inputs(journal: JournalReader, tape: Path, spans: Sequence[range]) -> Iterator[Input]:
     for span in spans:
         yield from read_inputs(journal, tape, span.start, until_seq=span.stop)
@@ -118,7 +138,11 @@ def _inputs(journal: JournalReader, tape: Path, spans: Sequence[range]) -> Itera
 def _as_opened(engine: Engine, meta: SessionMeta, classes: dict[str, type[Strategy]]) -> Engine:
     """The engine with which a later session began: it had recovered what this one knows."""
     state = decode_desk(engine.checkpoint())
-    _begin_anew(state, msgspec.msgpack.decode(meta.settings, type=EngineConfig))
+    try:
+        config = msgspec.msgpack.decode(meta.settings, type=EngineConfig)
+    except (msgspec.MsgspecError, ConfigError) as exc:
+        raise StorageError(f"settings of contractdesk {meta.code_version} cannot be read: {exc}") from exc
+    _begin_anew(state, config)
     return Engine.restore(encode_desk(state), classes)
 
 

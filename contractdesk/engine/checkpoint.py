@@ -1,7 +1,7 @@
 """The engine's whole state as bytes, and back: the state is structs, so this names what is not.
 
-A checkpoint belongs to the version of the code that made it; another one is refused, and the
-journal tells the story again.
+A checkpoint belongs to the version of the code that made it; another one is refused: nothing of it is
+guessed, and a desk that it is of does not open.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from contractdesk.storage.codec import decode_command, decode_event
 from contractdesk.storage.journal_file import check, guarded, open_for_reading
 
 NO_END = 1 << 62  # above the number of every input
+_HAS_SESSIONS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'"
 
 
 class RecordKind(Enum):
@@ -106,12 +107,20 @@ class JournalReader:
         return ((r.seq, r.command) for r in self.records(from_seq) if r.kind is RecordKind.COMMAND)
 
     def sessions(self) -> list[SessionMeta]:
-        """Every opening of the desk, oldest first."""
+        """Every opening of the desk, oldest first; StorageError where one cannot be read."""
         with guarded(self.path):
+            if not self._connection.execute(_HAS_SESSIONS).fetchone():
+                return []  # its maker was killed before it had made the tables
             rows = self._connection.execute(
                 "SELECT meta FROM sessions ORDER BY first_seq, opened_ns"
             ).fetchall()
-        return [msgspec.msgpack.decode(meta, type=SessionMeta) for (meta,) in rows]
+        try:
+            return [msgspec.msgpack.decode(meta, type=SessionMeta) for (meta,) in rows]
+        except msgspec.MsgspecError as exc:
+            raise StorageError(
+                f"journal {self.path}: a session cannot be read ({exc}): it is damaged, or was written by "
+                "another version of contractdesk"
+            ) from exc
 
     def source(self, digest: str) -> str:
         """The source of a strategy by its sha256; StorageError where the journal has it not."""

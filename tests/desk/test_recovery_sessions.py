@@ -1,4 +1,4 @@
-"""A desk that is killed while it comes back: the next one knows what the first one knew."""
+"""A desk that was killed as it came back, or opened on another account: the next one knows what it knew."""
 
 from __future__ import annotations
 
@@ -6,45 +6,21 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from contractdesk.desk.paths import DeskPaths
-from contractdesk.desk.recorder import Recorder
-from contractdesk.desk.recovery import recovered
-from contractdesk.domain.events import BookInvalidated, Event, FlattenAsked, HaltAsked, ResumeAsked
 from contractdesk.domain.views import TradingState
-from contractdesk.engine.checkpoint import decode_desk
-from contractdesk.engine.engine import Engine
-from contractdesk.engine.state import Desk
 from contractdesk.storage.tape_file import segments
-from tests.engine.bench import CONFIG, START, SYMBOL, Bench
-
-ACCOUNT = "test"
-HALT = HaltAsked(ts_ns=START, who="tester")
-RESUME = ResumeAsked(ts_ns=START, who="tester")
-FLATTEN = FlattenAsked(ts_ns=START, who="tester")
-
-
-def heard() -> BookInvalidated:
-    """An input that is on the tape alone."""
-    return BookInvalidated(ts_ns=START, symbol=SYMBOL, reason="a gap")
-
-
-def session(
-    paths: DeskPaths, engine: Engine, epoch: int, *events: Event, checkpoint: bool, account: str = ACCOUNT
-) -> None:
-    """What one session leaves on the disk; without a checkpoint it was killed before the tape's was there."""
-    recorder = Recorder(paths, replace(CONFIG, epoch=epoch), account, START)
-    if checkpoint:
-        recorder.rotate(START, engine.checkpoint)
-    for event in events:
-        recorder.event(event)
-    recorder.close()
-
-
-def known(paths: DeskPaths, epoch: int, account: str = ACCOUNT) -> Desk | None:
-    engine = recovered(paths, account, replace(CONFIG, epoch=epoch), {})
-    return None if engine is None else decode_desk(engine.checkpoint())
+from tests.desk.left_behind import (
+    FLATTEN,
+    HALT,
+    RESUME,
+    halted_with_a_position,
+    heard,
+    known,
+    session,
+    still_knows,
+)
+from tests.engine.bench import Bench
 
 
 def test_sessions_without_a_checkpoint_go_on_from_the_one_before(tmp_path: Path) -> None:
@@ -63,27 +39,11 @@ def test_sessions_without_a_checkpoint_go_on_from_the_one_before(tmp_path: Path)
     assert (desk.state, desk.config.epoch, desk.started) == (TradingState.HALTED, 5, False)
 
 
-def test_another_account_ends_what_is_known(tmp_path: Path) -> None:
+def test_another_account_knows_nothing_of_it(tmp_path: Path) -> None:
     paths, bench = DeskPaths(tmp_path), Bench()
     session(paths, bench.engine, 1, checkpoint=True)
     assert known(paths, 2, "another") is None
     assert known(paths, 2) is not None
-
-
-def halted_with_a_position(paths: DeskPaths) -> Bench:
-    """What a session leaves that holds a position under its stop, and was halted by a person."""
-    bench = Bench()
-    bench.open()
-    session(paths, bench.engine, 1, HALT, checkpoint=True)
-    return bench
-
-
-def still_knows(desk: Desk | None, bench: Bench, reduced: str = "") -> None:
-    assert desk is not None
-    assert (desk.state, desk.reduced) == (TradingState.HALTED, reduced)
-    (market,) = desk.symbols.values()
-    assert market.position == bench.market.position
-    assert market.guard.stop_price == bench.market.guard.stop_price
 
 
 @pytest.mark.parametrize("other", ["another", ""])
