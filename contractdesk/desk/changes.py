@@ -80,18 +80,24 @@ class _Fold:
         self._account = ""
         self._opened_with: RiskSettings | None = None
         self._risk = RiskSettings()
+        self._left: dict[str, tuple[RiskSettings | None, RiskSettings]] = {}  # account: opened, ended with
         self._params: dict[str, dict[str, Any]] = {}
         self._code: dict[str, str] = {}
         self._running: set[str] = set()
 
     def open(self, session: SessionMeta) -> list[Change]:
-        """A recovery keeps what was tuned, unless the settings that the desk is opened with have changed."""
-        same, before = session.account == self._account, self._opened_with
+        """A recovery keeps what was tuned on its account, unless the settings that the desk is opened with
+        have changed; nothing is kept of an account without a name, which ends with its desk.
+        """
+        before, old = self._opened_with, self._risk
+        self._left[self._account] = (before, old)
         self._account, self._opened_with = session.account, _opened_with(session) or before
         self._running.clear()
-        if self._opened_with is None or (same and self._opened_with == before):
+        if self._opened_with is None:
             return []
-        old, self._risk = self._risk, self._opened_with
+        opened_with, ended_with = self._left.get(session.account, (None, old))
+        kept = bool(session.account) and self._opened_with == opened_with
+        self._risk = ended_with if kept else self._opened_with
         return [] if before is None else _risk_changes(session.opened_ns, PROFILE, old, self._risk)
 
     def take(self, event: Event) -> list[Change]:

@@ -27,7 +27,8 @@ from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.storage.writer import MakeScribe, Writer
 
 # Each session counts from a number of its own: the tape of one that was killed may hold later
-# numbers than its journal, and no number is ever used twice.
+# numbers than its journal, a session may leave no record, a journal may be moved away from its tape.
+# No number is ever used twice: by them a recovery tells the sessions, and so the accounts, apart.
 SESSION_SPAN = 10**12
 LATCHED_WITHIN_S = 0.05
 KEPT_WITHIN_S = 0.25
@@ -45,7 +46,8 @@ class Recorder:
         self._settings = b""
         self._sources: list[str] = []
         self._trouble = ""
-        self.seq = (self._journal.last_seq // SESSION_SPAN + 1) * SESSION_SPAN
+        taken = max(self._journal.last_seq, self._tape.last_seq)
+        self.seq = (taken // SESSION_SPAN + 1) * SESSION_SPAN
 
     def begin(self, config: EngineConfig, account: str, opened_ns: int) -> None:
         """Who writes from now on, and under which settings; before the first event."""

@@ -1,11 +1,13 @@
 """What the tables need beyond the snapshot, since the desk was opened: all fills with their profit, and
-every funding fact. Bounded."""
+every funding fact. Bounded: the last ``KEPT`` of each, and as many identities by which repeats are known.
+What can come twice is younger: the 200 fills of a picture, nine days of a symbol's settled rates."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +20,7 @@ from contractdesk.engine.breaking import TRIPPED
 from contractdesk.engine.state import Desk
 
 KEPT = 50_000
+K = TypeVar("K")
 
 
 class Booking(Struct, frozen=True, kw_only=True):
@@ -47,14 +50,14 @@ class Records:
         self._tripped_ns = 0  # the last one that is counted, or is of an earlier session
         self._positions: dict[str, Position] = {}
         self._owners: dict[str, str] = {}
-        self._seen_fills: set[tuple[str, str]] = set()
-        self._seen_payments: set[str] = set()
-        self._seen_rates: set[tuple[str, int]] = set()
+        self._seen_fills: dict[tuple[str, str], None] = {}
+        self._seen_payments: dict[str, None] = {}
+        self._seen_rates: dict[tuple[str, int], None] = {}
 
     def begin(self, state: Desk) -> None:
         """Take a recovered desk's positions as they are: what made them is of an earlier session."""
         self._tripped_ns = max(_trips(state.notices), default=0)
-        self._seen_fills.update((fill.symbol, fill.identity) for fill in state.fills)
+        self._seen_fills.update(((fill.symbol, fill.identity), None) for fill in state.fills)
         for symbol, market in state.symbols.items():
             self._positions[symbol] = market.position
             self._owners[symbol] = market.guard.strategy_id
@@ -63,7 +66,7 @@ class Records:
         """Keep funding facts; a repeat changes nothing."""
         match event:
             case FundingPaid(payment_id=payment_id) if payment_id not in self._seen_payments:
-                self._seen_payments.add(payment_id)
+                _remember(self._seen_payments, payment_id)
                 self.payments.append(event)
                 self.bookings.append(
                     Booking(
@@ -74,7 +77,7 @@ class Records:
                     )
                 )
             case FundingSettled(symbol=symbol, funding_ns=ns) if (symbol, ns) not in self._seen_rates:
-                self._seen_rates.add((symbol, ns))
+                _remember(self._seen_rates, (symbol, ns))
                 self.rates.append(event)
             case _:
                 pass
@@ -91,7 +94,7 @@ class Records:
                 self._book(fill, listed.instrument)
 
     def _book(self, fill: Fill, instrument: Instrument) -> None:
-        self._seen_fills.add((fill.symbol, fill.identity))
+        _remember(self._seen_fills, (fill.symbol, fill.identity))
         before = self._positions.get(fill.symbol, Position(symbol=fill.symbol))
         after = before.apply(fill, instrument)
         self._positions[fill.symbol] = after
@@ -106,6 +109,13 @@ class Records:
                 fee=fill.fee,
             )
         )
+
+
+def _remember(seen: dict[K, None], identity: K) -> None:
+    """Add it; the oldest beyond ``KEPT`` is forgotten."""
+    seen[identity] = None
+    if len(seen) > KEPT:
+        del seen[next(iter(seen))]
 
 
 def _trips(notices: Iterable[Notice]) -> Iterator[int]:

@@ -4,30 +4,31 @@ What the engine answers to them is not performed: it was, then. Afterwards nothi
 only the venue can know: books are invalid, streams lost, and the account is reconciled before trading.
 
 A session that ended before its first checkpoint was on disk has begun where the one before it ended: so
-does its repetition.
+does its repetition. Sessions of other accounts under the same name, also between them, are never read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.supervisor import attempt
-from contractdesk.domain.events import StrategyStarted, StrategySwapped
+from contractdesk.domain.commands import Notify, OrderCommand
+from contractdesk.domain.events import PersonEvent, StrategyStarted, StrategySwapped
 from contractdesk.domain.views import TradingState
+from contractdesk.engine.breaking import TRIPPED
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import Desk
-from contractdesk.errors import StorageDamaged, StorageError, UserError
-from contractdesk.storage.inputs import checkpoints, read_inputs
-from contractdesk.storage.journal_reader import JournalReader, SessionMeta
+from contractdesk.errors import ConfigError, StorageError, UserError
+from contractdesk.storage.inputs import Input, last_checkpoint, read_inputs
+from contractdesk.storage.journal_reader import NO_END, JournalReader, RecordKind, SessionMeta
 from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.loader import load_all
@@ -38,22 +39,23 @@ log = logging.getLogger(__name__)
 def remembered(
     paths: DeskPaths, account: str, classes: dict[str, type[Strategy]], watch: Watch | None = None
 ) -> bytes | None:
-    """What the last session on ``account`` left; None where there was none, or none to trust.
+    """What the last session on ``account`` left; None where there was none that did anything.
 
-    ``watch`` ends callbacks that did not return then, and would not now. UserError where the record of it is
-    damaged: a desk that took its own positions for somebody else's would leave them alone.
+    ``watch`` ends callbacks that did not return then, and would not now. UserError where a session was, and
+    what it left cannot be read, for whatever cause: a desk that took its own positions for somebody else's
+    would leave them alone, and a halt or a tripped breaker is ended by a person alone. Half of it is not
+    built on either: without the tape, or by another version's record, the journal tells another story.
     """
     try:
         return _last_state(paths, account, classes, watch)
-    except StorageDamaged as error:
+    except (StorageError, OSError) as error:
         raise UserError(
             f"what this desk knew cannot be read: {error}. Nothing was opened, nothing is sent; stops rest "
-            f"on the venue. Look there, protect or flatten what is open, move {paths.journal.parent} away "
-            "(keep it) and open the desk again: it compares with the venue, and adopt() takes positions over"
+            "on the venue. If the disk, a permission or the version of contractdesk is the cause, put that "
+            "right and open the desk again: then nothing is lost. Otherwise look at the venue, protect or "
+            f"flatten what is open, move {paths.home} away (keep it) and open the desk again: it knows of no "
+            "halt and no tripped breaker then, compares with the venue, and adopt() takes positions over"
         ) from error
-    except StorageError as error:
-        log.warning("nothing is recovered: %s; positions will show as external", error)
-        return None
 
 
 def recovered(known: bytes, config: EngineConfig, classes: dict[str, type[Strategy]]) -> Engine:
@@ -69,17 +71,21 @@ def _last_state(
     if not paths.journal.exists():
         return None
     with JournalReader(paths.journal) as journal:
-        sessions = _of_account(journal.sessions(), account)
-        if not sessions:
+        sessions = journal.sessions()
+        ours = [meta for meta in sessions if meta.account == account]
+        if not ours:
             return None
-        header = _last_checkpoint(paths.tape, sessions[0].first_seq)
+        spans = _spans(sessions, account)
+        header = last_checkpoint(paths.tape, spans)
+        if header is None and _nothing_done(journal, spans):
+            return None  # killed before the first checkpoint of all was on the disk
         if header is None:
-            raise StorageError(f"the tape of {paths.tape} has no checkpoint of the last sessions")
-        begun = max(meta.first_seq for meta in sessions if meta.first_seq <= header.first_seq)
-        _load_classes(journal, begun, header, classes)
+            raise StorageError(f"the tape {paths.tape} has no checkpoint of this account's sessions")
+        begun = max(meta.first_seq for meta in ours if meta.first_seq <= header.first_seq)
+        _load_classes(journal, _since(spans, begun), header, classes)
         engine = _watched(Engine.restore(header.checkpoint, classes), watch)
-        later = [meta for meta in sessions if meta.first_seq > header.first_seq]
-        for seq, event in read_inputs(journal, paths.tape, header.first_seq):
+        later = [meta for meta in ours if meta.first_seq > header.first_seq]
+        for seq, event in _inputs(journal, paths.tape, _since(spans, header.first_seq)):
             while later and seq >= later[0].first_seq:
                 engine = _watched(_as_opened(engine, later.pop(0), classes), watch)
             # What faulted live faults again; the live engine went on with the next event, so does this one.
@@ -89,15 +95,50 @@ def _last_state(
         return engine.checkpoint()
 
 
-def _of_account(sessions: Sequence[SessionMeta], account: str) -> list[SessionMeta]:
-    """The last ones, as far back as they are all of this account."""
-    ours = takewhile(lambda meta: meta.account == account, reversed(sessions))
-    return list(ours)[::-1]
+def _spans(sessions: Sequence[SessionMeta], account: str) -> list[range]:
+    """The numbers that this account's sessions wrote, one span where none of another came between them."""
+    ends = [meta.first_seq for meta in sessions[1:]] + [NO_END]
+    spans: list[range] = []
+    for meta, end in zip(sessions, ends, strict=True):
+        if meta.account != account:
+            continue
+        joined = bool(spans) and spans[-1].stop == meta.first_seq
+        begin = spans.pop().start if joined else meta.first_seq
+        spans.append(range(begin, end))
+    return spans
+
+
+def _since(spans: Sequence[range], first_seq: int) -> list[range]:
+    """What of the spans is not before ``first_seq``."""
+    return [range(max(each.start, first_seq), each.stop) for each in spans if each.stop > first_seq]
+
+
+def _nothing_done(journal: JournalReader, spans: Sequence[range]) -> bool:
+    """No order, no trip of the breaker, and nobody asked for anything: there is nothing to be forgotten."""
+    for span in spans:
+        for record in journal.records(span.start, span.stop):
+            if record.kind is RecordKind.EVENT:
+                done = isinstance(record.event, PersonEvent)
+            else:
+                command = record.command
+                done = isinstance(command, OrderCommand)
+                done = done or (isinstance(command, Notify) and command.code == TRIPPED)
+            if done:
+                return False
+    return True
+
+
+def _inputs(journal: JournalReader, tape: Path, spans: Sequence[range]) -> Iterator[Input]:
+    for span in spans:
+        yield from read_inputs(journal, tape, span.start, until_seq=span.stop)
 
 
 def _as_opened(engine: Engine, meta: SessionMeta, classes: dict[str, type[Strategy]]) -> Engine:
     """The engine with which a later session began: it had recovered what this one knows."""
-    config = msgspec.msgpack.decode(meta.settings, type=EngineConfig)
+    try:
+        config = msgspec.msgpack.decode(meta.settings, type=EngineConfig)
+    except (msgspec.MsgspecError, ConfigError) as exc:
+        raise StorageError(f"settings of contractdesk {meta.code_version} cannot be read: {exc}") from exc
     return recovered(engine.checkpoint(), config, classes)
 
 
@@ -105,19 +146,15 @@ def _watched(engine: Engine, watch: Watch | None) -> Engine:
     return engine if watch is None else engine.watched(watch)
 
 
-def _last_checkpoint(tape: Path, since_seq: int) -> TapeHeader | None:
-    known = [header for header in checkpoints(tape) if header.first_seq >= since_seq]
-    return known[-1] if known else None
-
-
 def _load_classes(
-    journal: JournalReader, since_seq: int, header: TapeHeader, classes: dict[str, type[Strategy]]
+    journal: JournalReader, spans: Sequence[range], header: TapeHeader, classes: dict[str, type[Strategy]]
 ) -> None:
     """The strategies that ran, from the sources that the journal keeps; one that fails is left out."""
     names = {row.source_hash: row.class_name for row in decode_desk(header.checkpoint).strategies.values()}
-    for _, event in journal.events(since_seq):
-        if isinstance(event, StrategyStarted | StrategySwapped):
-            names[event.source_hash] = event.class_name
+    for span in spans:
+        for _, event in journal.events(span.start, span.stop):
+            if isinstance(event, StrategyStarted | StrategySwapped):
+                names[event.source_hash] = event.class_name
     found, failed = load_all(names, journal.sources())
     classes.update(found)
     for name, error in failed.items():

@@ -1,7 +1,7 @@
 """The engine's whole state as bytes, and back: the state is structs, so this names what is not.
 
 A checkpoint belongs to the version of the code that made it, and the one before it is read as well: an
-update must not forget a halt. Any other is refused.
+update must not forget a halt. Any other is refused: nothing of it is guessed, and the desk does not open.
 """
 
 from __future__ import annotations

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
 from contractdesk.domain.events import Event
 from contractdesk.errors import StorageError
-from contractdesk.storage.journal_reader import JournalReader
+from contractdesk.storage.journal_reader import NO_END, JournalReader
 from contractdesk.storage.tape import read_tape
-from contractdesk.storage.tape_file import TapeHeader, TornTail, read_header, segments
+from contractdesk.storage.tape_file import TapeHeader, TornTail, first_seq_of, read_header, segments
 
 Input = tuple[int, Event]
 
 
 def read_inputs(
-    journal: JournalReader, tape: Path, from_seq: int = 0, torn: list[TornTail] | None = None
+    journal: JournalReader,
+    tape: Path,
+    from_seq: int = 0,
+    torn: list[TornTail] | None = None,
+    until_seq: int = NO_END,
 ) -> Iterator[Input]:
-    """The inputs of both from ``from_seq`` on, as (seq, event) by seq. StorageError at damage."""
-    return heapq.merge(journal.events(from_seq), read_tape(tape, from_seq, torn), key=itemgetter(0))
+    """The inputs of both from ``from_seq`` on, before ``until_seq``, as (seq, event) by seq.
+
+    StorageError at damage.
+    """
+    asked = journal.events(from_seq, until_seq)
+    return heapq.merge(asked, read_tape(tape, from_seq, torn, until_seq), key=itemgetter(0))
 
 
 def without_holes(inputs: Iterable[Input]) -> Iterator[Input]:
@@ -44,3 +52,14 @@ def checkpoints(tape: Path) -> list[TapeHeader]:
         with suppress(EOFError):  # torn before it said anything
             headers.append(read_header(path))
     return [header for header in headers if header.checkpoint]
+
+
+def last_checkpoint(tape: Path, within: Sequence[range]) -> TapeHeader | None:
+    """The newest header with a checkpoint whose number lies in one of the ranges; no other one is read."""
+    for path in reversed(segments(tape)):
+        if any(first_seq_of(path) in numbers for numbers in within):
+            with suppress(EOFError):
+                header = read_header(path)
+                if header.checkpoint:
+                    return header
+    return None

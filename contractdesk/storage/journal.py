@@ -42,7 +42,7 @@ class Journal:
         self.path = path
         self._connection = open_for_writing(path)
         with JournalReader(path) as reader:
-            self.last_seq = reader.last_seq  # at opening
+            self.last_seq = max(reader.last_seq, reader.last_begun)  # at opening
         self._writer = make_writer("contractdesk-journal", self._store, most=MOST_QUEUED)
 
     def put_event(self, seq: int, event: Event) -> None:

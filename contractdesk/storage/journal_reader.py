@@ -17,6 +17,9 @@ from contractdesk.errors import StorageDamaged, StorageError
 from contractdesk.storage.codec import decode_command, decode_event
 from contractdesk.storage.journal_file import check, guarded, open_for_reading
 
+NO_END = 1 << 62  # above the number of every input
+_HAS_SESSIONS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'"
+
 
 class RecordKind(Enum):
     EVENT = "event"
@@ -67,13 +70,15 @@ class JournalReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def records(self, from_seq: int = 0) -> Iterator[Record]:
-        """All records from input ``from_seq`` on, in order; StorageError at one that is damaged."""
-        return self._selected("seq >= ?", (from_seq,))
+    def records(self, from_seq: int = 0, until_seq: int = NO_END) -> Iterator[Record]:
+        """All records from input ``from_seq`` on, before ``until_seq``, in order; StorageError at one that
+        is damaged.
+        """
+        return self._selected("seq >= ? AND seq < ?", (from_seq, until_seq))
 
-    def events(self, from_seq: int = 0) -> Iterator[tuple[int, Event]]:
+    def events(self, from_seq: int = 0, until_seq: int = NO_END) -> Iterator[tuple[int, Event]]:
         """The inputs with their numbers."""
-        return ((r.seq, r.event) for r in self.records(from_seq) if r.kind is RecordKind.EVENT)
+        return ((r.seq, r.event) for r in self.records(from_seq, until_seq) if r.kind is RecordKind.EVENT)
 
     def events_named(self, names: Sequence[str], from_seq: int = 0) -> Iterator[tuple[int, Event]]:
         """The inputs of these classes alone: SQLite looks for the names, the others are not decoded."""
@@ -102,12 +107,20 @@ class JournalReader:
         return ((r.seq, r.command) for r in self.records(from_seq) if r.kind is RecordKind.COMMAND)
 
     def sessions(self) -> list[SessionMeta]:
-        """Every opening of the desk, oldest first."""
+        """Every opening of the desk, oldest first; StorageError where one cannot be read."""
         with guarded(self.path):
+            if not self._connection.execute(_HAS_SESSIONS).fetchone():
+                return []  # its maker was killed before it had made the tables
             rows = self._connection.execute(
                 "SELECT meta FROM sessions ORDER BY first_seq, opened_ns"
             ).fetchall()
-        return [msgspec.msgpack.decode(meta, type=SessionMeta) for (meta,) in rows]
+        try:
+            return [msgspec.msgpack.decode(meta, type=SessionMeta) for (meta,) in rows]
+        except msgspec.MsgspecError as exc:
+            raise StorageError(
+                f"journal {self.path}: a session cannot be read ({exc}): it is damaged, or was written by "
+                "another version of contractdesk"
+            ) from exc
 
     def source(self, digest: str) -> str:
         """The source of a strategy by its sha256; StorageError where the journal has it not."""
@@ -129,6 +142,13 @@ class JournalReader:
         """The number of the last input that has a record; 0 where there is none."""
         with guarded(self.path):
             (last,) = self._connection.execute("SELECT max(seq) FROM records").fetchone()
+        return last or 0
+
+    @property
+    def last_begun(self) -> int:
+        """From which number on the last session wrote, though nothing of it may be here; 0: there is none."""
+        with guarded(self.path):
+            (last,) = self._connection.execute("SELECT max(first_seq) FROM sessions").fetchone()
         return last or 0
 
     def verify(self) -> int:

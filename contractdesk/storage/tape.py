@@ -7,7 +7,7 @@ a kill may cost is the last quarter of a second of market data, never an order: 
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,6 +19,7 @@ from contractdesk.clock import NS_PER_S
 from contractdesk.domain.events import Event
 from contractdesk.errors import StorageError
 from contractdesk.storage.codec import decode_event, encode
+from contractdesk.storage.journal_reader import NO_END
 from contractdesk.storage.tape_file import (
     Item,
     TapeHeader,
@@ -169,18 +170,18 @@ def _until_header(items: Sequence[Item | TapeHeader]) -> Iterator[Item]:
 
 
 def read_tape(
-    folder: Path, from_seq: int = 0, torn: list[TornTail] | None = None
+    folder: Path, from_seq: int = 0, torn: list[TornTail] | None = None, until_seq: int = NO_END
 ) -> Iterator[tuple[int, Event]]:
-    """Inputs from ``from_seq`` on, in order, of all segments; ``torn`` receives segments without an end.
+    """Inputs from ``from_seq`` on, before ``until_seq``, in order; ``torn`` receives segments without an end.
 
     StorageError where a segment is damaged before its end.
     """
     paths = segments(folder)
     begins = [first_seq_of(path) for path in paths]
     first = max(0, bisect_right(begins, from_seq) - 1)
-    for path in paths[first:]:
+    for path in paths[first : bisect_left(begins, until_seq)]:
         for seq, payload in read_items(path, [] if torn is None else torn):
-            if seq >= from_seq:
+            if from_seq <= seq < until_seq:
                 yield seq, decode_event(payload)
 
 

@@ -142,3 +142,23 @@ def test_other_settings_at_the_next_opening_are_a_change_of_the_profile(book: Bo
         (PROFILE, RISK, "size_cap", "0.02", "0.03"),
         (PROFILE, RISK, "stop_deadline_s", 3.0, 2.0),
     ]
+
+
+def test_what_was_tuned_on_an_account_is_kept_while_another_one_is_open(book: Book) -> None:
+    book.write(risk(size_cap="0.02"))
+    book.open(account="b")
+    book.write(risk(stop_deadline_s=2.0))
+    book.open()
+    assert lines(Changes(book.path).read())[1:] == [
+        (PROFILE, RISK, "size_cap", "0.02", "0.03"),
+        ("person", RISK, "stop_deadline_s", 3.0, 2.0),
+        (PROFILE, RISK, "size_cap", "0.03", "0.02"),
+        (PROFILE, RISK, "stop_deadline_s", 2.0, 3.0),
+    ]
+
+
+def test_nothing_that_was_tuned_is_kept_of_an_account_that_ended_with_its_desk(book: Book) -> None:
+    book.open(account="")
+    book.write(risk(size_cap="0.02"))
+    book.open(account="")
+    assert lines(Changes(book.path).read())[1:] == [(PROFILE, RISK, "size_cap", "0.02", "0.03")]
