@@ -102,6 +102,20 @@ def test_keeps_sessions_and_sources(path):
     journal.close()
 
 
+def test_the_number_of_a_session_that_left_nothing_is_taken(path):
+    journal = Journal(path)
+    journal.append(41, EVENTS[0])
+    journal.begin_session(session(100))
+    journal.close()
+    journal = Journal(path)
+    assert journal.last_seq == 100
+    journal.append(101, EVENTS[1])
+    journal.close()
+    with JournalReader(path) as reader:
+        assert (reader.last_seq, reader.last_begun) == (101, 100)
+        assert list(reader.events(0, 101)) == [(41, EVENTS[0])]
+
+
 def test_survives_a_kill(path):
     """Every input whose ``append`` returned before SIGKILL is there afterwards."""
     code = (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contractdesk.domain.events import BookChanged, MarketEvent, TimePassed
 from contractdesk.errors import StorageError
-from contractdesk.storage.inputs import checkpoints, read_inputs, without_holes
+from contractdesk.storage.inputs import checkpoints, last_checkpoint, read_inputs, without_holes
 from contractdesk.storage.journal import Journal
 from contractdesk.storage.journal_reader import JournalReader
 from contractdesk.storage.tape import Tape, TapeLimits, last_seq, read_tape
@@ -60,6 +60,9 @@ def test_gives_back_what_was_put_on_it(tmp_path_factory, events, data):
     from_seq = data.draw(st.integers(0, 21))
     assert list(read_tape(folder)) == expected
     assert list(read_tape(folder, from_seq)) == [item for item in expected if item[0] >= from_seq]
+    until_seq = data.draw(st.integers(0, 22))
+    between = [item for item in expected if from_seq <= item[0] < until_seq]
+    assert list(read_tape(folder, from_seq, until_seq=until_seq)) == between
     assert last_seq(folder) == len(events)
 
 
@@ -71,6 +74,21 @@ def test_goes_on_after_a_restart(tmp_path):
     tape.close()
     assert [seq for seq, _ in read_tape(tmp_path, 40)] == [40, 41]
     assert [h.first_seq for h in checkpoints(tmp_path)] == [1]  # the second segment has no checkpoint
+
+
+def test_the_last_checkpoint_of_some_numbers_reads_no_other_segment(tmp_path):
+    tape = Tape(tmp_path)
+    for seq in (1, 11, 21):
+        tape.rotate(header(seq))
+        tape.append(seq, change(seq))
+    tape.append(22, change(22))
+    assert tape.close()
+    segments(tmp_path)[-1].write_bytes(b"of something else")
+    assert last_checkpoint(tmp_path, [range(1, 5), range(11, 21)]) == header(11)
+    assert last_checkpoint(tmp_path, [range(1, 5)]) == header(1)
+    assert last_checkpoint(tmp_path, [range(5, 11)]) is None
+    with pytest.raises(StorageError, match="is no tape"):
+        last_checkpoint(tmp_path, [range(1, 30)])
 
 
 def test_a_torn_end_costs_what_is_torn_and_is_told(tmp_path):
