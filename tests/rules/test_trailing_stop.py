@@ -68,15 +68,15 @@ class Walk:
         """Wait until one stop stands over all that is held, where it has to be after ``before``."""
 
         def there(now: dict[str, Any]) -> bool:
-            stops = live_stops(now, self.symbol)
-            return covered(now, self.symbol) and D(stops[0]["trigger_price"]) == self.wanted(
-                before, now["now_ns"]
-            )
+            if not covered(now, self.symbol):
+                return False
+            stop, ns = D(live_stops(now, self.symbol)[0]["trigger_price"]), now["now_ns"]
+            # A bar may have closed since it was moved, and a stop never loosens.
+            return stop in {self.wanted(before, ns, atr) for atr in (self.atr(ns), self.atr(ns - MIN_NS))}
 
         return self.at.until(there)
 
-    def wanted(self, before: Decimal, ns: int) -> Decimal:
-        atr = self.atr(ns)
+    def wanted(self, before: Decimal, ns: int, atr: Decimal) -> Decimal:
         level = self.level(self.best(ns), atr)
         gained = self.sign * (level - before)
         return level if gained > 0 and gained >= STEP * atr else before
