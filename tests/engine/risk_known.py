@@ -123,6 +123,10 @@ class Held:
         self.size += signed
         self.cost += value(self.terms, signed, price)
         self.fees += fee
+        if self.size * self.external < 0:  # the venue nets them
+            gone = _against(self.size, self.external)
+            self.external -= gone
+            self.apply(gone, price, ZERO)
 
     def foreign(self, signed: Decimal, price: Decimal, fee: Decimal) -> None:
         """An execution that was not ours: what is external first, then ours, the rest is external."""

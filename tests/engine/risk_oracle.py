@@ -98,6 +98,7 @@ class Oracle:
         for command in commands:
             self._judge(command)
             known.send(command, now_ns)
+            self.tally.netted += isinstance(command, Notify) and command.code == "netted"
         self._stops_never_loosen(event)
         self._refusals(event)
         for symbol, market in self.desk.symbols.items():
@@ -345,14 +346,11 @@ class Oracle:
 
     def at_the_end(self) -> None:
         """With the faults over, ours is the venue's, it is guarded or gone, and the margin fits."""
-        held = entangled = False
+        held = False
         for symbol, item in self.known.held.items():
             market = self.desk.symbols[symbol]
             assert item.net == self.venue.books.size(symbol), f"{symbol}: drift"
-            if item.size * item.external < 0:
-                # The venue nets them: nothing of ours is there that could be closed or guarded.
-                entangled, self.tally.entangled = True, 1
-                continue
+            assert item.size * item.external >= 0, f"{symbol}: ours stands against what is external"
             live = [o for o in self.venue.orders.values() if o.live and o.symbol == symbol]
             stops = [o for o in live if o.type is OrderType.STOP_MARKET]
             guarded = sum((stop.left for stop in stops), ZERO)
@@ -368,7 +366,7 @@ class Oracle:
         account = self.venue.account()
         limit = Fraction(self.settings.margin_guard) * max(Fraction(0), Fraction(account.equity))
         over = Fraction(account.initial_margin) > limit or self.desk.unwinding
-        assert not held or entangled or not over, f"the unwinding has not ended: {self.desk.unwinding}"
+        assert not held or not over, f"the unwinding has not ended: {self.desk.unwinding}"
         kept = len(self.desk.decisions) + len(self.desk.pending)
         assert kept == min(self.desk.intents, 1000), "a wish has got no answer"
 

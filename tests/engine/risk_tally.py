@@ -38,7 +38,7 @@ class Tally:
     restarts: int = 0
     sleeps: int = 0
     liquidations: int = 0
-    entangled: int = 0  # sequences that ended with ours against what somebody else holds
+    netted: int = 0  # times that ours came to stand against what somebody else holds
     refusals: Counter[str] = field(default_factory=Counter)
 
     def refuse(self, rule: str) -> None:
@@ -80,7 +80,7 @@ class Tally:
 
 _COUNTED = (
     "events", "entries", "unwindings", "trips", "trails", "adoptions", "restores", "restarts", "sleeps",
-    "liquidations", "entangled",
+    "liquidations", "netted",
 )  # fmt: skip
 
 
