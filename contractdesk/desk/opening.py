@@ -20,7 +20,7 @@ from contractdesk.desk.host import DeskHost
 from contractdesk.desk.lock import AccountLock
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.recorder import Recorder
-from contractdesk.desk.recovery import recovered, remembered
+from contractdesk.desk.recovery import needed_elsewhere, recovered, remembered
 from contractdesk.desk.session import Session
 from contractdesk.desk.thread import LoopThread
 from contractdesk.desk.venues import make_venue
@@ -28,7 +28,7 @@ from contractdesk.desk.watchdog import Watchdog
 from contractdesk.domain.book import Book
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.engine import Engine
-from contractdesk.errors import DeskBusy, UserError, VenueError
+from contractdesk.errors import DeskBusy, StorageError, UserError, VenueError
 from contractdesk.ops.logging import DeskLog
 from contractdesk.ops.metrics import Metrics
 from contractdesk.risk.settings import RiskSettings, tuned
@@ -82,7 +82,7 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
         watchdog.start()
         stack.callback(watchdog.stop)
         known = remembered(paths, made.account, classes, watchdog.run) if made.account else None
-        recorder = Recorder(paths)
+        recorder = _recorder(paths, made.account)
         stack.callback(recorder.close)
         # Until here a guardian may be at work, and stays where an opening is refused: what takes seconds, and
         # what can fail on this host, is behind us.
@@ -124,6 +124,17 @@ def open_session(profile: Profile, name: str, clock: Clock | None = None, kernel
             metrics=metrics,
             resources=stack.pop_all(),
         )
+
+
+def _recorder(paths: DeskPaths, account: str) -> Recorder:
+    """UserError where the record cannot be gone on with."""
+    try:
+        return Recorder(paths, needed=needed_elsewhere(paths, account))
+    except (StorageError, OSError) as error:
+        raise UserError(
+            f"the record of this desk cannot be gone on with: {error}. Nothing was opened, nothing is sent."
+            f" Put that right and open the desk again, or move {paths.home} away (keep it)"
+        ) from error
 
 
 def _guardian(

@@ -39,10 +39,19 @@ log = logging.getLogger(__name__)
 class Recorder:
     """The journal and the tape of one session, under one sequence of numbers."""
 
-    def __init__(self, paths: DeskPaths, make_writer: MakeScribe = Writer) -> None:
-        """Open both; StorageError where the journal is damaged or newer than this code."""
+    def __init__(
+        self, paths: DeskPaths, make_writer: MakeScribe = Writer, *, needed: Sequence[range] = ()
+    ) -> None:
+        """Open both, or none: StorageError where one is damaged, newer than this code, or not to be written.
+
+        What the tape has of the ``needed`` numbers stays, whatever its limit is.
+        """
         self._journal = Journal(paths.journal, make_writer)
-        self._tape = Tape(paths.tape, make_writer=make_writer)
+        try:
+            self._tape = Tape(paths.tape, make_writer=make_writer, needed=needed)
+        except BaseException:
+            self._journal.close()
+            raise
         self._settings = b""
         self._sources: list[str] = []
         self._trouble = ""

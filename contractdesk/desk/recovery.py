@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,24 @@ def remembered(
             f"flatten what is open, move {paths.home} away (keep it) and open the desk again: it knows of no "
             "halt and no tripped breaker then, compares with the venue, and adopt() takes positions over"
         ) from error
+
+
+def needed_elsewhere(paths: DeskPaths, account: str) -> list[range]:
+    """The numbers that sessions of this name on other accounts are remembered by: not to be deleted.
+
+    StorageError where the journal cannot be read.
+    """
+    if not paths.journal.exists():
+        return []
+    with JournalReader(paths.journal) as journal:
+        sessions = journal.sessions()
+    needed: list[range] = []
+    for other in {meta.account for meta in sessions} - {account, ""}:  # without one there is no memory
+        spans, header = _spans(sessions, other), None
+        with suppress(StorageError, OSError):  # what cannot be read now is kept whole
+            header = last_checkpoint(paths.tape, spans)
+        needed += spans if header is None else _since(spans, header.first_seq)
+    return needed
 
 
 def recovered(known: bytes, config: EngineConfig, classes: dict[str, type[Strategy]]) -> Engine:

@@ -9,6 +9,7 @@ from contractdesk.engine.core import Core
 from contractdesk.engine.state import NS_PER_S
 
 AGAIN_NS = 10 * NS_PER_S  # between two cancels of one order: it is still there, whatever came of the last
+FORGOTTEN_NS = 3600 * NS_PER_S  # without having been seen again
 
 
 def cancel_orphan(core: Core, client_id: str, symbol: str, venue_id: str, *, guarded: bool = False) -> None:
@@ -24,6 +25,8 @@ def cancel_orphan(core: Core, client_id: str, symbol: str, venue_id: str, *, gua
     due_ns = desk.orphans.get(client_id)
     if due_ns is not None and desk.now_ns < due_ns:
         return
+    for gone in [each for each, due in desk.orphans.items() if due + FORGOTTEN_NS < desk.now_ns]:
+        del desk.orphans[gone]
     desk.orphans[client_id] = desk.now_ns + AGAIN_NS
     conditional = parsed.role in (OrderRole.STOP, OrderRole.TAKE_PROFIT)
     if due_ns is None:

@@ -53,10 +53,19 @@ class Tape:
     """
 
     def __init__(
-        self, folder: Path, limits: TapeLimits | None = None, make_writer: MakeScribe = Writer
+        self,
+        folder: Path,
+        limits: TapeLimits | None = None,
+        make_writer: MakeScribe = Writer,
+        *,
+        needed: Sequence[range] = (),
     ) -> None:
-        """Make the folder; StorageError when that is not possible, or the last segment is damaged."""
+        """Make the folder; StorageError when that is not possible, or the last segment is damaged.
+
+        Segments that begin within one of the ``needed`` ranges of numbers are never deleted.
+        """
         self.folder = folder
+        self._needed = needed
         self._limits = limits or TapeLimits()
         self._file: BinaryIO | None = None
         self._header: TapeHeader | None = None  # the newest that ``rotate`` was given
@@ -158,6 +167,8 @@ class Tape:
         for path in kept[:-1]:
             if total <= self._limits.total_bytes:
                 return
+            if any(first_seq_of(path) in numbers for numbers in self._needed):
+                continue
             total -= path.stat().st_size
             path.unlink()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from contractdesk.desk.opening import _recorder
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.domain.commands import Command, Notify, PlaceStop, Severity, SubmitOrder
 from contractdesk.domain.events import Event, TimePassed
@@ -121,6 +123,21 @@ def test_a_later_session_by_unknown_settings_is_not_left_out(tmp_path: Path) -> 
         meta = replace(msgspec.msgpack.decode(kept, type=SessionMeta), settings=b"\x80")
         file.execute(f"UPDATE sessions SET meta = ? WHERE {last}", (msgspec.msgpack.encode(meta),))  # noqa: S608
     refused(paths)
+
+
+@pytest.mark.parametrize("name", ["journal", "tape"])
+def test_a_record_that_cannot_be_gone_on_with_is_told_and_nothing_stays_open(
+    tmp_path: Path, name: str
+) -> None:
+    """Of an embedded exchange, of which nothing is remembered, too."""
+    paths, before = DeskPaths(tmp_path), threading.active_count()
+    if name == "journal":
+        paths.journal.mkdir()
+    else:
+        paths.tape.write_text("a file where the folder should be")
+    with pytest.raises(UserError, match=r"cannot be gone on with: .*Nothing was opened.*move .* away"):
+        _recorder(paths, "")
+    assert threading.active_count() == before
 
 
 def test_a_folder_that_was_moved_away_is_a_beginning(tmp_path: Path) -> None:

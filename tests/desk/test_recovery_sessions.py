@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from contractdesk.desk.paths import DeskPaths
+from contractdesk.desk.recovery import needed_elsewhere
 from contractdesk.domain.views import TradingState
-from contractdesk.storage.tape_file import segments
+from contractdesk.storage.tape import Tape, TapeLimits
+from contractdesk.storage.tape_file import TapeHeader, first_seq_of, segments
 from tests.desk.left_behind import (
+    ACCOUNT,
     FLATTEN,
     HALT,
     RESUME,
@@ -60,6 +63,33 @@ def test_a_session_on_another_account_makes_the_desk_forget_nothing(tmp_path: Pa
     session(paths, bench.engine, 3, FLATTEN, checkpoint=False)
     session(paths, foreign.engine, 3, RESUME, checkpoint=True, account=other)
     still_knows(known(paths, 4), bench, reduced="flatten asked by tester")
+
+
+def test_what_another_account_is_remembered_by_outlasts_the_tapes_limit(tmp_path: Path) -> None:
+    paths, foreign = DeskPaths(tmp_path), Bench()
+    session(paths, foreign.engine, 1, checkpoint=True)  # of ours, and not needed: there is a later one
+    bench = halted_with_a_position(paths)
+    session(paths, bench.engine, 2, heard(), checkpoint=False)
+    for epoch in (1, 2):
+        session(paths, foreign.engine, epoch, heard(), checkpoint=True, account="another")
+    session(paths, foreign.engine, 1, heard(), checkpoint=True, account="")  # which is never gone on with
+    written = segments(paths.tape)
+    least = TapeLimits(total_bytes=0)
+    tape = Tape(paths.tape, least, needed=needed_elsewhere(paths, "another"))
+    tape.rotate(TapeHeader(first_seq=10**15, opened_ns=1))
+    assert tape.close()
+    assert segments(paths.tape)[:-1] == written[1:3]
+    still_knows(known(paths, 3), bench)
+
+
+def test_what_cannot_be_read_of_another_account_is_kept_whole(tmp_path: Path) -> None:
+    paths = DeskPaths(tmp_path)
+    halted_with_a_position(paths)
+    (segment,) = segments(paths.tape)
+    segment.write_bytes(b"something else entirely")
+    (span,) = needed_elsewhere(paths, "another")
+    assert first_seq_of(segment) in span
+    assert needed_elsewhere(paths, ACCOUNT) == []
 
 
 def test_a_record_of_another_account_that_cannot_be_read_stops_nobody(tmp_path: Path) -> None:

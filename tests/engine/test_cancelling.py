@@ -278,3 +278,7 @@ def test_an_orphan_that_is_still_there_is_cancelled_every_ten_seconds_and_told_o
         assert len(bench.all(CancelOrder)) == sent, "one was sent just now"
     assert [command.client_id for command in bench.all(CancelOrder)] == [orphan] * 6
     assert bench.codes.count("orphan_entry") == 1
+    bench.advance(3700)
+    another = client_ids.make("b0t0", 0, 8, OrderRole.ENTRY)
+    bench.accept(another)
+    assert list(bench.engine._desk.orphans) == [another]
