@@ -20,7 +20,7 @@ SAID_NS: Final = 15 * NS_PER_S
 
 
 class Caller:
-    """Calls the desk's verbs off the widgets' thread, each at most once at a time."""
+    """Calls the desk's verbs off the widgets' thread: each at most once at a time, a close once a symbol."""
 
     def __init__(self, desk: DeskFace, clock: Clock | None = None) -> None:
         self._desk = desk
@@ -30,8 +30,12 @@ class Caller:
         self._said = ("", 0)
 
     def call(self, verb: Verb, symbol: str = "") -> None:
-        """Start the verb in a thread of its own; nothing happens while the same one still runs."""
-        self._calls.start(verb.value, lambda: self._run(verb, self._work(verb, symbol)))
+        """Start the verb in a thread of its own; while the same one still runs that is said, and no more."""
+        work, what = self._work(verb, symbol), verb.value
+        if verb is Verb.CLOSE:  # of one symbol may wait for the venue while another one's must go out
+            what = f"{what} {symbol}"
+        if not self._calls.start(what.replace(" ", "-"), lambda: self._run(what, work)):
+            self.outcome = f"{what} is still under way"
 
     def said(self) -> str:
         """What the last call has done, for a while."""
@@ -51,11 +55,11 @@ class Caller:
             case Verb.CLOSE:
                 return lambda: self._desk.close_position(symbol)
 
-    def _run(self, verb: Verb, work: Callable[[], object]) -> None:
+    def _run(self, what: str, work: Callable[[], object]) -> None:
         try:
             receipt = work()
         except Exception as error:
-            self.outcome = f"{verb.value} failed: {error}"
+            self.outcome = f"{what} failed: {error}"
             return
         first = f"{receipt}".partition("\n")[0]
         good = receipt is None or bool(receipt)

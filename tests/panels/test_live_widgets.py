@@ -128,6 +128,7 @@ def test_a_verb_that_still_runs_is_not_called_again_and_a_failure_is_told(desk: 
     caller.call(Verb.FLATTEN)
     assert entered.wait(5)
     caller.call(Verb.FLATTEN)
+    assert caller.outcome == "flatten is still under way"
     leave.set()
     for thread in threading.enumerate():
         if thread.name.endswith("-flatten"):
