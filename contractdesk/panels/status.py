@@ -17,17 +17,34 @@ from contractdesk.panels.hotkeys import Verb, sheet
 from contractdesk.panels.live import LiveWidget, script, style
 
 SAID_NS: Final = 15 * NS_PER_S
+FAILED_NS: Final = 60 * NS_PER_S
+
+
+class Remark:
+    """The last word on something; it stands for a while."""
+
+    def __init__(self, clock: Clock, lasts_ns: int) -> None:
+        self._clock = clock
+        self._lasts_ns = lasts_ns
+        self._last = ("", 0)
+
+    def say(self, text: str) -> None:
+        self._last = (text, self._clock.monotonic_ns())
+
+    @property
+    def text(self) -> str:
+        text, at_ns = self._last
+        return text if self._clock.monotonic_ns() - at_ns < self._lasts_ns else ""
 
 
 class Caller:
     """Calls the desk's verbs off the widgets' thread: each at most once at a time, a close once a symbol."""
 
-    def __init__(self, desk: DeskFace, clock: Clock | None = None) -> None:
+    def __init__(self, desk: DeskFace, clock: Clock) -> None:
         self._desk = desk
-        self._clock = clock or SystemClock()
         self._calls = Calls()
-        self.outcome = ""  # of the last call, where it failed or did not come true in time; else ""
-        self._said = ("", 0)
+        self.outcome = Remark(clock, FAILED_NS)  # of a call that failed or did not come true in time
+        self.said = Remark(clock, SAID_NS)  # what the last call has done
 
     def call(self, verb: Verb, symbol: str = "") -> None:
         """Start the verb in a thread of its own; while the same one still runs that is said, and no more."""
@@ -35,12 +52,7 @@ class Caller:
         if verb is Verb.CLOSE:  # of one symbol may wait for the venue while another one's must go out
             what = f"{what} {symbol}"
         if not self._calls.start(what.replace(" ", "-"), lambda: self._run(what, work)):
-            self.outcome = f"{what} is still under way"
-
-    def said(self) -> str:
-        """What the last call has done, for a while."""
-        words, at_ns = self._said
-        return words if self._clock.monotonic_ns() - at_ns < SAID_NS else ""
+            self.outcome.say(f"{what} is still under way")
 
     def _work(self, verb: Verb, symbol: str) -> Callable[[], object]:
         match verb:
@@ -59,12 +71,12 @@ class Caller:
         try:
             receipt = work()
         except Exception as error:
-            self.outcome = f"{what} failed: {error}"
+            self.outcome.say(f"{what} failed: {error}")
             return
         first = f"{receipt}".partition("\n")[0]
         good = receipt is None or bool(receipt)
-        self.outcome = "" if good else first
-        self._said = (first if good and receipt is not None else "", self._clock.monotonic_ns())
+        self.outcome.say("" if good else first)
+        self.said.say(first if good and receipt is not None else "")
 
 
 class Status(LiveWidget):
@@ -107,9 +119,9 @@ class Status(LiveWidget):
             "name": self.desk.name,
             "state": snapshot.state.value,
             "reason": snapshot.state_reason,
-            "outcome": self._caller.outcome or self._trouble(snapshot),
+            "outcome": "; ".join(filter(None, (self._trouble(snapshot), self._caller.outcome.text))),
             "clock": f"{formats.clock(snapshot.ts_ns, zone)} {formats.suffix(snapshot.ts_ns, zone)}",
-            "said": self._caller.said(),
+            "said": self._caller.said.text,
             "symbol": self._focus.on(snapshot),
             "items": [
                 {"key": item.key, "name": item.name, "text": item.text, "tone": item.tone.value}
@@ -136,7 +148,7 @@ class Status(LiveWidget):
             return  # not a button of ours
         symbol = content.get("symbol", "")
         if verb is Verb.CLOSE and not self._holds(symbol):
-            self._caller.outcome = f"close: no position of this desk in {str(symbol)[:40]}"
+            self._caller.outcome.say(f"close: no position of this desk in {str(symbol)[:40]}")
             return
         self._caller.call(verb, symbol)
 

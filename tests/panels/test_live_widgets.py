@@ -124,17 +124,17 @@ def test_a_verb_that_still_runs_is_not_called_again_and_a_failure_is_told(desk: 
         raise VenueUnreachable("no answer")
 
     desk.flatten = slow  # type: ignore[method-assign,assignment]
-    caller = Caller(desk)
+    caller = Caller(desk, ManualClock())
     caller.call(Verb.FLATTEN)
     assert entered.wait(5)
     caller.call(Verb.FLATTEN)
-    assert caller.outcome == "flatten is still under way"
+    assert caller.outcome.text == "flatten is still under way"
     leave.set()
     for thread in threading.enumerate():
         if thread.name.endswith("-flatten"):
             thread.join(5)
     assert len(calls) == 1
-    assert caller.outcome == "flatten failed: no answer"
+    assert caller.outcome.text == "flatten failed: no answer"
 
 
 def test_a_desk_that_makes_no_new_pictures_is_called_silent(desk: SyntheticDesk) -> None:
@@ -149,6 +149,21 @@ def test_a_desk_that_makes_no_new_pictures_is_called_silent(desk: SyntheticDesk)
     assert status.outcome == "the desk has been silent for 5.0 s"
     status.refresh(replace(desk.snapshot))
     assert status.outcome == "", "a new picture, even of the same values"
+
+
+def test_no_failure_hides_that_the_desk_is_silent_and_it_stands_for_a_while_only(desk: SyntheticDesk) -> None:
+    clock, failed = ManualClock(), "close: no position of this desk in DOGE"
+    status = Status(desk, clock=clock)
+    status.refresh(desk.snapshot)
+    status.clicked({"verb": "close", "symbol": "DOGE"})
+    status.refresh(desk.snapshot)
+    assert status.outcome == failed
+    clock.advance(5 * NS_PER_S)
+    status.refresh(desk.snapshot)
+    assert status.outcome == f"the desk has been silent for 5.0 s; {failed}"
+    clock.advance(60 * NS_PER_S)
+    status.refresh(replace(desk.snapshot))
+    assert status.outcome == ""
 
 
 def test_a_closed_desk_is_called_closed(desk: SyntheticDesk) -> None:
