@@ -19,6 +19,7 @@ from msgspec import Struct
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.desk.supervisor import attempt
 from contractdesk.domain.views import DeskSnapshot, TradingState
+from contractdesk.panels import gist
 
 if TYPE_CHECKING:
     from contractdesk.console.desk import Desk
@@ -47,7 +48,7 @@ class DeskState(Struct, frozen=True, kw_only=True):
     holding: bool  # contracts of our own
     protected_fraction: float  # of them, 1 = every one is under a stop that the venue has confirmed
     naked_s: float
-    feed_age_ms: float | None  # of the oldest; None: nothing is watched, or the private stream is down
+    feed_age_ms: float | None  # of the oldest; None: nothing is watched or has come, or no private stream
     private_stream_ready: bool
     loop_lag_ms: float
     silent_ms: float  # since the desk made its last picture: ten a second are usual
@@ -63,7 +64,7 @@ class Beat(Struct, frozen=True, kw_only=True):
 
 def state_of(name: str, label: str, venue: str, snapshot: DeskSnapshot, silent_ms: float) -> DeskState:
     """The few values of a desk that are told to the outside."""
-    ages = [symbol.feed_age_ms for symbol in snapshot.symbols.values()]
+    age_ms = gist.feed_age_ms(snapshot) if snapshot.private_stream_ready else None
     return DeskState(
         name=name,
         label=label,
@@ -78,7 +79,7 @@ def state_of(name: str, label: str, venue: str, snapshot: DeskSnapshot, silent_m
         holding=any(row.size and row.origin == _OWN for row in snapshot.positions),
         protected_fraction=float(snapshot.protected_fraction),
         naked_s=round(snapshot.naked_s, 1),
-        feed_age_ms=round(max(ages), 1) if ages and snapshot.private_stream_ready else None,
+        feed_age_ms=None if age_ms is None else round(age_ms, 1),
         private_stream_ready=snapshot.private_stream_ready,
         loop_lag_ms=round(snapshot.loop_lag_ms, 1),
         silent_ms=round(silent_ms, 1),

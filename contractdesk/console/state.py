@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import logging
-import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -220,8 +219,7 @@ _TEXTS: Final = {
 def values(desk: DeskFace, snapshot: DeskSnapshot) -> Mapping[str, Any]:
     """The traits that show ``snapshot``."""
     words = {item.key: item.text for item in gist.items(snapshot)}
-    ages = [symbol.feed_age_ms for symbol in snapshot.symbols.values()]
-    age_ms = max(ages, default=math.inf)
+    age_ms = gist.feed_age_ms(snapshot)
     ratio = snapshot.margin_ratio
     return {
         "name": desk.name,
@@ -241,7 +239,7 @@ def values(desk: DeskFace, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         "open_orders": sum(1 for order in snapshot.orders if order.status.open),
         "strategies": sum(1 for row in snapshot.strategies if row.status == "running"),
         "loop_lag_ms": round(snapshot.loop_lag_ms, 1),
-        "feed_age_ms": round(age_ms, 1) if math.isfinite(age_ms) else None,
+        "feed_age_ms": None if age_ms is None else round(age_ms, 1),
         "notice": snapshot.notices[-1].message if snapshot.notices else "",
         **{trait: words[key] for trait, key in _TEXTS.items()},
     }

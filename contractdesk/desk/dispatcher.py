@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
 from itertools import count
 from typing import Any
 
@@ -104,6 +104,11 @@ class Dispatcher:
     def busy(self) -> int:
         """Creates whose answer is still awaited."""
         return len(self._creates)
+
+    @property
+    def asked(self) -> Container[str]:
+        """Symbols whose streams were asked for, by whomever; they may not have come yet."""
+        return self._watches
 
     def watching(self, symbol: str) -> bool:
         """True while streams or bars that were asked for are still on their way."""

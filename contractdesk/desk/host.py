@@ -136,7 +136,7 @@ class DeskHost:
         self._faults_in_a_row = 0
         self._deadline = Deadline(clock, lambda now_ns: self.emit(TimePassed(ts_ns=now_ns)))
         self._conditions: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
-        self._pictures = Pictures(self.records, metrics)
+        self._pictures = Pictures(self.records, metrics, self._dispatcher.asked)
 
     @property
     def state(self) -> Desk:

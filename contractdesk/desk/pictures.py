@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Container
 from itertools import islice
 from typing import Final
 
@@ -46,10 +47,11 @@ class Forming:
 
 
 class Pictures:
-    """Belongs to the desk's loop, as all that it reads."""
+    """Belongs to the desk's loop, as all that it reads; ``asked`` are the symbols whose streams were."""
 
-    def __init__(self, records: Records, metrics: Metrics) -> None:
+    def __init__(self, records: Records, metrics: Metrics, asked: Container[str] = ()) -> None:
         self._records = records
+        self._asked = asked
         self._forming = Forming()
         self._notices: deque[Notice] = deque(maxlen=NOTICES_KEPT)
         self._paid: tuple[FundingPaid, ...] = ()  # the latest ones
@@ -80,11 +82,16 @@ class Pictures:
             snapshot,
             loop_lag_ms=loop_lag_ms,
             guardian=guardian,
-            symbols={symbol: self._with_bars(view) for symbol, view in snapshot.symbols.items()},
+            symbols={symbol: self._symbol(view) for symbol, view in snapshot.symbols.items()},
             notices=notices,
             payments=self._payments(),
             latencies=tuple(self._latency(name, timed) for name, timed in self._timed.items()),
         )
+
+    def _symbol(self, view: SymbolSnapshot) -> SymbolSnapshot:
+        """The engine does not know what a person only looks at."""
+        looked_at = not view.watched and view.instrument.symbol in self._asked
+        return self._with_bars(replace(view, watched=True) if looked_at else view)
 
     def _with_bars(self, view: SymbolSnapshot) -> SymbolSnapshot:
         if view.candles is None:

@@ -158,6 +158,7 @@ class SymbolSnapshot(Struct, frozen=True, kw_only=True):
     index: Decimal | None
     funding_rate: Decimal | None  # predicted, of the next settlement
     next_funding_ns: int
+    watched: bool = True  # its streams were asked for since the desk was opened
     funding_interval_ns: int = 0  # between settlements; 0: not shown yet
     settled_rates: Decimal | None = None  # sum of those of the funding gate's window; None: not known
     candles: Candles | None = None  # of its strategy's timeframe, else of the shortest watched; None: no bars

@@ -75,6 +75,7 @@ def _symbol(desk: Desk, market: Market, depth: int) -> SymbolSnapshot:
         book_valid=market.book.valid,
         ready=market.ready,
         not_ready_reason=market.not_ready_reason,
+        watched=bool(market.watched),
         feed_age_ms=(desk.now_ns - alive) / NS_PER_MS if alive else float("inf"),
         last=market.last,
         mark=market.mark,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Final
 
@@ -90,13 +91,23 @@ def _guardian(snapshot: DeskSnapshot) -> tuple[Item, ...]:
 
 
 def _feed(snapshot: DeskSnapshot) -> Item:
-    """The oldest feed of all symbols; the private stream when that is what is missing."""
+    """The oldest feed of what is watched; the private stream when that is what is missing."""
     if not snapshot.symbols:
         return Item("feed", "Feed", formats.NONE)
     if not snapshot.private_stream_ready:
         return Item("feed", "Feed", "private stream down", Tone.ALARM)
-    age_ms = max(view.feed_age_ms for view in snapshot.symbols.values())
+    if not any(view.watched for view in snapshot.symbols.values()):
+        return Item("feed", "Feed", formats.NONE)
+    age_ms = feed_age_ms(snapshot)
+    if age_ms is None:
+        return Item("feed", "Feed", formats.NONE, Tone.ALARM)
     return Item("feed", "Feed", formats.duration(age_ms), _graded(age_ms, FEED_WARN_MS, FEED_ALARM_MS))
+
+
+def feed_age_ms(snapshot: DeskSnapshot) -> float | None:
+    """Of the oldest feed that is watched; None: none is, or one has not come yet."""
+    oldest = max((view.feed_age_ms for view in snapshot.symbols.values() if view.watched), default=math.inf)
+    return oldest if math.isfinite(oldest) else None
 
 
 def _lag(lag_ms: float) -> Item:

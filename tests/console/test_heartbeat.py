@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from contractdesk.clock import NS_PER_MS, ManualClock
 from contractdesk.console.desk import Desk
-from contractdesk.console.heartbeat import Heartbeat
+from contractdesk.console.heartbeat import Heartbeat, state_of
 from contractdesk.console.opening import open_desk
 from contractdesk.domain.views import TradingState
 from tests.console.loopback import BTC
+from tests.e2e.synthetic import Market
 
 WITHIN_S = 60.0
 
@@ -61,6 +64,17 @@ def test_a_beat_says_what_the_desk_is_and_holds(desk: Desk, heard: Heard) -> Non
     assert 0 < told["margin_ratio"] < 0.05
     assert told["private_stream_ready"]
     assert told["feed_age_ms"] >= 0
+
+
+def test_the_feeds_age_is_of_what_is_watched_and_always_a_number_or_null() -> None:
+    snapshot = Market().step()
+    ((symbol, view),) = snapshot.symbols.items()
+    ages = []
+    for watched in (False, True):
+        other = replace(view, feed_age_ms=math.inf, watched=watched)
+        both = replace(snapshot, symbols={symbol: view, "ETH/USDT:USDT": other})
+        ages.append(state_of("test", "EMBEDDED", "embedded", both, 0.0).feed_age_ms)
+    assert ages == [view.feed_age_ms, None]
 
 
 def test_it_is_told_once_a_second_and_at_once_when_the_state_changes(desk: Desk, heard: Heard) -> None:

@@ -231,7 +231,11 @@ def test_the_picture_shows_short_lags_that_the_engine_is_not_told_of(rigged: Cal
 def test_a_person_looks_at_a_symbol_once_and_the_engine_asks_for_nothing(rigged: Callable[..., Rig]) -> None:
     async def case(rig: Rig) -> None:
         await rig.host.list_symbol(TERMS.symbol)
+        rig.host.publish()
+        assert not rig.host.board.current.symbols[TERMS.symbol].watched, "it was named, and no more"
         assert rig.host.look_at(TERMS.symbol, "1m", 10)
+        rig.host.publish()
+        assert rig.host.board.current.symbols[TERMS.symbol].watched
         assert rig.host.watching(TERMS.symbol)
         assert not rig.host.look_at(TERMS.symbol, "1m", 10)
         await rig.host.ask(halt())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from decimal import Decimal
@@ -73,6 +74,22 @@ def test_the_feed_is_as_old_as_its_oldest_symbol_and_down_without_the_private_st
     old = replace(snapshot, symbols={"a": view, "b": replace(view, feed_age_ms=3_000.0)})
     assert (item(old, "feed").text, item(old, "feed").tone) == ("3.0 s", Tone.ALARM)
     assert item(replace(snapshot, private_stream_ready=False), "feed").tone is Tone.ALARM
+
+
+def test_what_nobody_watches_does_not_age_the_feed_and_what_has_not_come_yet_is_an_alarm(
+    snapshot: DeskSnapshot,
+) -> None:
+    view = next(iter(snapshot.symbols.values()))
+    listed = replace(view, feed_age_ms=math.inf, watched=False)
+    left = replace(view, feed_age_ms=86_400_000.0, watched=False)
+    shown = replace(snapshot, symbols={"a": view, "b": listed, "c": left})
+    assert item(shown, "feed") == item(snapshot, "feed")
+    assert gist.feed_age_ms(shown) == view.feed_age_ms
+    nobody = replace(snapshot, symbols={"b": listed, "c": left})
+    assert item(nobody, "feed") == gist.Item("feed", "Feed", "\u2013")
+    awaited = replace(snapshot, symbols={"a": view, "b": replace(listed, watched=True)})
+    assert item(awaited, "feed") == gist.Item("feed", "Feed", "\u2013", Tone.ALARM)
+    assert gist.feed_age_ms(awaited) is None
 
 
 @pytest.mark.parametrize(("lag_ms", "tone"), [(1.4, Tone.PLAIN), (251, Tone.WARN), (2_001, Tone.ALARM)])
