@@ -71,7 +71,7 @@ class Chart:
 
     def refresh(self, snapshot: DeskSnapshot) -> int:
         note, messages = self.redraw(snapshot)
-        return messages + self.header.say(note)
+        return messages + self.header.say(note, snapshot)
 
     def build(self) -> tuple[Sequence[Any], Sequence[Any]]:
         """The marks and the axes, made once."""

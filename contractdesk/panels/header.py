@@ -28,12 +28,9 @@ class Header(LiveWidget):
     def __init__(self, desk: DeskFace, title: str, *, pulse: Pulse | None = None) -> None:
         super().__init__(desk, pulse=pulse, title=title, label=desk.label)
 
-    def say(self, note: str) -> int:
+    def say(self, note: str, snapshot: DeskSnapshot) -> int:
         """Show ``note``; sent even when it is the same, as a sign of life. Returns the messages sent: 1."""
-        with self.hold_sync():
-            self.note = note
-            self.seq += 1
-        return self.cost
+        return self.send_picture(snapshot, {"note": note})
 
     def values(self, _snapshot: DeskSnapshot) -> Mapping[str, Any]:
         return {"label": self.desk.label}

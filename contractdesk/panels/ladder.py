@@ -56,7 +56,7 @@ class Ladder(LiveWidget):
     ) -> None:
         self._focus = focus or Focus()
         self._hand = Hand(desk, clock or SystemClock())
-        super().__init__(desk, pulse=pulse)
+        super().__init__(desk, pulse=pulse, clock=clock)
 
     def permit(self, trading: bool | None) -> Ladder:  # noqa: FBT001  (one flag, that of the caller)
         """Let its Trade switch be turned on (True: also on LIVE) or not (False); None leaves it as it is."""

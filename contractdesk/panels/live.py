@@ -9,11 +9,13 @@ from typing import Any
 import anywidget
 import traitlets
 
+from contractdesk.clock import Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.comm_compat import let_through
 from contractdesk.panels.render import bundle_of
 from contractdesk.panels.stills import show
+from contractdesk.panels.trouble import Trouble
 
 _STATIC = Path(__file__).with_name("static")
 
@@ -35,17 +37,23 @@ class LiveWidget(anywidget.AnyWidget):
     """An anywidget whose every refresh is one message, marked by a growing ``seq``.
 
     The browser draws on ``seq`` and acknowledges from requestAnimationFrame, at most once in three seconds,
-    where ``acknowledges`` is set; of the panels on one screen a single one does.
+    where ``acknowledges`` is set; of the panels on one screen a single one does. While there is ``trouble``
+    it looks stale, and one that acknowledges says why. Of a ``closed`` desk nothing more is awaited.
     """
 
     seq = traitlets.Int(0).tag(sync=True)
     acknowledges = traitlets.Bool(default_value=True).tag(sync=True)
+    trouble = traitlets.Unicode("").tag(sync=True)
+    closed = traitlets.Bool(default_value=False).tag(sync=True)
 
     cost = 1
 
-    def __init__(self, desk: DeskFace, *, pulse: Pulse | None = None, **traits: Any) -> None:
+    def __init__(
+        self, desk: DeskFace, *, pulse: Pulse | None = None, clock: Clock | None = None, **traits: Any
+    ) -> None:
         self.desk = desk
         self.pulse = pulse or Pulse()
+        self._troubles = Trouble(desk, clock or SystemClock())
         super().__init__(acknowledges=pulse is None, **traits)
         let_through(self.comm)
         self.on_msg(self._on_message)
@@ -56,9 +64,15 @@ class LiveWidget(anywidget.AnyWidget):
 
     def refresh(self, snapshot: DeskSnapshot) -> int:
         """Send what ``values`` makes of the snapshot, as one message."""
+        return self.send_picture(snapshot, self.values(snapshot))
+
+    def send_picture(self, snapshot: DeskSnapshot, values: Mapping[str, Any]) -> int:
+        """Send ``values`` and whether ``snapshot`` is still the present; returns the messages: 1."""
         with self.hold_sync():
-            for name, value in self.values(snapshot).items():
+            for name, value in values.items():
                 setattr(self, name, value)
+            self.closed = not self.desk.is_open
+            self.trouble = self._troubles.of(snapshot)
             self.seq += 1
         return self.cost
 

@@ -61,9 +61,9 @@ def _when(snapshot: DeskSnapshot, zone: tzinfo) -> str:
 def bundle_of(desk: DeskFace, widget: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """A widget's MIME bundle with the desk's text and HTML beside it; ``widget`` may be None."""
     data, metadata = widget if isinstance(widget, tuple) else (widget or {}, {})
-    snapshot = desk.snapshot
+    snapshot, label = desk.snapshot, desk.label if desk.is_open else f"{desk.label} CLOSED"
     words: Mapping[str, str] = {
-        "text/plain": text_of(snapshot, name=desk.name, label=desk.label, tz=desk.display_tz),
-        "text/html": html_of(snapshot, name=desk.name, label=desk.label, tz=desk.display_tz),
+        "text/plain": text_of(snapshot, name=desk.name, label=label, tz=desk.display_tz),
+        "text/html": html_of(snapshot, name=desk.name, label=label, tz=desk.display_tz),
     }
     return {**data, **words}, dict(metadata)

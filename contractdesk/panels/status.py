@@ -10,7 +10,7 @@ import traitlets
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.panels import formats, gist
-from contractdesk.panels.base import SILENT_NS, DeskFace, Pulse
+from contractdesk.panels.base import DeskFace, Pulse
 from contractdesk.panels.calling import Calls
 from contractdesk.panels.focus import Focus
 from contractdesk.panels.hotkeys import Verb, sheet
@@ -106,11 +106,9 @@ class Status(LiveWidget):
         pulse: Pulse | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._clock = clock or SystemClock()
-        self._caller = Caller(desk, self._clock)
+        self._caller = Caller(desk, clock or SystemClock())
         self._focus = focus or Focus()
-        self._last: tuple[DeskSnapshot | None, int] = (None, 0)  # the newest, and when it was first seen
-        super().__init__(desk, pulse=pulse, sheet=sheet())
+        super().__init__(desk, pulse=pulse, clock=clock, sheet=sheet())
 
     def values(self, snapshot: DeskSnapshot) -> Mapping[str, Any]:
         zone = formats.zone_of(self.desk.display_tz)
@@ -119,7 +117,7 @@ class Status(LiveWidget):
             "name": self.desk.name,
             "state": snapshot.state.value,
             "reason": snapshot.state_reason,
-            "outcome": "; ".join(filter(None, (self._trouble(snapshot), self._caller.outcome.text))),
+            "outcome": self._caller.outcome.text,
             "clock": f"{formats.clock(snapshot.ts_ns, zone)} {formats.suffix(snapshot.ts_ns, zone)}",
             "said": self._caller.said.text,
             "symbol": self._focus.on(snapshot),
@@ -128,18 +126,6 @@ class Status(LiveWidget):
                 for item in gist.items(snapshot)
             ],
         }
-
-    def _trouble(self, snapshot: DeskSnapshot) -> str:
-        """Says so when the kernel lives but the desk makes no new pictures."""
-        if not self.desk.is_open:
-            return "this desk is closed: what stands here is its last picture"
-        now_ns = self._clock.monotonic_ns()
-        if snapshot is not self._last[0]:
-            self._last = (snapshot, now_ns)
-        silent_ns = now_ns - self._last[1]
-        if silent_ns < SILENT_NS:
-            return ""
-        return f"the desk has been silent for {formats.duration(silent_ns / NS_PER_MS)}"
 
     def clicked(self, content: Mapping[str, Any]) -> None:
         try:

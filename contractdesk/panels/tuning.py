@@ -71,7 +71,7 @@ class Tuning(LiveWidget):
         self._pressed_ns = 0  # when a replay was asked for last
         self._told_of: object = None  # what ran when the audit was last read
         self._changes: dict[str, Any] = {"html": "", "count": 0}
-        super().__init__(desk, pulse=pulse)
+        super().__init__(desk, pulse=pulse, clock=clock)
 
     # -- showing: the pump's side ------------------------------------------------------------
 

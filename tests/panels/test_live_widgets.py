@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -14,13 +14,16 @@ from contractdesk.clock import NS_PER_S, ManualClock
 from contractdesk.domain.market import unpack_levels
 from contractdesk.errors import VenueUnreachable
 from contractdesk.panels import Panels
+from contractdesk.panels.chart import Chart
 from contractdesk.panels.ladder import LEVELS_A_SIDE, Ladder
 from contractdesk.panels.layout import console
 from contractdesk.panels.pump import THE_PUMP
 from contractdesk.panels.risk import share_of
 from contractdesk.panels.status import Caller, Status, Verb
 from contractdesk.panels.tables import TABLES, Page, Tables
+from contractdesk.panels.trouble import CLOSED
 from tests.e2e.synthetic import BTC, SyntheticDesk
+from tests.panels.seat import Seat
 from tests.panels.tuner import TunableDesk
 
 D = Decimal
@@ -143,12 +146,13 @@ def test_a_desk_that_makes_no_new_pictures_is_called_silent(desk: SyntheticDesk)
     status.refresh(desk.snapshot)
     clock.advance(3 * NS_PER_S)
     status.refresh(desk.snapshot)
-    assert status.outcome == ""
+    assert status.trouble == ""
     clock.advance(2 * NS_PER_S)
     status.refresh(desk.snapshot)
-    assert status.outcome == "the desk has been silent for 5.0 s"
+    assert status.trouble == "the desk has been silent for 5.0 s"
+    assert not status.closed
     status.refresh(replace(desk.snapshot))
-    assert status.outcome == "", "a new picture, even of the same values"
+    assert status.trouble == "", "a new picture, even of the same values"
 
 
 def test_no_failure_hides_that_the_desk_is_silent_and_it_stands_for_a_while_only(desk: SyntheticDesk) -> None:
@@ -160,17 +164,35 @@ def test_no_failure_hides_that_the_desk_is_silent_and_it_stands_for_a_while_only
     assert status.outcome == failed
     clock.advance(5 * NS_PER_S)
     status.refresh(desk.snapshot)
-    assert status.outcome == f"the desk has been silent for 5.0 s; {failed}"
+    assert (status.trouble, status.outcome) == ("the desk has been silent for 5.0 s", failed)
     clock.advance(60 * NS_PER_S)
     status.refresh(replace(desk.snapshot))
     assert status.outcome == ""
 
 
-def test_a_closed_desk_is_called_closed(desk: SyntheticDesk) -> None:
-    desk.is_open = False
-    status = Status(desk)
-    status.refresh(desk.snapshot)
-    assert "closed" in status.outcome
+@pytest.mark.parametrize("name", [name for name in Panels.names() if name != "console"])
+def test_every_panel_of_a_closed_desk_calls_it_closed(name: str) -> None:
+    desk = TunableDesk()
+    panel = getattr(Panels(desk), name)()
+    try:
+        shown = panel.header if isinstance(panel, Chart) else panel
+        panel.refresh(desk.snapshot)
+        assert (shown.trouble, shown.closed) == ("", False)
+        desk.is_open = False
+        panel.refresh(desk.snapshot)
+        assert (shown.trouble, shown.closed) == (CLOSED, True)
+        data, _ = panel._repr_mimebundle_()
+        assert "EMBEDDED CLOSED" in data["text/plain"]
+        assert "EMBEDDED CLOSED" in data["text/html"]
+    finally:
+        panel.close()
+
+
+def test_a_ladder_alone_says_that_its_desk_is_silent(seat: Callable[..., Seat]) -> None:
+    at = seat()
+    at.clock.advance(5 * NS_PER_S)
+    at.look()
+    assert at.ladder.trouble == "the desk has been silent for 5.0 s"
 
 
 def test_pages_that_did_not_change_are_not_sent_again(desk: SyntheticDesk) -> None:

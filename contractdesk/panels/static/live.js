@@ -1,7 +1,8 @@
-// What every panel shares: draw on `seq`, acknowledge when drawn, say when the kernel is silent.
+// What every panel shares: draw on `seq`, acknowledge when drawn, say when the kernel is silent or the desk is.
 const ACK_MS = 3000; // each one turns JupyterLab's icon to busy and back, which costs a browser memory
 const STALE_MS = 3500;
 
+// `stale(ms)`: the panel has words of its own for a silent kernel, and for trouble.
 function live({ model, el, draw, stale }) {
   let frame = 0;
   let acknowledged = -ACK_MS;
@@ -31,13 +32,22 @@ function live({ model, el, draw, stale }) {
   const onVisible = () => {
     if (!document.hidden) wake();
   };
+  // Where many panels are one screen, the one that acknowledges says it for all.
+  const words = stale || !model.get("acknowledges") ? null : element("div", "cd cd-trouble cd-alarm");
+  if (words) words.setAttribute("role", "alert");
   const timer = setInterval(() => {
     const silence = performance.now() - heard;
+    const trouble = model.get("trouble");
     // A notebook that is read after its kernel's time: nothing is awaited, and no button reaches anybody.
     const gone = el.closest(".jupyter-widgets-disconnected") !== null;
-    const isStale = silence > STALE_MS && !document.hidden && !gone;
+    const isStale = silence > STALE_MS && !document.hidden && !gone && !model.get("closed");
     el.classList.toggle("cd-gone", gone);
-    el.classList.toggle("cd-stale", isStale);
+    el.classList.toggle("cd-stale", isStale || (Boolean(trouble) && !gone));
+    if (words) {
+      setText(words, trouble);
+      if (!trouble) words.remove();
+      else if (!words.isConnected) el.before(words);
+    }
     if (stale) stale(isStale ? silence : 0);
   }, 500);
 

@@ -119,7 +119,8 @@ function render({ model, el }) {
       return late ? ["halt NOT confirmed; the stops stay on the venue", "alarm"] : ["halting…", "warn"];
     }
     if (silence) return [`stale: the kernel has been silent for ${(silence / 1000).toFixed(0)} s`, "alarm"];
-    if (model.get("outcome")) return [model.get("outcome"), "alarm"];
+    const amiss = [model.get("trouble"), model.get("outcome")].filter(Boolean).join("; ");
+    if (amiss) return [amiss, "alarm"];
     return [model.get("said"), "muted"];
   };
   const draw = () => {
