@@ -179,10 +179,12 @@ class Desk(Windows):
             say("close: positions could not be closed in time; the desk stays open. Try flatten() again.")
             return Receipt(verb="close", done=False, summary="still open", said_in=cell())
         receipt = self._verbs.closing_receipt(before, done=done)
-        self._flush()  # here, on the cell's thread: papermill keeps what a cell itself sends
         self.note_result(ended=True)
-        self._session.release()
-        self._reactive.end()
+        try:
+            self._session.release()
+        finally:  # closed it is; told here, on the cell's thread: papermill keeps what a cell itself sends
+            self._reactive.end()
+            self._let_go()
         return announced(receipt)
 
     # -- tables ----------------------------------------------------------------------------

@@ -30,10 +30,10 @@ class Windows:
         """
         return self.panels.console(**options)
 
-    def _flush(self) -> None:
-        """Bring every open panel to the present."""
+    def _let_go(self) -> None:
+        """The desk is closed: its panels say so from now on, and are refreshed no more."""
         if self._panels is not None:
-            self._panels.flush()
+            self._panels.let_go()
 
 
 def _window(make: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,7 +38,7 @@ class Panels:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """What there is to open."""
-        helpers = ("flush", "names")
+        helpers = ("flush", "let_go", "names")
         return tuple(name for name in vars(cls) if not name.startswith("_") and name not in helpers)
 
     def console(self, symbol: str | None = None, *, trading: bool | None = None) -> Console:
@@ -156,6 +156,11 @@ class Panels:
         from contractdesk.panels.stills import renew
 
         renew()
+
+    def let_go(self) -> None:
+        """The desk is closed: its panels, and the words under them, say so and stay; as of ``flush``."""
+        THE_PUMP.let_go(self._desk)
+        self.flush()
 
     def _pages(self, pages: Sequence[Page]) -> Tables:
         from contractdesk.panels.tables import Tables

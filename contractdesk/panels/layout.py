@@ -91,7 +91,7 @@ def _column(*children: Any, flex: str) -> ipywidgets.VBox:
     return ipywidgets.VBox(children, layout=ipywidgets.Layout(flex=flex, min_width="0", grid_gap=GAP))
 
 
-_CONSOLES: list[Console] = []  # one a desk, as long as it is open
+_CONSOLES: list[Console] = []  # one a desk, as long as it is displayed
 
 
 def console(desk: DeskFace, symbol: str | None = None, *, trading: bool | None = None) -> Console:

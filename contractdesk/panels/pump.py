@@ -13,7 +13,7 @@ import threading
 from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from contractdesk.domain.views import DeskSnapshot
 from contractdesk.errors import UserError
-from contractdesk.panels.base import Panel
+from contractdesk.panels.base import DeskFace, Panel
 
 _LOG = logging.getLogger("contractdesk.panels")
 _LOG.addHandler(logging.NullHandler())  # a notebook's cells are no place for a pump's complaints
@@ -86,11 +86,23 @@ class Pump:
             return tuple(entry.panel for entry in self._entries)
 
     def add(self, *panels: Panel, start: bool = True) -> None:
-        """Take panels in; beyond ``MAX_PANELS`` the oldest are let go."""
+        """Take panels in; beyond ``MAX_PANELS`` the oldest are let go. Those of a closed desk show once."""
         with self._lock:
             self._entries = [*self._entries, *map(_Entry, panels)][-MAX_PANELS:]
             if start:
                 self._start()
+        for panel in panels:
+            if not panel.desk.is_open:
+                self.let_go(panel.desk)
+
+    def let_go(self, desk: DeskFace) -> None:
+        """A closed desk's panels show its last picture and stay at it: the budget is for those that live."""
+        with self._writing:
+            for entry in self._living():
+                if entry.panel.desk is desk:
+                    self._show(entry)
+            with self._lock:
+                self._entries = [entry for entry in self._entries if entry.panel.desk is not desk]
 
     def attend(self, listener: Panel, *, start: bool = True) -> None:
         """Take in what shows nothing itself, but hands on what it hears; no newer one pushes it out.
@@ -127,8 +139,7 @@ class Pump:
         """Show the latest snapshot everywhere now: the last word of a headless notebook."""
         with self._writing:
             for entry in self._living():
-                entry.shown = None
-                self._refresh(entry, self._clock.monotonic_ns())
+                self._show(entry)
 
     def _living(self) -> list[_Entry]:
         with self._lock:
@@ -161,6 +172,11 @@ class Pump:
         if panel.acknowledges:
             panel.pulse.sent(now_ns)
         return sent
+
+    def _show(self, entry: _Entry) -> None:
+        """The latest snapshot, whatever was shown before and whether it is due."""
+        entry.shown = None
+        self._refresh(entry, self._clock.monotonic_ns())
 
     def _postpone(self, entry: _Entry, now_ns: int) -> None:
         """To its next period; what was due longer ago is not caught up on."""

@@ -15,6 +15,8 @@ from contractdesk.console.opening import open_desk
 from contractdesk.console.result import VARIABLE, Ending, read
 from contractdesk.desk import embedded
 from contractdesk.desk.paths import DeskPaths
+from contractdesk.panels.pump import THE_PUMP
+from contractdesk.panels.trouble import CLOSED
 from tests.console.loopback import BTC
 
 TRADER = """
@@ -88,3 +90,30 @@ def test_after_a_kill_the_desk_is_as_it_was(home: Path) -> None:
     assert standing_stops("killed") == []
     assert BTC in desk.book(BTC).symbol
     desk.close()
+
+
+def test_a_closed_desks_console_says_so_once_and_costs_the_reopened_one_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_desk("embedded", name="twice", seed=3, idle_limit_s=30)
+    before = first.console()
+    whole = first._session.release
+
+    def torn() -> None:
+        whole()
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(first._session, "release", torn)
+    with pytest.raises(OSError, match="the disk is gone"):
+        first.close()
+    second = open_desk("embedded", name="twice", seed=3, idle_limit_s=30)
+    after = second.console()
+    try:
+        assert [panel.trouble for panel in (before.status, before.ladder, before.risk)] == [CLOSED] * 3
+        assert {panel.desk for panel in THE_PUMP.panels} == {second}
+        assert first.console() is before
+        assert after.status.trouble == ""
+    finally:
+        second.close()
+        before.close()
+        after.close()

@@ -249,6 +249,19 @@ def test_the_console_of_a_desk_is_one_and_its_panels_share_the_status_bars_pulse
     assert [panel.acknowledges for panel in parts].count(True) == 1
 
 
+def test_a_desk_that_is_closed_costs_nothing_more_and_its_console_stays_as_it_is(
+    desk: SyntheticDesk, screen: Any
+) -> None:
+    desk.is_open = False
+    THE_PUMP.let_go(desk)
+    assert screen.status.trouble == CLOSED
+    assert console(desk) is screen
+    alone = Panels(desk).ladder()
+    assert alone.trouble == CLOSED
+    assert [panel for panel in THE_PUMP.panels if panel.desk is desk] == []
+    alone.close()
+
+
 def test_a_closed_console_is_replaced_by_a_new_one(desk: SyntheticDesk, screen: Any) -> None:
     screen.close()
     again = console(desk)
@@ -280,6 +293,7 @@ def test_everything_shows_text_and_html_beside_the_widget(desk: SyntheticDesk, s
 def test_panels_are_listed_by_name(desk: SyntheticDesk) -> None:
     assert "ladder()" in repr(Panels(desk))
     assert "flush" not in repr(Panels(desk))
+    assert "let_go" not in repr(Panels(desk))
 
 
 def test_each_panel_alone_is_a_call_on_the_desk() -> None:

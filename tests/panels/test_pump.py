@@ -178,6 +178,23 @@ def test_flush_shows_the_present_even_to_a_silent_browser() -> None:
     assert len(panel.seen) == before + 1
 
 
+def test_a_closed_desks_panels_are_shown_its_end_and_leave_the_budget_to_the_others() -> None:
+    closed, living = StillDesk(), MovingDesk()
+    left, others = [Recorder(closed) for _ in range(40)], Recorder(living)
+    pump = pumped(*left, others)
+    closed.is_open = False
+    closed.picture = replace(closed.picture, ts_ns=2)
+    pump.let_go(closed)
+    assert [panel.seen for panel in left] == [[closed.picture]] * 40
+    assert pump.panels == (others,)
+    run(pump, 10, beats=(others,))
+    assert len(others.seen) == 100
+    late = Recorder(closed)
+    pump.add(late, start=False)
+    assert late.seen == [closed.picture]
+    assert pump.panels == (others,)
+
+
 def test_closed_panels_are_forgotten_and_the_list_is_bounded() -> None:
     pump = Pump()
     panels = [Recorder(MovingDesk()) for _ in range(MAX_PANELS + 5)]
