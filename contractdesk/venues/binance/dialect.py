@@ -103,7 +103,7 @@ def _bare(status: int, text: str) -> VenueError:
 
 
 def _read(body: str) -> _Problem:
-    """Without a code where the venue gave none; ``msg`` is the whole body where that is in no form of its own."""
+    """Without a code where the venue gave none; ``msg`` is the whole body where it is not JSON."""
     try:
         return _problem.decode(body)
     except msgspec.DecodeError:
