@@ -59,6 +59,7 @@ class Records:
         self._tripped_ns = max(_trips(state.notices), default=0)
         self._seen_fills.update(((fill.symbol, fill.identity), None) for fill in state.fills)
         for symbol, market in state.symbols.items():
+            self._seen_payments.update(market.payment_ids)
             self._positions[symbol] = market.position
             self._owners[symbol] = market.guard.strategy_id
 

@@ -24,6 +24,11 @@ TABLE = [
     (503, "Unknown error, please check your request or try again later.", OutcomeLost),
     (503, '{"code":0,"msg":"Service Unavailable."}', VenueUnreachable),
     (503, '{"msg":"Service Unavailable."}', VenueUnreachable),
+    (503, "Service Unavailable", VenueUnreachable),
+    (503, "", OutcomeLost),
+    (503, '{"code":-9999,"msg":"Request occur unknown error."}', OutcomeLost),
+    (503, "<html><h1>503 Service Unavailable</h1></html>", OutcomeLost),
+    (503, "ERROR: The request could not be satisfied", OutcomeLost),
     (503, '{"code":-1008,"msg":"Request throttled by system-level protection."}', VenueRejected),
     (504, "", OutcomeLost),
 ]

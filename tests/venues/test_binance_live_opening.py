@@ -21,6 +21,7 @@ from contractdesk.errors import (
     VenueRejected,
     VenueUnreachable,
 )
+from contractdesk.venues.binance import api
 from contractdesk.venues.binance.endpoints import at
 from contractdesk.venues.binance.venue import BinanceVenue
 from contractdesk.venues.credentials import Credentials, Secret
@@ -37,6 +38,23 @@ async def refused(rig: Rig) -> ContractdeskError:
         await rig.venue.open(rig.emit)
     assert asyncio.all_tasks() == before
     return caught.value
+
+
+@live
+async def test_more_fills_in_a_week_than_can_be_listed_keep_nobody_out(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whatever program; then all contracts are asked for the fills since the desk was left."""
+    async with open_rig(exchange, watch=False) as rig:
+        await rig.venue.submit(request())
+        await rig.seen("OrderFilled")
+        await rig.venue.close()
+        monkeypatch.setattr(api, "MAX_PAGES", 0)
+        rig.venue = rig.new_venue()
+        await rig.venue.open(rig.emit)
+        state = await rig.venue.read_state(0)
+        theirs = await rig.truth("fills")
+        assert [fill.trade_id for fill in state.fills] == [str(row["trade_id"]) for row in theirs]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.market import timeframe_ns
 from contractdesk.errors import VenueRejected
+from contractdesk.venues.binance import account_feed
+from contractdesk.venues.binance.account_feed import KEY_AGAIN_NS
 from contractdesk.venues.binance.channels import BookChannel
 from contractdesk.venues.book_sync import DepthDelta
 
@@ -188,6 +190,32 @@ async def test_an_expired_listen_key_is_replaced(exchange: str) -> None:
 
 
 @live
+async def test_a_listen_key_is_kept_while_the_venue_does_not_answer(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream is well, the key good for half an hour: only the venue's word or its end is a reason."""
+    async with open_rig(exchange, watch=False) as rig:
+        feed, mark = rig.venue._private().feed, rig.mark()
+        match = {"method": "PUT", "path": "/fapi/v1/listenKey"}
+        await rig.fault("drop_request", when="before", match=match, count=0)
+        await feed._prolong()
+        assert feed.stream.up
+        assert feed._key_until_ns <= rig.clock.monotonic_ns() + KEY_AGAIN_NS, "it is tried again soon"
+        await rig.control("DELETE", "fault")
+        await feed._prolong()
+        assert feed._key_until_ns > rig.clock.monotonic_ns() + KEY_AGAIN_NS
+        assert rig.of("StreamLost", since=mark) == []
+        await rig.fault("answer", status=400, code=-1125, match=match)
+        await feed._prolong()
+        await rig.seen("StreamRestored", since=mark)
+        monkeypatch.setattr(account_feed, "KEY_LAST_NS", 0)
+        mark = rig.mark()
+        await rig.fault("drop_request", when="before", match=match, count=0)
+        await feed._prolong()
+        await rig.seen("StreamRestored", since=mark)
+
+
+@live
 async def test_repeated_and_delayed_user_events_change_nothing(exchange: str) -> None:
     async with open_rig(exchange) as rig:
         await rig.fault("duplicate_event", event="ORDER_TRADE_UPDATE", execution="TRADE", count=0)
@@ -217,6 +245,22 @@ async def test_funding_is_paid_once_and_to_the_last_digit(exchange: str) -> None
         received = await rig.seen("FundingPaid", since=mark)
         assert received.amount > 0
         assert received.payment_id != paid.payment_id
+
+
+@live
+async def test_funding_that_was_paid_while_nobody_was_here_is_told(exchange: str) -> None:
+    async with open_rig(exchange, watch=False) as rig:
+        await rig.venue.submit(request(size="0.05"))
+        await rig.seen("OrderFilled")
+        left_ns, mark = rig.clock.now_ns(), rig.mark()
+        await rig.venue.close()
+        await rig.control("POST", "fund", {"symbol": "BTCUSDT", "rate": "0.00031"})
+        rig.venue = rig.new_venue()
+        await rig.venue.open(rig.emit)
+        await rig.venue.read_state(left_ns)
+        paid = await rig.seen("FundingPaid", since=mark)
+        (booked,) = [row for row in await rig.truth("ledger") if row["kind"] == "FUNDING_FEE"]
+        assert paid.amount == D(booked["amount"]) != 0
 
 
 @live

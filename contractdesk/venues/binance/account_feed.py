@@ -19,7 +19,7 @@ from contractdesk.clock import NS_PER_MS, NS_PER_S, Clock
 from contractdesk.domain.events import OrderFilled, StreamLost, StreamName, StreamRestored
 from contractdesk.domain.fills import Fill
 from contractdesk.domain.instrument import ZERO, Instrument
-from contractdesk.errors import VenueError, VenueProtocolError
+from contractdesk.errors import VenueError, VenueProtocolError, VenueRejected
 from contractdesk.venues.backoff import Backoff
 from contractdesk.venues.base import Emit
 from contractdesk.venues.binance.api import PAGE, BinanceApi
@@ -44,6 +44,8 @@ from contractdesk.venues.upkeep import go_on
 log = logging.getLogger(__name__)
 TICK_S = 0.25
 KEY_LIFE_NS = 25 * 60 * NS_PER_S  # prolonged so often; the venue forgets it after an hour
+KEY_LAST_NS = 55 * 60 * NS_PER_S  # so long it serves without, while the venue does not answer
+KEY_AGAIN_NS = 5 * NS_PER_S
 OVERLAP_MS = 60_000  # read again before the loss: the stream may have lagged
 LEDGER_LAG_NS = 5 * NS_PER_S
 RETRY_NS = NS_PER_S // 2
@@ -106,7 +108,8 @@ class AccountFeed:
         )  # fmt: skip
         self._tasks: OrderedDict[Ask | Backfill, Task] = OrderedDict()
         self._running: list[asyncio.Task[None]] = []
-        self._key_until_ns = 0
+        self._key_until_ns = 0  # monotonic: when it is prolonged next
+        self._key_since_ns = 0  # monotonic: when it last was
         self._opened_ms = self._good_ms = api.server_clock.now_ms()
         self._paid: OrderedDict[str, None] = OrderedDict()
         self._booked: OrderedDict[int, Decimal] = OrderedDict()  # settlement minute -> by the stream
@@ -130,9 +133,9 @@ class AccountFeed:
         await asyncio.gather(*self._running, return_exceptions=True)
         await self.stream.stop()
 
-    def expect_funding(self) -> None:
-        """A settlement happened: look into the ledger soon, should the stream not tell of it."""
-        ask = AskFunding(self._api.server_clock.now_ns(), ZERO)
+    def expect_funding(self, since_ns: int) -> None:
+        """Look soon into the ledger for what was paid since then, should the stream not tell of it."""
+        ask = AskFunding(since_ns, ZERO)
         self._tasks.setdefault(ask, Task(ask, not_before_ns=self._clock.monotonic_ns() + LEDGER_LAG_NS))
 
     def take(self, outcomes: tuple[Outcome, ...]) -> None:
@@ -147,8 +150,12 @@ class AccountFeed:
 
     async def _address(self) -> str:
         key = await self._api.open_listen_key()
-        self._key_until_ns = self._clock.monotonic_ns() + KEY_LIFE_NS
+        self._key_is_good()
         return self._address_of(key)
+
+    def _key_is_good(self) -> None:
+        self._key_since_ns = self._clock.monotonic_ns()
+        self._key_until_ns = self._key_since_ns + KEY_LIFE_NS
 
     def _on_frame(self, frame: bytes) -> None:
         try:
@@ -183,10 +190,15 @@ class AccountFeed:
                 await self._prolong()
 
     async def _prolong(self) -> None:
+        """A venue that does not answer keeps the key as long as it lasts: the stream may be well."""
         try:
             await self._api.prolong_listen_key()
-            self._key_until_ns = self._clock.monotonic_ns() + KEY_LIFE_NS
+            self._key_is_good()
         except VenueError as failure:
+            now_ns = self._clock.monotonic_ns()
+            if not isinstance(failure, VenueRejected) and now_ns < self._key_since_ns + KEY_LAST_NS:
+                self._key_until_ns = now_ns + KEY_AGAIN_NS
+                return
             self._key_until_ns = 0
             self.stream.restart(f"the listen key was not prolonged: {failure}")
 

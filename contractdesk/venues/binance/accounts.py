@@ -101,7 +101,7 @@ class Accounts:
         watched, now_ns = {*symbols} & self._instruments.keys(), self._clock.monotonic_ns()
         due = self._whole_ns is None or now_ns - self._whole_ns >= WHOLE_EVERY_NS
         whole = whole or due or len(watched) > FEW
-        traded = self._named(await self._api.traded_symbols(since_ms)) if whole else set()
+        traded = await self._traded(since_ms) if whole else set()
         before = await self._api.positions()
         for _ in range(STEADY_TRIES):
             asked_ns = self._api.server_clock.now_ns()
@@ -126,6 +126,11 @@ class Accounts:
                 )
             before = after
         raise VenueUnreachable("the positions kept changing while they were read")
+
+    async def _traded(self, since_ms: int) -> set[str]:
+        """Unified, and maybe traded since then: all, where the venue has too much to tell."""
+        found = await self._api.traded_symbols(since_ms)
+        return {*self._instruments} if found is None else self._named(found)
 
     def _held(self, rows_: list[rows.PositionRow]) -> set[str]:
         """The unified symbols with a position; COIN-M lists flat ones, too."""

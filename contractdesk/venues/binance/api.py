@@ -172,8 +172,11 @@ class BinanceApi:
                 return found
         raise VenueUnreachable(f"more than {MAX_PAGES * PAGE} bookings: ask for less time")
 
-    async def traded_symbols(self, since_ms: int) -> set[str]:
-        """The venue's symbols in which a commission was booked since then."""
+    async def traded_symbols(self, since_ms: int) -> set[str] | None:
+        """The venue's symbols in which a commission was booked since then.
+
+        None where more were booked than MAX_PAGES hold, by whatever program: it may be any symbol.
+        """
         params = {"incomeType": "COMMISSION", "startTime": str(since_ms), "limit": str(PAGE)}
         found: set[str] = set()
         for page in range(1, MAX_PAGES + 1):
@@ -182,7 +185,7 @@ class BinanceApi:
             found.update(row.symbol for row in booked)
             if len(booked) < PAGE:
                 return found
-        raise VenueUnreachable(f"more than {MAX_PAGES * PAGE} commissions were booked: ask for less time")
+        return None
 
     async def user_trades(self, symbol: str, params: Mapping[str, str]) -> list[rows.UserTradeRow]:
         """Ascending by id; at most PAGE."""

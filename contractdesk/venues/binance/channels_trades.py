@@ -152,7 +152,11 @@ class BarChannel:
         if sync.next_open_ns is None:
             wanted = {"limit": str(min(PAGE, self._warmup + 1))}
         else:
-            wanted = {"startTime": str(sync.next_open_ns // NS_PER_MS)}
+            end_ns = sync.next_open_ns + PAGE * sync.step_ns  # of more COIN-M tells the last ones
+            wanted = {
+                "startTime": str(sync.next_open_ns // NS_PER_MS),
+                "endTime": str(end_ns // NS_PER_MS - 1),
+            }
         klines = await host.api.klines(host.instrument.venue_symbol, sync.timeframe, wanted)
         bars = [bar_of(kline) for kline in klines]
         for event in sync.on_loaded(bars, venue_ns, host.clock.now_ns()):

@@ -16,7 +16,9 @@ from contractdesk.venues.limits import Usage
 
 DEFAULT_SILENCE_S = {418: 120.0, 429: 10.0}  # where Retry-After is missing
 FIREWALL_SILENCE_S = 10.0  # a 403 without a code of the venue's is its web firewall's limit
-UNKNOWN_EXECUTION = "Unknown error"  # of a 503: "please check your request or try again later"
+# The one 503 that says "not executed". "Unknown error, please check your request" may have been executed, and
+# so may whatever something between us and the venue answers: its own words, a page, or nothing.
+NOT_EXECUTED = "service unavailable"
 
 
 class Code(IntEnum):
@@ -72,11 +74,11 @@ class BinanceDialect:
         if status in DEFAULT_SILENCE_S:
             return RateLimited(status, _retry_after_s(headers, DEFAULT_SILENCE_S[status]))
         problem = _read(body)
-        if problem is None and status == 403:
+        if not problem.code and status == 403:
             return RateLimited(status, _retry_after_s(headers, FIREWALL_SILENCE_S))
-        if problem is None:
-            return _bare(status, body)
-        if problem.code in AMBIGUOUS or (status == 503 and UNKNOWN_EXECUTION in problem.msg):
+        if not problem.code:
+            return _bare(status, problem.msg)
+        if problem.code in AMBIGUOUS:
             return OutcomeLost(f"{status} {problem.code}: {problem.msg}")
         if status >= 500 and problem.code != Code.OVERLOADED:
             return _bare(status, problem.msg)
@@ -93,19 +95,19 @@ class BinanceDialect:
 
 def _bare(status: int, text: str) -> VenueError:
     """An answer without a code of the venue's: of its gateway, or of something in between."""
-    if status == 503 and UNKNOWN_EXECUTION not in text:
-        return VenueUnreachable(f"HTTP 503: {text[:80]}")  # "Service Unavailable": not executed
+    if status == 503 and text.lower().startswith(NOT_EXECUTED):
+        return VenueUnreachable(f"HTTP 503: {text[:80]}")
     if status >= 500 or status == 408:
         return OutcomeLost(f"HTTP {status}")
     return VenueRejected(-status, f"HTTP {status}")
 
 
-def _read(body: str) -> _Problem | None:
+def _read(body: str) -> _Problem:
+    """Without a code where the venue gave none; ``msg`` is the whole body where it is not JSON."""
     try:
-        problem = _problem.decode(body)
+        return _problem.decode(body)
     except msgspec.DecodeError:
-        return None
-    return problem if problem.code else None
+        return _Problem(msg=body.strip())
 
 
 def _retry_after_s(headers: Mapping[str, str], default_s: float) -> float:

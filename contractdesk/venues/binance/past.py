@@ -167,10 +167,13 @@ class BinancePast:
         span = self._certain(span, FRESH_NS + length_ns)
         reached_ns = span.start_ns
         while reached_ns < span.end_ns:
-            asked = {"startTime": str(_ms(reached_ns)), "endTime": str(_ms(span.end_ns) - 1)}
+            began_ns, end_ns = reached_ns, span.end_ns
+            if self._product.last_bars:
+                end_ns = min(began_ns + PAGE * length_ns, end_ns)
+            asked = {"startTime": str(_ms(began_ns)), "endTime": str(_ms(end_ns) - 1)}
             rows = await self._api.klines(instrument.venue_symbol, timeframe, asked)
-            began_ns = reached_ns
-            reached_ns = rows[-1][0] * NS_PER_MS + length_ns if len(rows) == PAGE else span.end_ns
+            more = len(rows) == PAGE and not self._product.last_bars
+            reached_ns = rows[-1][0] * NS_PER_MS + length_ns if more else end_ns
             reached_ns = min(max(reached_ns, began_ns + 1), span.end_ns)
             yield Page(tuple(bar_of(row) for row in rows), Span(began_ns, reached_ns))
 

@@ -25,6 +25,9 @@ class Product(Struct, frozen=True, kw_only=True):
     market_path: str
     private_path: str
     key_in_query: bool  # where the listen key goes; else it is the last word of the path
+    last_bars: (
+        bool  # of a stretch of more bars than a page the venue tells the last ones; else the first ones
+    )
     account: Endpoint
     positions: Endpoint
     brackets: Endpoint
@@ -58,6 +61,7 @@ USDM = Product(
     market_path="/market/stream",
     private_path="/private/ws",
     key_in_query=True,
+    last_bars=False,
     account=at.ACCOUNT,
     positions=at.POSITIONS,
     brackets=at.BRACKETS,
@@ -81,6 +85,7 @@ COINM = Product(
     market_path="/stream",
     private_path="/ws",
     key_in_query=False,
+    last_bars=True,
     account=at.COIN_ACCOUNT,
     positions=at.COIN_POSITIONS,
     brackets=at.COIN_BRACKETS,

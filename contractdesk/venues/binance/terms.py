@@ -36,7 +36,8 @@ class TermsKeeper:
         self._clock = clock
         self._seen: object = None  # what the last reading was made of
         self._statuses: dict[str, str] = {}  # by the venue's symbol
-        self._traded: set[str] | None = None  # within the week before the opening
+        self._traded: set[str] | None = set()  # within the week before the opening; None: it may be any
+        self._traded_read = False
         self._renewed_ns = -RENEWED_FOR_NS
 
     async def keep(self) -> None:
@@ -67,15 +68,16 @@ class TermsKeeper:
         session, private = self._session, self._session.private is not None
         brackets = await session.api.brackets() if private else {}
         held = {row.symbol for row in await session.api.positions() if row.position_amt} if private else set()
-        if private and self._traded is None:  # one of these may have been settled while nobody was here
+        if private and not self._traded_read:  # one of these may have been settled while nobody was here
             since_ms = session.api.server_clock.now_ms() - WEEK_MS
-            self._traded = await session.api.traded_symbols(since_ms)
-        held |= self._traded or set()
+            self._traded, self._traded_read = await session.api.traded_symbols(since_ms), True
         body = await session.api.exchange_info()
+        statuses = read_statuses(body)
+        held |= statuses.keys() if self._traded is None else self._traded
         made_of = (symbol_rows(body), brackets, held)
         if made_of == self._seen:
             return  # to read hundreds of contracts takes long, and they seldom change
-        self._statuses = read_statuses(body)
+        self._statuses = statuses
         for feed in self._feeds.values():
             feed.set_status(self.status(feed.instrument.venue_symbol))
         for fresh in read_instruments(body, brackets, session.unify, held).values():

@@ -305,8 +305,11 @@ class BinanceVenue:
 
     async def read_state(self, fills_since_ns: int, symbols: Iterable[str] | None = None) -> VenueState:
         """See ``Venue.read_state``; fills from 0 are those of the last week."""
-        named = {*self._feeds, *(symbols or ())}
-        return await self._private().reads.read_state(fills_since_ns, named, whole=symbols is None)
+        named, private = {*self._feeds, *(symbols or ())}, self._private()
+        state = await private.reads.read_state(fills_since_ns, named, whole=symbols is None)
+        if fills_since_ns and symbols is None:
+            private.feed.expect_funding(fills_since_ns)  # what was paid while nobody was here
+        return state
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """See ``Venue.set_leverage``."""
@@ -374,7 +377,7 @@ class BinanceVenue:
                     self._halt(reason)
             case FundingSettled(funding_ns=funding_ns):
                 if funding_ns > session.api.server_clock.now_ns() - RECENT_NS:
-                    session.private.feed.expect_funding()
+                    session.private.feed.expect_funding(funding_ns)
             case _:
                 pass
 

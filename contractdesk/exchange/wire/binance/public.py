@@ -75,11 +75,14 @@ def klines(call: Call) -> list[list[object]]:
     interval = call.params.need("interval")
     if interval not in INTERVALS_S:
         raise ApiError(-1120)
-    face = call.face.bars(INTERVALS_S[interval] * NS_PER_S)
+    length_ns = INTERVALS_S[interval] * NS_PER_S
+    face = call.face.bars(length_ns)
     start, end = call.params.integer("startTime"), call.params.integer("endTime")
     start_ns = None if start is None else face.ns(start)
     end_ns = call.now_ns if end is None else min(face.ns(end + 1) - 1, call.now_ns)
     limit = call.params.limit(500, 1_500)
+    if start_ns is not None and call.product is COINM:  # which tells the last bars of the stretch
+        start_ns = max(start_ns, end_ns - end_ns % length_ns - (limit - 1) * length_ns)
     bars = call.exchange.klines(listing.symbol, interval, start_ns=start_ns, end_ns=end_ns, limit=limit)
     return [market.kline_row(bar, listing.instrument, face) for bar in bars]
 
