@@ -23,6 +23,7 @@ from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import Instrument
 from contractdesk.engine.engine import Engine
 from contractdesk.replay.models import ConstantLatency, Models
+from contractdesk.replay.reports.wording import moment
 from contractdesk.replay.session import Session
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Latency(Struct, frozen=True, kw_only=True):
 class TwinReport(Struct, kw_only=True):
     """What became of a session when it was run again."""
 
+    start_ns: int
+    end_ns: int
     live: dict[str, Story]
     replayed: dict[str, Story]
     latencies: tuple[Latency, ...]
@@ -182,6 +185,7 @@ class TwinReport(Struct, kw_only=True):
         same = "the same orders" if self.same_commands else f"other orders ({self.divergence})"
         lines = [
             f"{head}: {len(self.live)} orders live, {len(self.replayed)} replayed: {same}",
+            f"  {moment(self.start_ns)} to {moment(self.end_ns)} UTC",
             f"  wallet: live {self.wallets[0]:.2f}, replayed {self.wallets[1]:.2f}",
         ]
         lines += [
@@ -211,6 +215,8 @@ def compared(
     live, replayed = _stories(session.commands, session.inputs, offset_ms), _stories(commands, events, 0.0)
     terms = {symbol: market.instrument for symbol, market in engine.view.symbols.items()}
     return TwinReport(
+        start_ns=session.start_ns,
+        end_ns=session.inputs[-1].ts_ns,
         live=live,
         replayed=replayed,
         latencies=tuple(_latency(leg, live, assumed) for leg, assumed in _assumed(models).items()),
