@@ -160,8 +160,14 @@ class Filling:
         """The venue marks the contract; ``mark_ticks`` need not be whole."""
         last = self._books.marks[place]
         if self._on_marks and last:
+            self.end_if_broke()
             self._trigger_all(place, mark_ticks, last, 0)
             self.version += 1
+
+    def end_if_broke(self) -> None:
+        """Where marks are told, the account ends by itself: nobody asks for ``bounds`` there."""
+        if self._on_marks and self._books.broke:
+            self._liquidate()
 
     def take_at_once(self, order: Standing) -> bool:
         """Fill a taking order from the recorded book; False where there is none, and it waits for a trade."""

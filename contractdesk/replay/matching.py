@@ -34,7 +34,7 @@ from contractdesk.replay.account import Books
 from contractdesk.replay.filling import Filling
 from contractdesk.replay.models import Delays, Models
 from contractdesk.replay.recorded import RecordedBook
-from contractdesk.replay.standing import Floor, Kept, Standing
+from contractdesk.replay.standing import Floor, Kept, Quote, Standing
 
 # Binance's codes: the engine goes by the events' own flags, a reader by these.
 INSUFFICIENT, REDUCE_ONLY, WOULD_TAKE, WOULD_TRIGGER, UNKNOWN = -2019, -2022, -5022, -2021, -2011
@@ -51,14 +51,13 @@ class Matching:
         tell: Callable[[Event], None],
         recorded: Sequence[RecordedBook | None] = (),
         *,
-        quote: Callable[[int, Side, int], int | None] | None = None,
+        quote: Quote | None = None,
         on_marks: bool = False,
     ) -> None:
         """``tell`` gets each event with ``ts_ns``, when the desk hears of it.
 
-        ``recorded`` has each instrument's depth, where there is one. ``quote(place, side, lots)`` is the
-        price in ticks at which a session's book fills a taking order at once, None where there is no book.
-        ``on_marks``: stops trigger on marks that are told.
+        ``recorded`` has each instrument's depth, where there is one; ``quote`` asks a session's book.
+        ``on_marks``: stops trigger on marks that are told, and the account may end at each.
         """
         self.books = books
         self._models = models
@@ -117,6 +116,7 @@ class Matching:
         floor.tell_wallet(heard_ns, "FUNDING_FEE", amount)
         for each in range(len(self.books.instruments)):  # it is paid out of what all of them stand on
             self._filling.touch(each)
+        self._filling.end_if_broke()
 
     def adopt(self, order: Standing, kept: Kept) -> None:
         """An order that stood at the venue before the replay began."""

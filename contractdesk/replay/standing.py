@@ -17,6 +17,10 @@ from contractdesk.replay.account import Books
 from contractdesk.replay.depth import InLine
 from contractdesk.replay.models import Delays
 
+# (place, side, lots): the price in ticks at which a session's book fills a taking order at once, rounded
+# against it; None where no book is known, or it does not hold so much.
+Quote = Callable[[int, Side, int], int | None]
+
 KEPT = 2_000  # ended orders that a query still finds
 
 
@@ -64,7 +68,7 @@ class Floor:
         self.delays = delays
         self.tell = tell
         self.now_ns = 0
-        self.quote: Callable[[int, Side, int], int | None] | None = None  # from a recorded book, see Matching
+        self.quote: Quote | None = None
         self.orders: dict[str, Standing] = {}
         self.against: dict[str, int] = {}  # ticks beyond the trade's price, by client id of what has taken
         self._made = 0
