@@ -121,6 +121,8 @@ class Matching:
     def adopt(self, order: Standing, kept: Kept) -> None:
         """An order that stood at the venue before the replay began."""
         self._floor.orders[order.client_id] = order
+        if kept is Kept.LIMIT:
+            self._filling.join(order)
         self._floor.keep(order, kept)
         self._filling.touch(order.place)
 
@@ -217,15 +219,14 @@ class Matching:
 
     def _take(self, order: Standing, time_in_force: TimeInForce) -> None:
         """By the recorded book at once, or by what is quoted; where neither is, the next trade fills it."""
-        recorded = self._filling.book(order.place)
+        recorded, whole = self._filling.book(order.place), time_in_force is TimeInForce.FOK
         if recorded is None:
-            if not self._filling.take_at_once(order):
+            if not self._filling.take_at_once(order, whole=whole):
                 self._floor.keep(order, Kept.MARKET)
-            return
-        buy, whole = order.side is Side.BUY, time_in_force is TimeInForce.FOK
-        if not whole or recorded.holds(order.lots, buy=buy, limit=order.ticks):
+                return
+        elif not whole or recorded.holds(order.lots, buy=order.side is Side.BUY, limit=order.ticks):
             self._filling.arrive(order, recorded)
-        if not order.left:
+        if not order.status.open:
             return
         if order.type is OrderType.LIMIT and time_in_force is TimeInForce.GTC:
             self._rest(order)
@@ -256,6 +257,9 @@ class Matching:
         if recorded is not None:
             best = recorded.best(ask=order.side is Side.BUY)
             return bool(best) and (order.ticks >= best if order.side is Side.BUY else order.ticks <= best)
+        shown = self._floor.quote and self._floor.quote(order.place, order.side, 1, 0)
+        if shown:
+            return order.ticks >= shown[1] if order.side is Side.BUY else order.ticks <= shown[1]
         half = self._models.slippage.half_spread_ticks
         if not last:
             return False

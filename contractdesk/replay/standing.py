@@ -17,9 +17,10 @@ from contractdesk.replay.account import Books
 from contractdesk.replay.depth import InLine
 from contractdesk.replay.models import Delays
 
-# (place, side, lots): the price in ticks at which a session's book fills a taking order at once, rounded
-# against it; None where no book is known, or it does not hold so much.
-Quote = Callable[[int, Side, int], int | None]
+# (place, side, lots, limit in ticks, 0: none): what a session's book fills of a taking order at once, as
+# (lots, average price in ticks, rounded against it). None where no book is known, or one without a limit
+# would not be filled whole.
+Quote = Callable[[int, Side, int, int], tuple[int, int] | None]
 
 KEPT = 2_000  # ended orders that a query still finds
 

@@ -41,6 +41,7 @@ from contractdesk.domain.orders import OrderStatus, Side
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import NS_PER_MS, Desk, Tracked
 from contractdesk.replay.account import Books
+from contractdesk.replay.depth import quoted
 from contractdesk.replay.matching import Matching
 from contractdesk.replay.models import Models
 from contractdesk.replay.session import Session, what_if
@@ -205,19 +206,13 @@ class Twin:
             case _:
                 pass
 
-    def _quote(self, place: int, side: Side, lots: int) -> int | None:
-        """The average price of taking ``lots`` from the recorded book, in ticks, rounded against us."""
-        book = self._depth[place]
-        if not book.valid:
+    def _quote(self, place: int, side: Side, lots: int, limit: int) -> tuple[int, int] | None:
+        """What the recorded book fills of a taking order; see ``standing.Quote``."""
+        if not self._depth[place].valid:
             return None
-        bids, asks = book.top(DEPTH)
-        left, paid = lots, 0
-        for ticks, there in asks if side is Side.BUY else bids:
-            taken = min(left, there)
-            left, paid = left - taken, paid + taken * ticks
-            if not left:
-                return -(-paid // lots) if side is Side.BUY else paid // lots
-        return None
+        bids, asks = self._depth[place].top(DEPTH)
+        buy = side is Side.BUY
+        return quoted(asks if buy else bids, lots, buy=buy, limit=limit)
 
     def _stand(self, state: Desk) -> None:
         """Positions and working orders as they were at the checkpoint."""
