@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 
 from contractdesk.errors import UserError
-from contractdesk.history import FindingKind, csv_rows, import_, load
+from contractdesk.history import FindingKind, check, csv_rows, import_, load
 from contractdesk.history.findings import Severity
 from tests.history.dumps import BTC, T0, T0_MS, binance_trade, binance_trades, gzipped, zipped
 
@@ -170,6 +170,7 @@ def test_bybit_spot_and_rows_of_other_contracts(tmp_path: Path) -> None:
 def test_okx_of_all_years(tmp_path: Path, encoding: str, lines: list[str]) -> None:
     file = zipped(tmp_path / "BTC-USDT-SWAP-trades-2024-08-08.zip", lines, encoding)
     given = {"venue": "okx", "symbol": "BTC/USDT:USDT", "tick": "0.1", "lot": "0.01", "root": tmp_path}
+    given["contract_size"] = "0.01"
     report = import_(file, **given)  # type: ignore[arg-type]
     assert (report.passed, report.rows_added) == (True, 2)
     found = columns(stored(tmp_path, venue="okx"), "venue_ns", "trade_id", "ticks", "lots", "side")
@@ -177,6 +178,35 @@ def test_okx_of_all_years(tmp_path: Path, encoding: str, lines: list[str]) -> No
         (T0, 2_885_385_355, 785_422, 1_407, -1),
         (T0 + 21 * 10**6, 2_885_385_356, 785_423, 1, 1),
     ]
+
+
+COIN_M = {"venue": "binance", "symbol": "BTC/USD:BTC"}
+
+
+@pytest.mark.parametrize("grid", [{}, {"tick": "0.1", "lot": "1"}])
+def test_how_much_a_contract_is_has_to_be_said_where_it_is_not_one_unit(
+    tmp_path: Path, grid: dict[str, str]
+) -> None:
+    swap = zipped(
+        tmp_path / "BTC-USDT-SWAP-trades-2024-08-08.zip",
+        ["instrument_name,trade_id,side,price,size,created_time", f"BTC-USDT-SWAP,1,sell,78542.2,14,{T0_MS}"],
+    )
+    coin = binance_trades(tmp_path, [binance_trade(1, size="7")])
+    swaps = {"venue": "okx", "symbol": "BTC/USDT:USDT"}
+    for file, which, size in ((swap, swaps, "0.01"), (coin, COIN_M, "100")):
+        with pytest.raises(
+            UserError, match="are numbers of contracts, and nothing here says of how much each"
+        ):
+            check(file, **which, **grid)  # type: ignore[arg-type]
+        assert str(check(file, contract_size=size, **which, **grid).terms.contract_size) == size  # type: ignore[arg-type]
+        for wrong in ("0", "-1", "nan", "a hundredth"):
+            with pytest.raises(UserError, match="must be a positive number"):
+                check(file, contract_size=wrong, **which, **grid)  # type: ignore[arg-type]
+    spot = zipped(
+        tmp_path / "BTC-USDT-trades-2024-08-08.zip",
+        ["instrument_name,trade_id,side,price,size,created_time", f"BTC-USDT,1,sell,78542.2,14,{T0_MS}"],
+    )
+    assert check(spot, venue="okx", symbol="BTC/USDT", **grid).terms.contract_size == 1  # type: ignore[arg-type]
 
 
 def test_spoilt_cells_and_lines_are_named_and_the_rest_is_stored(tmp_path: Path) -> None:
