@@ -144,6 +144,9 @@ def import_history(
     root: Annotated[Path | None, typer.Option(help="Where the store is.")] = None,
     tick: Annotated[str | None, typer.Option(help="Tick size; with --lot.")] = None,
     lot: Annotated[str | None, typer.Option(help="Lot size; with --tick.")] = None,
+    contract_size: Annotated[
+        str | None, typer.Option(help="Of contracts that are not one unit; without --terms.")
+    ] = None,
     terms: Annotated[Path | None, typer.Option(help="A recorded listing of the venue's.")] = None,
 ) -> None:
     """Check recordings and store what is sound as Parquet. Exit code 1: something is missing or wrong."""
@@ -159,7 +162,7 @@ def import_history(
 
         report = history.import_(
             sources, venue=venue, symbol=symbol, kind=kind, timeframe=timeframe, root=root,
-            terms=terms, tick=tick, lot=lot, progress=progress,
+            terms=terms, tick=tick, lot=lot, contract_size=contract_size, progress=progress,
         )  # fmt: skip
     typer.echo(report.text())
     raise typer.Exit(0 if report.passed else 1)

@@ -28,14 +28,17 @@ def replay_session(
     params: Mapping[str, Any] | None = None,
     risk: Mapping[str, Any] | None = None,
     models: Models | None = None,
+    account: str | None = None,
 ) -> TwinReport:
     """Run a recorded live session again from tape, strategy and settings, and set it against what happened.
 
     ``desk`` is the desk's name, or the folder of its journal and tape. ``since`` is a length of time
     before now ("6h", "30m") or a moment (an ISO date, a datetime, UTC ns); the replay begins at the last
-    checkpoint before it, without it at the last session's opening. ``params`` tunes each strategy
-    ("what if"), or one by its name: ``{"TrendFollow": {"fast": 8}}``; ``risk`` the limits. What the venue
-    answered is withheld, and used only to compare.
+    checkpoint before it, or at the next opening where the desk was closed then; without it at the last
+    session's opening. ``params`` tunes each strategy ("what if"), or one by its name:
+    ``{"TrendFollow": {"fast": 8}}``; ``risk`` the limits. Sessions of other accounts than ``account``, by
+    default the last session's, are passed over. What the venue answered is withheld, and used only to
+    compare.
 
     UserError where nothing is recorded of that name; ConfigError for what is no time.
     """
@@ -44,7 +47,11 @@ def replay_session(
 
     folder = _folder(desk)
     session = read_session(
-        folder / "journal.db", folder / "tape", since_ns=_moment(since), until_ns=_moment(until) or 1 << 62
+        folder / "journal.db",
+        folder / "tape",
+        since_ns=_moment(since),
+        until_ns=_moment(until) or 1 << 62,
+        account=account,
     )
     return run(session, models, params, risk)
 

@@ -7,7 +7,9 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from contractdesk.domain.instrument import Instrument
+from msgspec.structs import replace
+
+from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.errors import UserError
 from contractdesk.history import tapes
 from contractdesk.history.checker import HOLE_S, Checker
@@ -16,7 +18,7 @@ from contractdesk.history.paths import history_root
 from contractdesk.history.raw import Raw, Source
 from contractdesk.history.report import Report, SourceOffset
 from contractdesk.history.sources import find_sources
-from contractdesk.history.terms_files import bare_terms, infer_terms, read_terms
+from contractdesk.history.terms_files import ONE, bare_terms, counts_contracts, infer_terms, read_terms
 from contractdesk.storage.dataset_writer import DatasetWriter, DayWritten
 from contractdesk.storage.schema import Kind, Series
 from contractdesk.storage.terms import Terms
@@ -38,6 +40,7 @@ def import_(
     terms: str | Path | Terms | None = None,
     tick: Number | None = None,
     lot: Number | None = None,
+    contract_size: Number | None = None,
     hole_s: float = HOLE_S,
     progress: Progress | None = None,
 ) -> Report:
@@ -45,13 +48,14 @@ def import_(
 
     ``symbol`` is ccxt's (``BTC/USDT:USDT``). Tick and lot size come from ``instrument``, ``terms`` (a
     recorded listing of the venue's, or Terms), ``tick`` and ``lot``, a desk's journal, or else the data
-    themselves, which the report then says. Importing the same again changes nothing; what overlaps is
+    themselves, which the report then says. ``contract_size`` goes with the latter two, in base units (of
+    inverse contracts quote units): of OKX's swaps and Binance's coin-margined contracts nothing else
+    tells it. Importing the same again changes nothing; what overlaps is
     merged. The report is written beside the data (``Report.write``). ``hole_s``: a longer silence is a
     finding. UserError where the sources or terms do not fit; StorageError where the disk refuses.
     """
-    return _run(
-        source, venue, symbol, kind, timeframe, root, (instrument, terms, tick, lot), hole_s, progress
-    )
+    given = (instrument, terms, tick, lot, contract_size)
+    return _run(source, venue, symbol, kind, timeframe, root, given, hole_s, progress)
 
 
 def check(
@@ -65,15 +69,17 @@ def check(
     terms: str | Path | Terms | None = None,
     tick: Number | None = None,
     lot: Number | None = None,
+    contract_size: Number | None = None,
     hole_s: float = HOLE_S,
     progress: Progress | None = None,
 ) -> Report:
     """The report that ``import_`` would give, without storing anything."""
-    given = (instrument, terms, tick, lot)
+    given = (instrument, terms, tick, lot, contract_size)
     return _run(source, venue, symbol, kind, timeframe, None, given, hole_s, progress, stored=False)
 
 
-Given = tuple[Instrument | None, str | Path | Terms | None, Number | None, Number | None]
+# (instrument, terms, tick, lot, contract size)
+Given = tuple[Instrument | None, str | Path | Terms | None, Number | None, Number | None, Number | None]
 
 
 def _run(
@@ -173,7 +179,7 @@ INFERRED = "inferred from the data"
 
 def _find_terms(series: Series, sources: list[Source], given: Given) -> tuple[Terms, str]:
     """(terms, where they come from)."""
-    instrument, told, tick, lot = given
+    instrument, told, tick, lot, contract_size = given
     if instrument is not None:
         return _fitting(Terms.of(instrument), series), "the given instrument"
     if isinstance(told, Terms):
@@ -181,18 +187,19 @@ def _find_terms(series: Series, sources: list[Source], given: Given) -> tuple[Te
     if told is not None:
         return _fitting(read_terms(Path(told), series.venue, series.symbol), series), f"listed in {told}"
     if tick is not None and lot is not None:
-        return _stated(series, tick, lot), "the given tick and lot size"
+        return _stated(series, tick, lot, contract_size), "the given tick and lot size"
     if tick is not None or lot is not None:
         raise UserError("give both the tick and the lot size, or neither")
     for source in sources:
         listed = tapes.listed_terms(source.path, series.symbol) if source.read is tapes.read else None
         if listed is not None:
             return _fitting(listed, series), "the desk's journal"
+    size = _contract_size(series, contract_size)
     guess = bare_terms(series.venue, series.symbol, Decimal("1e-10"), Decimal("1e-10"))
     if any(source.read is tapes.read for source in sources) and series.kind is Kind.DEPTH:
         raise UserError("a tape's depth is in ticks and lots: give the tick and lot size")
     raws: Iterator[Raw] = chain.from_iterable(each.read(each.path, series, guess) for each in sources)
-    return infer_terms(raws, series.venue, series.symbol), INFERRED
+    return replace(infer_terms(raws, series.venue, series.symbol), contract_size=size), INFERRED
 
 
 def _fitting(terms: Terms, series: Series) -> Terms:
@@ -203,8 +210,30 @@ def _fitting(terms: Terms, series: Series) -> Terms:
     return terms
 
 
-def _stated(series: Series, tick: Number, lot: Number) -> Terms:
+def _stated(series: Series, tick: Number, lot: Number, contract_size: Number | None) -> Terms:
+    size = _contract_size(series, contract_size)
     try:
-        return bare_terms(series.venue, series.symbol, Decimal(str(tick)), Decimal(str(lot)))
+        plain = bare_terms(series.venue, series.symbol, Decimal(str(tick)), Decimal(str(lot)))
     except (ValueError, ArithmeticError) as exc:
         raise UserError(f"tick {tick} and lot {lot}: both must be positive numbers") from exc
+    return replace(plain, contract_size=size)
+
+
+def _contract_size(series: Series, given: Number | None) -> Decimal:
+    """As given, else one unit; UserError where the venue has another, and the series has sizes."""
+    if given is None:
+        sized = any("lots" in name for name in series.shape.schema.names)
+        if sized and counts_contracts(series.venue, series.symbol):
+            raise UserError(
+                f"sizes of {series.symbol} on {series.venue} are numbers of contracts, and nothing here says "
+                "of how much each: give terms (a recorded listing of the venue's), instrument or "
+                "contract_size"
+            )
+        return ONE
+    try:
+        size = Decimal(str(given))
+    except ArithmeticError:
+        size = ZERO
+    if not (size.is_finite() and size > 0):
+        raise UserError(f"contract_size {given}: it must be a positive number")
+    return size

@@ -38,6 +38,12 @@ def venue_symbol(venue: str, symbol: str) -> str:
     return f"{base}{quote}_PERP" if inverse and venue == "binance" else f"{base}{quote}"
 
 
+def counts_contracts(venue: str, symbol: str) -> bool:
+    """Sizes are numbers of contracts there, and of how much each is only the venue's listing says."""
+    name = venue_symbol(venue, symbol)
+    return name.count("-") > 1 if venue == "okx" else venue == "binance" and "USD_" in name
+
+
 def bare_terms(venue: str, symbol: str, tick_size: Decimal, lot_size: Decimal) -> Terms:
     """Terms of which only the grid is known, and what the symbol itself says."""
     pair, _, settle = symbol.partition(":")

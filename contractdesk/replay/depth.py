@@ -94,3 +94,17 @@ def take(levels: Iterable[Level], lots: int, *, buy: bool, limit: int = 0) -> li
             taken.append((ticks, used))
             lots -= used
     return taken
+
+
+def quoted(levels: Iterable[Level], lots: int, *, buy: bool, limit: int = 0) -> tuple[int, int] | None:
+    """(lots, average ticks rounded against us) of what ``take`` finds; (0, 0): nothing within the limit.
+
+    None where the levels do not hold all of what has no limit.
+    """
+    parts = take(levels, lots, buy=buy, limit=limit)
+    filled, worth = sum(used for _, used in parts), sum(ticks * used for ticks, used in parts)
+    if not limit and filled < lots:
+        return None
+    if not filled:
+        return 0, 0
+    return filled, -(-worth // filled) if buy else worth // filled

@@ -160,16 +160,29 @@ class Filling:
         """The venue marks the contract; ``mark_ticks`` need not be whole."""
         last = self._books.marks[place]
         if self._on_marks and last:
+            self.end_if_broke()
             self._trigger_all(place, mark_ticks, last, 0)
             self.version += 1
 
-    def take_at_once(self, order: Standing) -> bool:
-        """Fill a taking order from the recorded book; False where there is none, and it waits for a trade."""
+    def end_if_broke(self) -> None:
+        """Where marks are told, the account ends by itself: nobody asks for ``bounds`` there."""
+        if self._on_marks and self._books.broke:
+            self._liquidate()
+
+    def take_at_once(self, order: Standing, *, whole: bool = False) -> bool:
+        """Fill a taking order from a session's book, within its limit; ``whole``: all of it, or nothing.
+
+        False where no book is known, and it waits for a trade.
+        """
         quote, fillable = self._floor.quote, self._fillable(order)
-        price = quote(order.place, order.side, fillable) if quote and fillable else None
-        if price is None:
+        shown = quote(order.place, order.side, fillable, order.ticks) if quote and fillable else None
+        if shown is None:
             return False
-        self._fill_at(order, fillable, price)
+        lots, price = shown
+        if lots and not (whole and lots < order.left):
+            self._fill_at(order, lots, price)
+        if order.left and not self._fillable(order):
+            self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
         return True
 
     def _trigger_all(self, place: int, mark: int | Decimal, last: int, lots: int) -> None:
@@ -227,6 +240,8 @@ class Filling:
     def _take_trade(self, order: Standing, fillable: int, ticks: int, lots: int) -> None:
         against = self._models.slippage.ticks(fillable, lots)
         self._fill_at(order, fillable, max(1, ticks + order.side.sign * against))
+        if order.left:
+            self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
 
     def _fill_at(self, order: Standing, fillable: int, price: int) -> None:
         if order.ticks:  # a limit that takes: never beyond it
@@ -234,8 +249,6 @@ class Filling:
         against = order.side.sign * (price - self._books.marks[order.place])
         self._floor.against[order.client_id] = against
         self._fill(order, fillable, price, Liquidity.TAKER)
-        if order.left:
-            self._floor.end(order, OrderStatus.EXPIRED, "nothing is left to reduce")
 
     def _fillable(self, order: Standing) -> int:
         return min(order.left, self._reducible(order)) if order.reduce_only else order.left

@@ -34,7 +34,7 @@ from contractdesk.replay.account import Books
 from contractdesk.replay.filling import Filling
 from contractdesk.replay.models import Delays, Models
 from contractdesk.replay.recorded import RecordedBook
-from contractdesk.replay.standing import Floor, Kept, Standing
+from contractdesk.replay.standing import Floor, Kept, Quote, Standing
 
 # Binance's codes: the engine goes by the events' own flags, a reader by these.
 INSUFFICIENT, REDUCE_ONLY, WOULD_TAKE, WOULD_TRIGGER, UNKNOWN = -2019, -2022, -5022, -2021, -2011
@@ -51,14 +51,13 @@ class Matching:
         tell: Callable[[Event], None],
         recorded: Sequence[RecordedBook | None] = (),
         *,
-        quote: Callable[[int, Side, int], int | None] | None = None,
+        quote: Quote | None = None,
         on_marks: bool = False,
     ) -> None:
         """``tell`` gets each event with ``ts_ns``, when the desk hears of it.
 
-        ``recorded`` has each instrument's depth, where there is one. ``quote(place, side, lots)`` is the
-        price in ticks at which a session's book fills a taking order at once, None where there is no book.
-        ``on_marks``: stops trigger on marks that are told.
+        ``recorded`` has each instrument's depth, where there is one; ``quote`` asks a session's book.
+        ``on_marks``: stops trigger on marks that are told, and the account may end at each.
         """
         self.books = books
         self._models = models
@@ -117,10 +116,13 @@ class Matching:
         floor.tell_wallet(heard_ns, "FUNDING_FEE", amount)
         for each in range(len(self.books.instruments)):  # it is paid out of what all of them stand on
             self._filling.touch(each)
+        self._filling.end_if_broke()
 
     def adopt(self, order: Standing, kept: Kept) -> None:
         """An order that stood at the venue before the replay began."""
         self._floor.orders[order.client_id] = order
+        if kept is Kept.LIMIT:
+            self._filling.join(order)
         self._floor.keep(order, kept)
         self._filling.touch(order.place)
 
@@ -217,15 +219,14 @@ class Matching:
 
     def _take(self, order: Standing, time_in_force: TimeInForce) -> None:
         """By the recorded book at once, or by what is quoted; where neither is, the next trade fills it."""
-        recorded = self._filling.book(order.place)
+        recorded, whole = self._filling.book(order.place), time_in_force is TimeInForce.FOK
         if recorded is None:
-            if not self._filling.take_at_once(order):
+            if not self._filling.take_at_once(order, whole=whole):
                 self._floor.keep(order, Kept.MARKET)
-            return
-        buy, whole = order.side is Side.BUY, time_in_force is TimeInForce.FOK
-        if not whole or recorded.holds(order.lots, buy=buy, limit=order.ticks):
+                return
+        elif not whole or recorded.holds(order.lots, buy=order.side is Side.BUY, limit=order.ticks):
             self._filling.arrive(order, recorded)
-        if not order.left:
+        if not order.status.open:
             return
         if order.type is OrderType.LIMIT and time_in_force is TimeInForce.GTC:
             self._rest(order)
@@ -256,6 +257,9 @@ class Matching:
         if recorded is not None:
             best = recorded.best(ask=order.side is Side.BUY)
             return bool(best) and (order.ticks >= best if order.side is Side.BUY else order.ticks <= best)
+        shown = self._floor.quote and self._floor.quote(order.place, order.side, 1, 0)
+        if shown:
+            return order.ticks >= shown[1] if order.side is Side.BUY else order.ticks <= shown[1]
         half = self._models.slippage.half_spread_ticks
         if not last:
             return False

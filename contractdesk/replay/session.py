@@ -33,9 +33,10 @@ from contractdesk.domain.events import (
 from contractdesk.engine.checkpoint import decode_desk
 from contractdesk.engine.state import Desk
 from contractdesk.errors import StorageError
+from contractdesk.replay.reports.wording import moment
 from contractdesk.storage.inputs import checkpoints, read_inputs
-from contractdesk.storage.journal_reader import JournalReader
-from contractdesk.storage.tape_file import TapeHeader, TornTail
+from contractdesk.storage.journal_reader import NO_END, JournalReader, SessionMeta
+from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.loader import load_all
 
@@ -82,26 +83,27 @@ def read_session(
     *,
     since_ns: int = 0,
     until_ns: int = 1 << 62,
+    account: str | None = None,
     heard: Callable[[Event], None] = lambda _event: None,
 ) -> Session:
     """The part of a record from the last checkpoint at or before ``since_ns`` on; 0: the last session.
 
-    It ends where the desk was opened again, and at a hole, such as a kill leaves at the tape's end.
-    ``heard`` is called with each input; what it raises ends the reading. StorageError where nothing is
-    recorded.
+    Where that session had ended by then, it begins with the next one. It ends where the desk was opened
+    again, and at a hole, such as a kill leaves at the tape's end. Sessions of other accounts than
+    ``account``, by default the last one's, are passed over. ``heard`` is called with each input; what it
+    raises ends the reading. StorageError where nothing is recorded.
     """
     if not journal.exists():
         raise StorageError(f"{journal} does not exist: the desk of that name has never been opened")
     with JournalReader(journal) as reader:
-        header, end_seq = _begin(reader, tape, since_ns)
-        torn: list[TornTail] = []
+        header, end_seq = _begin(reader, tape, since_ns, account)
         inputs: list[tuple[int, Event]] = []
         cut = False
-        for seq, event in read_inputs(reader, tape, header.first_seq, torn):
+        for seq, event in read_inputs(reader, tape, header.first_seq, until_seq=end_seq):
             if event.ts_ns > until_ns:
                 break  # of a desk that is open, the tape may lie behind the journal there: no hole
             cut = bool(inputs) and seq != inputs[-1][0] + 1
-            if cut or seq >= end_seq:
+            if cut:
                 break
             inputs.append((seq, event))
             heard(event)
@@ -118,7 +120,7 @@ def read_session(
         classes=classes,
         inputs=tuple(event for _, event in inputs),
         commands=commands,
-        cut=cut and inputs[-1][0] + 1 < end_seq,
+        cut=cut,
     )
 
 
@@ -126,18 +128,39 @@ def _is_opening(event: Event) -> bool:
     return isinstance(event, VenueStateRead) and event.request_id == STARTUP_REQUEST
 
 
-def _begin(reader: JournalReader, tape: Path, since_ns: int) -> tuple[TapeHeader, int]:
+def _begin(reader: JournalReader, tape: Path, since_ns: int, account: str | None) -> tuple[TapeHeader, int]:
     """The checkpoint to start from, and the number from which on another session was recorded."""
-    sessions, known = reader.sessions(), checkpoints(tape)
-    if not sessions or not known:
+    spans = _spans(reader.sessions(), account)
+    known = [(header, span) for header in checkpoints(tape) for span in spans if header.first_seq in span]
+    if not known:
         raise StorageError(f"the tape {tape} has no checkpoint: nothing can be replayed from it")
-    if since_ns:
-        earlier = [header for header in known if header.opened_ns <= since_ns]
-        header = earlier[-1] if earlier else known[0]
-    else:
-        header = next((each for each in known if each.first_seq >= sessions[-1].first_seq), known[-1])
-    later = [meta.first_seq for meta in sessions if meta.first_seq > header.first_seq]
-    return header, min(later, default=1 << 62)
+    if not since_ns:
+        header, span = next((each for each in known if each[1] == spans[-1]), known[-1])
+        return header, span.stop
+    header, span = next((each for each in reversed(known) if each[0].opened_ns <= since_ns), known[0])
+    if not _reaches(reader, tape, header, span, since_ns):
+        later = [each for each in known if each[0].first_seq >= span.stop]
+        if not later:
+            raise StorageError(f"nothing is recorded in {tape} since {moment(since_ns)} UTC")
+        header, span = later[0]
+    return header, span.stop
+
+
+def _spans(sessions: list[SessionMeta], account: str | None) -> list[range]:
+    """The numbers that each session on ``account`` wrote; None: on the account of the last one."""
+    wanted = sessions[-1].account if account is None and sessions else account
+    ends = [*(meta.first_seq for meta in sessions[1:]), NO_END]
+    return [
+        range(meta.first_seq, end)
+        for meta, end in zip(sessions, ends, strict=False)
+        if meta.account == wanted
+    ]
+
+
+def _reaches(reader: JournalReader, tape: Path, header: TapeHeader, span: range, since_ns: int) -> bool:
+    """The session went on until then, or longer."""
+    inputs = read_inputs(reader, tape, header.first_seq, until_seq=span.stop)
+    return any(event.ts_ns >= since_ns for _, event in inputs)
 
 
 def _names(state: Desk, inputs: list[tuple[int, Event]]) -> dict[str, str]:

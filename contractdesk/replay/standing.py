@@ -17,6 +17,11 @@ from contractdesk.replay.account import Books
 from contractdesk.replay.depth import InLine
 from contractdesk.replay.models import Delays
 
+# (place, side, lots, limit in ticks, 0: none): what a session's book fills of a taking order at once, as
+# (lots, average price in ticks, rounded against it). None where no book is known, or one without a limit
+# would not be filled whole.
+Quote = Callable[[int, Side, int, int], tuple[int, int] | None]
+
 KEPT = 2_000  # ended orders that a query still finds
 
 
@@ -64,7 +69,7 @@ class Floor:
         self.delays = delays
         self.tell = tell
         self.now_ns = 0
-        self.quote: Callable[[int, Side, int], int | None] | None = None  # from a recorded book, see Matching
+        self.quote: Quote | None = None
         self.orders: dict[str, Standing] = {}
         self.against: dict[str, int] = {}  # ticks beyond the trade's price, by client id of what has taken
         self._made = 0

@@ -92,13 +92,14 @@ def _stream(dataset: Dataset, terms: Instrument, feed_ns: int, sidecar: Sidecar 
 
 
 def _heard(dataset: Dataset, terms: Instrument, feed_ns: int) -> Iterator[Columns]:
-    """Each trade heard as it was recorded."""
+    """Each trade heard as it was recorded, or ``feed_ns`` after it was made where that is of a dump."""
     _check(dataset)
     shift_ns, latest_ns = feed_ns - shortest_delay(dataset), 0
 
     def heard(rows: Rows, ts: Ints) -> Ints:
         nonlocal latest_ns
-        late = np.maximum(rows.data["local_ns"].to_numpy() + shift_ns, ts)
+        local = rows.data["local_ns"].to_numpy()
+        late = np.maximum(np.where(local > 0, local + shift_ns, ts + feed_ns), ts)
         late = np.maximum(np.maximum.accumulate(late), latest_ns)
         latest_ns = int(late[-1])
         return late

@@ -41,6 +41,7 @@ from contractdesk.domain.orders import OrderStatus, Side
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.state import NS_PER_MS, Desk, Tracked
 from contractdesk.replay.account import Books
+from contractdesk.replay.depth import quoted
 from contractdesk.replay.matching import Matching
 from contractdesk.replay.models import Models
 from contractdesk.replay.session import Session, what_if
@@ -49,7 +50,7 @@ from contractdesk.replay.twin_report import TwinReport, compared
 
 NEVER = 1 << 62
 DEPTH = 400  # levels a side that a taking order may walk through
-VENUE_EVENTS = (TradePrinted, BookSnapshotRead, BookChanged, BookInvalidated, MarkPriced, FundingSettled)
+VENUE_EVENTS = (TradePrinted, BookSnapshotRead, BookChanged, BookInvalidated, MarkPriced)
 
 
 def replay_session(
@@ -106,7 +107,7 @@ class Twin:
             self._books, models, self._delays, self._hear, quote=self._quote, on_marks=True
         )
         self._stand(state)
-        self._at_venue = _by_venue_time(self._told, state.clock_offset_ms)
+        self._at_venue = _by_venue_time(self._told, state.clock_offset_ms, session.start_ns)
         self._queue: list[tuple[int, int, Command | Event]] = []
         self._pushed = 0
 
@@ -205,19 +206,13 @@ class Twin:
             case _:
                 pass
 
-    def _quote(self, place: int, side: Side, lots: int) -> int | None:
-        """The average price of taking ``lots`` from the recorded book, in ticks, rounded against us."""
-        book = self._depth[place]
-        if not book.valid:
+    def _quote(self, place: int, side: Side, lots: int, limit: int) -> tuple[int, int] | None:
+        """What the recorded book fills of a taking order; see ``standing.Quote``."""
+        if not self._depth[place].valid:
             return None
-        bids, asks = book.top(DEPTH)
-        left, paid = lots, 0
-        for ticks, there in asks if side is Side.BUY else bids:
-            taken = min(left, there)
-            left, paid = left - taken, paid + taken * ticks
-            if not left:
-                return -(-paid // lots) if side is Side.BUY else paid // lots
-        return None
+        bids, asks = self._depth[place].top(DEPTH)
+        buy = side is Side.BUY
+        return quoted(asks if buy else bids, lots, buy=buy, limit=limit)
 
     def _stand(self, state: Desk) -> None:
         """Positions and working orders as they were at the checkpoint."""
@@ -259,19 +254,27 @@ def _instruments(state: Desk, inputs: tuple[Event, ...]) -> dict[str, Instrument
     return {symbol: terms for symbol, terms in listed.items() if terms.settle == state.config.asset}
 
 
-def _by_venue_time(told: list[Event], offset_ms: float) -> list[tuple[int, int, MarketEvent]]:
+def _by_venue_time(told: list[Event], offset_ms: float, start_ns: int) -> list[tuple[int, int, MarketEvent]]:
     """(our time at which it happened, number, event): before the desk heard of it, in the tape's order.
 
-    The venue's stamps are read through the clock offset that the desk had measured by then.
+    The venue's stamps are read through the clock offset that the desk had measured by then. A settlement is
+    heard late, and at each opening with those of many days: it stands where it happened, once, and not at all
+    where that was before the start.
     """
     found: list[tuple[int, int, MarketEvent]] = []
+    settled: set[tuple[str, int]] = set()
     latest_ns, offset_ns = 0, int(offset_ms * NS_PER_MS)
     for number, event in enumerate(told):
         if isinstance(event, ClockMeasured):
             offset_ns = int(event.offset_ms * NS_PER_MS)
-        if isinstance(event, VENUE_EVENTS):
-            stamped = getattr(event, "venue_ns", 0) or getattr(event, "funding_ns", 0)
+        if isinstance(event, FundingSettled):
+            happened_ns, known = event.funding_ns - offset_ns, (event.symbol, event.funding_ns)
+            if happened_ns >= start_ns and known not in settled:
+                settled.add(known)
+                found.append((happened_ns, number, event))
+        elif isinstance(event, VENUE_EVENTS):
+            stamped = getattr(event, "venue_ns", 0)
             happened_ns = min(stamped - offset_ns, event.ts_ns) if stamped else event.ts_ns
             latest_ns = max(latest_ns, happened_ns)
             found.append((latest_ns, number, event))
-    return found
+    return sorted(found, key=lambda each: each[:2])

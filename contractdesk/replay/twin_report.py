@@ -7,23 +7,17 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from contractdesk.domain.commands import Command, PlaceStop, ReduceOrder, SubmitOrder
-from contractdesk.domain.events import (
-    AccountRead,
-    ClockMeasured,
-    Event,
-    OrderAccepted,
-    OrderFilled,
-    VenueStateRead,
-    WalletChanged,
-)
-from contractdesk.domain.fills import Fill, Liquidity
+from contractdesk.domain.commands import Command
+from contractdesk.domain.events import AccountRead, Event, VenueStateRead, WalletChanged
+from contractdesk.domain.fills import Liquidity
 from contractdesk.domain.instrument import Instrument
 from contractdesk.engine.engine import Engine
 from contractdesk.replay.models import ConstantLatency, Models
+from contractdesk.replay.reports.wording import moment
 from contractdesk.replay.session import Session
+from contractdesk.replay.stories import Story, stories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,43 +28,6 @@ DRAWN = 201  # delays of a model, for its median
 FEWEST = 3  # orders: of fewer nothing is concluded
 NEAR_MS, NEAR_SHARE = 10.0, 0.25  # a latency this close is as assumed
 NEAR_TICKS = 1.0
-
-
-class Story(Struct, kw_only=True):
-    """One order, as one of the two worlds tells it."""
-
-    client_id: str
-    symbol: str
-    role: str
-    side: str
-    size: Decimal
-    price: Decimal | None  # limit or trigger
-    sent_ns: int
-    accepted_ns: int = 0  # when the desk heard it
-    taken_ns: int = 0  # by the venue's stamp, in our time; 0: not told
-    fills: list[Fill] = field(default_factory=list)
-
-    @property
-    def terms(self) -> tuple[Any, ...]:
-        return (self.client_id, self.symbol, self.role, self.side, self.size, self.price)
-
-    @property
-    def fill_price(self) -> Decimal | None:
-        """Average, weighted by size; None without a fill."""
-        size = sum((fill.size for fill in self.fills), Decimal(0))
-        return sum((fill.size * fill.price for fill in self.fills), Decimal(0)) / size if size else None
-
-    @property
-    def entry_ms(self) -> float | None:
-        return (self.taken_ns - self.sent_ns) / NS_PER_MS if self.taken_ns else None
-
-    @property
-    def answer_ms(self) -> float | None:
-        return (self.accepted_ns - self.taken_ns) / NS_PER_MS if self.taken_ns and self.accepted_ns else None
-
-    @property
-    def round_trip_ms(self) -> float | None:
-        return (self.accepted_ns - self.sent_ns) / NS_PER_MS if self.accepted_ns else None
 
 
 class Latency(Struct, frozen=True, kw_only=True):
@@ -91,6 +48,8 @@ class Latency(Struct, frozen=True, kw_only=True):
 class TwinReport(Struct, kw_only=True):
     """What became of a session when it was run again."""
 
+    start_ns: int
+    end_ns: int
     live: dict[str, Story]
     replayed: dict[str, Story]
     latencies: tuple[Latency, ...]
@@ -105,7 +64,7 @@ class TwinReport(Struct, kw_only=True):
 
     @property
     def same_commands(self) -> bool:
-        """Every order of the session was sent again, with the same terms, in the same order."""
+        """Every order was sent again, in the same order, with the same terms, amendments and cancels."""
         return not self.divergence
 
     @property
@@ -182,6 +141,7 @@ class TwinReport(Struct, kw_only=True):
         same = "the same orders" if self.same_commands else f"other orders ({self.divergence})"
         lines = [
             f"{head}: {len(self.live)} orders live, {len(self.replayed)} replayed: {same}",
+            f"  {moment(self.start_ns)} to {moment(self.end_ns)} UTC",
             f"  wallet: live {self.wallets[0]:.2f}, replayed {self.wallets[1]:.2f}",
         ]
         lines += [
@@ -208,9 +168,11 @@ def compared(
 ) -> TwinReport:
     """Set the two worlds against each other."""
     offset_ms = session.state.clock_offset_ms
-    live, replayed = _stories(session.commands, session.inputs, offset_ms), _stories(commands, events, 0.0)
+    live, replayed = stories(session.commands, session.inputs, offset_ms), stories(commands, events, 0.0)
     terms = {symbol: market.instrument for symbol, market in engine.view.symbols.items()}
     return TwinReport(
+        start_ns=session.start_ns,
+        end_ns=session.inputs[-1].ts_ns,
         live=live,
         replayed=replayed,
         latencies=tuple(_latency(leg, live, assumed) for leg, assumed in _assumed(models).items()),
@@ -238,60 +200,13 @@ def _wallet(session: Session) -> Decimal:
     return session.wallet
 
 
-def _stories(
-    commands: Iterable[tuple[int, Command]], events: Iterable[Event], offset_ms: float
-) -> dict[str, Story]:
-    """All orders by client id, in the order in which they were sent."""
-    found: dict[str, Story] = {}
-    for ts_ns, command in commands:
-        story = _begun(ts_ns, command)
-        if story is not None:
-            found.setdefault(story.client_id, story)
-    offset_ns = int(offset_ms * NS_PER_MS)
-    for event in events:
-        if isinstance(event, ClockMeasured):
-            offset_ns = int(event.offset_ms * NS_PER_MS)
-        elif isinstance(event, OrderAccepted) and (known := found.get(event.client_id)):
-            known.accepted_ns = (
-                known.accepted_ns or event.ts_ns
-            )  # by answer or by stream, whichever came first
-            known.taken_ns = known.taken_ns or (event.venue_ns - offset_ns if event.venue_ns else 0)
-        elif isinstance(event, OrderFilled) and (known := found.get(event.client_id)):
-            known.fills += [] if _counted(known, event.fill) else [event.fill]
-    return found
-
-
-def _counted(story: Story, fill: Fill) -> bool:
-    return any(fill.trade_id == each.trade_id for each in story.fills)
-
-
-def _begun(ts_ns: int, command: Command) -> Story | None:
-    match command:
-        case SubmitOrder(approved=approved):
-            sent: Any = approved.request
-            role, price = "entry", approved.request.price
-        case PlaceStop():
-            sent, role, price = command, command.type.value, command.trigger_price
-        case ReduceOrder():
-            sent, role, price = command, command.role.name.lower(), command.price
-        case _:
-            return None
-    return Story(
-        client_id=sent.client_id,
-        symbol=sent.symbol,
-        role=role,
-        side=sent.side.value,
-        size=sent.size,
-        price=price,
-        sent_ns=ts_ns,
-    )
-
-
 def _divergence(live: dict[str, Story], replayed: dict[str, Story]) -> str:
     """The first order in which the two differ, in words."""
     for mine, theirs in zip(live.values(), replayed.values(), strict=False):
         if mine.terms != theirs.terms:
             return f"live sent {_order_words(mine)}, the replay {_order_words(theirs)}"
+        if mine.changes != theirs.changes:
+            return f"{_order_words(mine)}: live {_change_words(mine)}, the replay {_change_words(theirs)}"
     if len(live) != len(replayed):
         longer, name = (live, "live") if len(live) > len(replayed) else (replayed, "the replay")
         extra = list(longer.values())[min(len(live), len(replayed))]
@@ -302,6 +217,13 @@ def _divergence(live: dict[str, Story], replayed: dict[str, Story]) -> str:
 def _order_words(story: Story) -> str:
     at = "" if story.price is None else f" at {story.price}"
     return f"{story.role} {story.side} {story.size} {story.symbol}{at} ({story.client_id})"
+
+
+def _change_words(story: Story) -> str:
+    words = (
+        "cancelled it" if each is None else f"amended it to {each[0]} at {each[1]}" for each in story.changes
+    )
+    return ", ".join(words) or "left it"
 
 
 def _assumed(models: Models) -> dict[str, float]:

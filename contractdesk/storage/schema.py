@@ -56,7 +56,7 @@ _I64 = pa.int64()
 _HEARD = [("venue_ns", _I64), ("local_ns", _I64)]
 _TRADE = [
     *_HEARD,
-    ("trade_id", _I64),  # of venues with UUIDs: their first 63 bits, negated
+    ("trade_id", _I64),  # of venues with UUIDs: below 0, ascending as they were made
     ("ticks", _I64),
     ("lots", _I64),
     ("side", pa.int8()),  # of the taker

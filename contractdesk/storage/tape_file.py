@@ -23,6 +23,7 @@ from contractdesk.errors import StorageDamaged, StorageError
 MAGIC = b"CDTAPE1\n"
 SCHEMA = 1
 _frame = struct.Struct("<II")
+_BLOCK = zlib.compress(b"", 1)[:2]  # with what the content of each block begins
 _NAME = re.compile(r"(\d{20})\.tape")
 
 Item = tuple[int, bytes]  # an input's number, the input as msgpack
@@ -153,14 +154,28 @@ def _read_frame(file: BinaryIO, path: Path, size: int) -> bytes | None:
         return None
     length, crc = _frame.unpack(head)
     end = place + _frame.size + length
-    if end > size:
-        return None
-    content = file.read(length)
-    if zlib.crc32(content) == crc:
-        return content
-    if end == size:
-        return None  # the blocks of the last write did not all reach the disk
-    raise _damaged(path, place, "checksum")
+    if end <= size:
+        content = file.read(length)
+        if zlib.crc32(content) == crc:
+            return content
+        if end < size:
+            raise _damaged(path, place, "checksum")
+    if _goes_on(file, place + _frame.size, size):
+        raise _damaged(path, place, "length")
+    return None  # the blocks of the last write did not all reach the disk
+
+
+def _goes_on(file: BinaryIO, place: int, size: int) -> bool:
+    """A whole block begins somewhere after ``place``: what is before it was no last write, but is damaged."""
+    file.seek(place)
+    rest = file.read(size - place)
+    at = rest.find(_BLOCK, _frame.size)
+    while at >= 0:
+        length, crc = _frame.unpack_from(rest, at - _frame.size)
+        if at + length <= len(rest) and zlib.crc32(memoryview(rest)[at : at + length]) == crc:
+            return True
+        at = rest.find(_BLOCK, at + 1)
+    return False
 
 
 def _block(content: bytes, path: Path, place: int) -> list[Item]:

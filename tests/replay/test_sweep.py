@@ -163,8 +163,25 @@ def test_ticks_that_do_not_fit_are_read_in_batches_with_the_same_result(
 def test_a_worker_that_sees_other_files_refuses_them(tmp_path: Path) -> None:
     plan = planned(trades(tmp_path, seed=5))
     trades(tmp_path, count=4_100, seed=6)  # an import, while the sweep runs
-    failure = work(plan, Job(plan.full({"fast": 2}))).row.failure
-    assert "sees other files" in failure
+    row = work(plan, Job(plan.full({"fast": 2}))).row
+    assert "sees other files" in row.failure
+    assert row.lost
+
+
+@pytest.mark.parametrize("error", [StorageError("stale handle"), OSError("stale handle"), MemoryError()])
+def test_a_failure_of_the_host_is_not_kept_as_a_combinations_result(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def away(_: Plan) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("contractdesk.replay.sweeps.work._SHELF.get", away)
+        table = swept(data, tmp_path, {"fast": [2, 3]})
+        assert all(row.lost and row.failure.startswith(type(error).__name__) for row in table.rows)
+    again = swept(data, tmp_path, {"fast": [2, 3]})
+    assert again.known == 0
+    assert not any(row.failure for row in again.rows)
 
 
 def test_two_of_the_same_at_once_are_refused(data: Dataset, tmp_path: Path) -> None:

@@ -65,6 +65,12 @@ def test_nothing_is_heard_before_what_was_made_earlier(tmp_path: Path) -> None:
     assert [row[1] - T0 for row in read(tmp_path, made, recorded=True)] == [40, 40]
 
 
+def test_a_hole_that_was_filled_from_a_dump_is_heard_as_late_as_the_feed_is(tmp_path: Path) -> None:
+    made = [trade(1, T0, local_ns=T0 + 30 * MS), trade(2, T0 + 1_000 * MS), trade(3, T0 + 2_000 * MS)]
+    rows = read(tmp_path, made, recorded=True, feed_ns=20 * MS)
+    assert [heard - ts for ts, heard, *_ in rows] == [20 * MS] * 3
+
+
 def test_a_recording_that_does_not_say_when_it_was_heard_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="use recorded=False"):
         read(tmp_path, [trade(1, T0)], recorded=True)

@@ -20,6 +20,7 @@ from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side,
 from contractdesk.replay.account import Books
 from contractdesk.replay.matching import Matching
 from contractdesk.replay.models import ConstantLatency, Models
+from contractdesk.replay.standing import Quote
 from tests.domain.terms import LINEAR
 
 D = Decimal
@@ -29,10 +30,19 @@ BUY, SELL = Side.BUY, Side.SELL
 
 
 class Venue:
-    """One account; prices and sizes in ticks and lots, as the replay has them."""
+    """One account; prices and sizes in ticks and lots, as the replay has them.
+
+    With ``on_marks`` and ``quote`` it is the venue of a recorded session.
+    """
 
     def __init__(
-        self, *instruments: Instrument, balance: str = "100000", leverage: str = "10", **models: Any
+        self,
+        *instruments: Instrument,
+        balance: str = "100000",
+        leverage: str = "10",
+        quote: Quote | None = None,
+        on_marks: bool = False,
+        **models: Any,
     ) -> None:
         self.instruments = instruments or (LINEAR,)
         assumed = Models(**({"latency": AT_ONCE, "maker_fee": 0.0, "taker_fee": 0.0} | models))
@@ -40,7 +50,9 @@ class Venue:
         self.books = Books(self.instruments, self.instruments[0].settle, D(balance), leverages)
         self.told: list[Event] = []
         delays = assumed.latency.start(assumed.seed)
-        self.matching = Matching(self.books, assumed, delays, self.told.append)
+        self.matching = Matching(
+            self.books, assumed, delays, self.told.append, quote=quote, on_marks=on_marks
+        )
         self.now_ns = self.named = 0
 
     # -- what comes ------------------------------------------------------------------------
@@ -48,6 +60,10 @@ class Venue:
     def trade(self, ticks: int, lots: int = 1, place: int = 0) -> None:
         self.now_ns += 1
         self.matching.on_trade(place, self.now_ns, ticks, lots)
+
+    def mark(self, ticks: int, place: int = 0) -> None:
+        self.now_ns += 1
+        self.matching.on_mark(place, self.now_ns, D(ticks))
 
     def enter(
         self, side: Side, lots: int, ticks: int = 0, tif: TimeInForce = TimeInForce.GTC, place: int = 0

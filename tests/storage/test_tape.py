@@ -12,7 +12,7 @@ from contractdesk.storage.inputs import checkpoints, last_checkpoint, read_input
 from contractdesk.storage.journal import Journal
 from contractdesk.storage.journal_reader import JournalReader
 from contractdesk.storage.tape import Tape, TapeLimits, last_seq, read_tape
-from contractdesk.storage.tape_file import TapeHeader, TornTail, segments
+from contractdesk.storage.tape_file import MAGIC, TapeHeader, TornTail, _read_frame, segments
 from tests.storage.values import EVENTS, values
 
 MARKET = [kind for kind in EVENTS if issubclass(kind, MarketEvent)]
@@ -43,6 +43,15 @@ def filled(folder, *, blocks=4, each=10):
         tape.flush()
     assert tape.close()
     return segments(folder)[0]
+
+
+def frames(data: bytes) -> list[int]:
+    """Where each begins; the first one is the header's."""
+    places, place = [], len(MAGIC)
+    while place < len(data):
+        places.append(place)
+        place += 8 + int.from_bytes(data[place : place + 4], "little")
+    return places
 
 
 @settings(max_examples=25)
@@ -132,6 +141,30 @@ def test_damage_in_the_middle_is_refused_with_its_place(tmp_path):
     found = read_tape(tmp_path)
     with pytest.raises(StorageError, match=r"damaged at byte \d+ .*next segment"):
         list(found)
+
+
+@pytest.mark.parametrize("byte", [0, 1, 2, 3])
+def test_a_damaged_length_is_no_torn_end(tmp_path, byte):
+    """Whole blocks stand behind it; nothing does behind a last write."""
+    path = filled(tmp_path)
+    whole = path.read_bytes()
+    for place in (len(MAGIC), *frames(whole)[1:-1]):  # of the header, and of all blocks but the last
+        data = bytearray(whole)
+        data[place + byte] ^= 0x40
+        path.write_bytes(data)
+        with pytest.raises(StorageError, match=f"damaged at byte {place} "):
+            list(read_tape(tmp_path))
+        with pytest.raises(StorageError, match="damaged"):
+            Tape(tmp_path)
+
+
+def test_what_is_behind_a_readers_end_is_not_asked(tmp_path):
+    """A desk writes on while its tape is read: then blocks stand behind one that was half there."""
+    path = filled(tmp_path)
+    size = frames(path.read_bytes())[2] + 20
+    with path.open("rb") as file:
+        file.seek(frames(path.read_bytes())[2])
+        assert _read_frame(file, path, size) is None
 
 
 def test_refuses_what_is_no_tape_and_what_is_newer(tmp_path):

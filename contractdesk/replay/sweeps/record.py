@@ -67,7 +67,7 @@ class Record:
         return self._rows.get(_key(params))
 
     def add(self, row: Row) -> None:
-        """Keep a row for good; one that was lost with its worker is to be run again, and is not kept."""
+        """Keep a row for good; not one that was lost with its worker or host: it is to be run again."""
         if row.lost:
             return
         self._rows[_key(row.params)] = row

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from contractdesk.clock import NS_PER_S, SystemClock
-from contractdesk.errors import ConfigError, StorageError
+from contractdesk.errors import StorageError
 from contractdesk.replay.result import Result
 from contractdesk.replay.run import Market, books_of, market_of, replay, setup_of, ticks_of
 from contractdesk.replay.sweeps.figures import Curve, Figures, figures_of
@@ -23,6 +23,7 @@ from contractdesk.replay.ticks import Ticks
 TICK_BYTES = 40  # five columns of int64
 MB = 1 << 20
 FAILURE_CHARS = 300
+HOST_FAILURES = (OSError, StorageError, MemoryError)  # say nothing of the combination
 
 
 class Job(Struct, frozen=True):
@@ -40,7 +41,7 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     figures: Figures | None = None
     seconds: float = 0.0
     failure: str = ""
-    lost: bool = False  # its workers died, which may be no fault of its own: it is run again next time
+    lost: bool = False  # its worker died, or its host failed: no fault of its own, it is run again next time
     space: str = ""  # of the search that asked for it, "" of a grid
 
 
@@ -53,6 +54,7 @@ def work(plan: Plan, job: Job) -> Done:
     """Run one combination; never raises but for KeyboardInterrupt and the like."""
     clock = SystemClock()
     begin_ns = clock.monotonic_ns()
+    lost = False
     try:
         result = _run(plan, job)
         figures = figures_of(result, job.since_ns)
@@ -61,11 +63,16 @@ def work(plan: Plan, job: Job) -> Done:
     except Exception as exc:  # a combination that fails is a row that says why
         figures, curve = None, None
         failure = f"{type(exc).__name__}: {exc}"[:FAILURE_CHARS]
+        lost = isinstance(exc, HOST_FAILURES)
     seconds = (clock.monotonic_ns() - begin_ns) / NS_PER_S
-    return Done(
-        Row(params=job.params, figures=None if failure else figures, seconds=seconds, failure=failure),
-        None if failure else curve,
+    row = Row(
+        params=job.params,
+        figures=None if failure else figures,
+        seconds=seconds,
+        failure=failure,
+        lost=lost,
     )
+    return Done(row, None if failure else curve)
 
 
 def _run(plan: Plan, job: Job) -> Result:
@@ -138,7 +145,7 @@ def _same_files(plan: Plan) -> None:
     except OSError as exc:
         raise StorageError(f"this worker cannot read the data: {exc}") from exc
     if here != [_identity(each) for each in plan.files]:
-        raise ConfigError(
+        raise StorageError(
             f"this worker sees other files under {plan.data[0].root} than the caller does: "
             "share that folder with it, or copy it there; and do not import while a sweep runs"
         )
