@@ -64,6 +64,11 @@ class SymbolView(Protocol):
     guarded: Decimal  # contracts under a stop that the venue has confirmed
     trail: Trail
 
+    @property
+    def mark_valid(self) -> bool:
+        """False while the mark is in doubt: off its index, and not confirmed yet."""
+        ...
+
 
 class DeskView(Protocol):
     """The whole desk, now; times are UTC ns."""

@@ -74,6 +74,7 @@ class Item:
     stop_price: Decimal | None = None
     guarded: Decimal = ZERO
     trail: Trail = field(default_factory=Trail)
+    mark_valid: bool = True
 
     def hold(self, size: str, price: str) -> None:
         """Own a position of ``size`` contracts at ``price``."""
