@@ -53,6 +53,7 @@ class SymbolView(Protocol):
     mark: Decimal | None
     index: Decimal | None
     mark_ns: int
+    mark_venue_ns: int  # when the venue made it, in its own time
     funding_rate: Decimal | None
     next_funding_ns: int
     settlements: FundingHistory  # what funding has been

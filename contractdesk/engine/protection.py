@@ -29,6 +29,7 @@ from contractdesk.engine.flattening import (
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
 from contractdesk.engine.stops import Stops, guards
+from contractdesk.risk.freshness import mark_age_ns
 from contractdesk.risk.trailing import TrailingStop
 
 MAX_REJECTIONS = 2  # stops refused in a row before the position is closed
@@ -185,8 +186,8 @@ class Protection:
 
     def _fresh_mark(self, market: Market) -> Decimal | None:
         """The last one beyond doubt, while the mark is fresh: one bad tick closes and moves nothing."""
-        age_ns = self._desk.now_ns - market.mark_ns
-        return market.trusted.price if age_ns <= self._desk.risk.mark_max_age_s * NS_PER_S else None
+        fresh = mark_age_ns(market, self._desk) <= self._desk.risk.mark_max_age_s * NS_PER_S
+        return market.trusted.price if fresh else None
 
     def _stand_down(self, market: Market) -> None:
         """Flat: no stop or exit may stay, and a flattening is over once nothing can open a position again."""

@@ -23,7 +23,6 @@ from contractdesk.risk.settings import RiskSettings, tuned
 from tests.engine.risk_known import Known
 from tests.engine.risk_terms import NS_PER_S
 
-
 SILENT_NS = 5 * NS_PER_S
 
 

@@ -1,4 +1,4 @@
-"""A mark that is in doubt opens nothing, closes nothing and moves no stop; one that is confirmed counts."""
+"""A mark in doubt, or a late one, opens nothing, closes nothing and moves no stop; a confirmed one counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from contractdesk.domain.commands import Command, PlaceStop, ReduceOrder, SubmitOrder
-from contractdesk.domain.events import BarClosed, MarkPriced
+from contractdesk.domain.events import BarClosed, ChannelAlive, ClockMeasured, MarkPriced
 from contractdesk.domain.intents import AtrStop, IntentKind
 from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import Side
@@ -16,13 +16,13 @@ from tests.engine.bench import CONFIG, MARK, NS_PER_S, START, SYMBOL, Bench, D, 
 MINUTE = 60 * NS_PER_S
 
 
-def tick(bench: Bench, mark: str, *, after_s: float = 1, index: str = "30000") -> list[Command]:
-    """A mark so much later, of this moment."""
+def tick(bench: Bench, mark: str, *, after_s: float = 1, late_s: float = 0) -> list[Command]:
+    """A mark so much later; it is of then, or late by so much. Its index stands at 30,000."""
     bench.now_ns += int(after_s * NS_PER_S)
     return bench.feed(
         MarkPriced(
-            ts_ns=bench.now_ns, symbol=SYMBOL, mark=D(mark), index=D(index), funding_rate=D(0),
-            next_funding_ns=0, venue_ns=bench.now_ns,
+            ts_ns=bench.now_ns, symbol=SYMBOL, mark=D(mark), index=MARK, funding_rate=D(0),
+            next_funding_ns=0, venue_ns=bench.now_ns - int(late_s * NS_PER_S),
         )
     )  # fmt: skip
 
@@ -94,6 +94,27 @@ def test_without_any_mark_beyond_doubt_the_deadline_of_the_stop_decides() -> Non
     assert not bench.all(ReduceOrder)
     bench.advance(CONFIG.risk.stop_deadline_s)
     assert len(bench.all(ReduceOrder)) == 1
+
+
+def test_a_feed_that_is_late_with_its_marks_brings_none_that_an_entry_is_made_on() -> None:
+    """Each second one comes, of nine seconds ago."""
+    bench = Bench()
+    for _ in range(20):
+        bench.now_ns += NS_PER_S
+        bench.feed(ChannelAlive(ts_ns=bench.now_ns, symbol=SYMBOL, channel="book"))
+        tick(bench, "30000", after_s=0, late_s=9)
+    (finding,) = bench.engine.why_not(SYMBOL)
+    assert (finding.rule, finding.found) == ("freshness_mark", "9.0 s old")
+
+
+def test_a_clock_that_differs_from_the_venues_makes_no_mark_old() -> None:
+    bench = Bench()
+    bench.feed(ClockMeasured(ts_ns=bench.now_ns, offset_ms=-4000.0, rtt_ms=1.0))
+    for late_s, fresh in ((4, True), (8, True), (9.5, False)):
+        bench.now_ns += 10 * NS_PER_S
+        bench.feed(ChannelAlive(ts_ns=bench.now_ns, symbol=SYMBOL, channel="book"))
+        tick(bench, "30000", after_s=0, late_s=late_s)
+        assert (bench.engine.why_not(SYMBOL) == ()) is fresh
 
 
 def test_a_stop_by_atr_is_moved_from_the_mark_that_is_beyond_doubt() -> None:
