@@ -53,6 +53,7 @@ class SymbolView(Protocol):
     mark: Decimal | None
     index: Decimal | None
     mark_ns: int
+    mark_venue_ns: int  # when the venue made it, in its own time
     funding_rate: Decimal | None
     next_funding_ns: int
     settlements: FundingHistory  # what funding has been
@@ -63,6 +64,11 @@ class SymbolView(Protocol):
     stop_price: Decimal | None  # of the working protective stop
     guarded: Decimal  # contracts under a stop that the venue has confirmed
     trail: Trail
+
+    @property
+    def mark_valid(self) -> bool:
+        """False while the mark is in doubt: off its index, and not confirmed yet."""
+        ...
 
 
 class DeskView(Protocol):

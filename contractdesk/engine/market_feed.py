@@ -1,7 +1,8 @@
 """Public facts into the state of one symbol: book, prices, bars, readiness.
 
-A price counts only when it is finite, positive and not older than the one before. Bars are taken
-without holes: one after a hole is not taken, the symbol is not ready, and its bars are asked for.
+A price counts only when it is finite, positive, not of the future and not older than the one before.
+Bars are taken without holes: one after a hole is not taken, the symbol is not ready, and its bars are
+asked for.
 """
 
 from __future__ import annotations
@@ -138,7 +139,10 @@ class MarketFeed:
         venue_now = self._desk.venue_now_ns
         trusted = market.trusted.take(event.mark, event.index, event.venue_ns, venue_now, max_age_ns)
         self._core.measuring |= trusted
-        if not _valid(event.mark) or event.venue_ns < market.mark_venue_ns:
+        latest_ns = venue_now + max_age_ns  # one of later would keep all that come before its time out
+        if not _valid(event.mark) or event.venue_ns > latest_ns:
+            return
+        if event.venue_ns < market.mark_venue_ns <= latest_ns:
             return
         market.mark, market.mark_ns, market.mark_venue_ns = event.mark, event.ts_ns, event.venue_ns
         if _valid(event.index):

@@ -29,6 +29,7 @@ from contractdesk.engine.flattening import (
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import NS_PER_S, Guard, Market, Tracked
 from contractdesk.engine.stops import Stops, guards
+from contractdesk.risk.freshness import mark_age_ns
 from contractdesk.risk.trailing import TrailingStop
 
 MAX_REJECTIONS = 2  # stops refused in a row before the position is closed
@@ -140,7 +141,7 @@ class Protection:
         elif uncovered and now >= uncovered + self._patience_ns:
             self.flatten(market, f"not under a stop within {self._desk.risk.stop_deadline_s} s")
         elif guard.uncovered and self._crossed(market, guard.stop_price):
-            self.flatten(market, f"the mark {market.mark} is beyond the stop {guard.stop_price}")
+            self.flatten(market, f"the mark {market.trusted.price} is beyond the stop {guard.stop_price}")
         elif any(
             tracked.triggered_ns and now >= tracked.triggered_ns + TRIGGER_PATIENCE_NS
             for tracked in self.stops.right(market)
@@ -148,11 +149,14 @@ class Protection:
             self.flatten(market, "its stop has triggered and has not closed it")
 
     def _crossed(self, market: Market, stop_price: Decimal) -> bool:
-        """True when a stop at ``stop_price`` would trigger at once, by a mark that is fresh."""
-        age_ns = self._desk.now_ns - market.mark_ns
-        if market.mark is None or age_ns > self._desk.risk.mark_max_age_s * NS_PER_S:
+        """True when a stop at ``stop_price`` would trigger at once, by a mark that is fresh and beyond doubt.
+
+        A doubt ends within seconds, and where no mark is known the stop's deadline closes the position.
+        """
+        mark = self._fresh_mark(market)
+        if mark is None:
             return False
-        return market.mark <= stop_price if market.position.size > 0 else market.mark >= stop_price
+        return mark <= stop_price if market.position.size > 0 else mark >= stop_price
 
     def flatten(self, market: Market, reason: str) -> None:
         """Close the position, whatever it takes; an alarm says why."""
@@ -181,9 +185,9 @@ class Protection:
         return replace(trail, best=self._fresh_mark(market), atr=atr)
 
     def _fresh_mark(self, market: Market) -> Decimal | None:
-        """The mark at which the position opens: the first that its stop may follow."""
-        age_ns = self._desk.now_ns - market.mark_ns
-        return market.trusted.price if age_ns <= self._desk.risk.mark_max_age_s * NS_PER_S else None
+        """The last one beyond doubt, while the mark is fresh: one bad tick closes and moves nothing."""
+        fresh = mark_age_ns(market, self._desk) <= self._desk.risk.mark_max_age_s * NS_PER_S
+        return market.trusted.price if fresh else None
 
     def _stand_down(self, market: Market) -> None:
         """Flat: no stop or exit may stay, and a flattening is over once nothing can open a position again."""

@@ -187,6 +187,10 @@ class Market(Struct, kw_only=True):
     watched: tuple[str, ...] = ()  # timeframes asked for; empty: not watched
     warmup: int = 0  # closed bars asked for
 
+    @property
+    def mark_valid(self) -> bool:
+        return self.mark is not None and self.mark == self.trusted.price
+
 
 class Read(Struct):
     """A question to the venue that is under way."""

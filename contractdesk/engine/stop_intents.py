@@ -147,9 +147,10 @@ class StopIntents:
             case AtrStop() as spec:
                 symbol = market.instrument.symbol
                 atr = self._desk.atr(symbol, spec.timeframe or pending.timeframe, spec.period)
-                if atr is None or market.mark is None:
+                mark = market.trusted.price  # from one bad tick a stop would land beyond the market
+                if atr is None or mark is None:
                     return None
-                exact = market.mark - sign * spec.multiple * atr
+                exact = mark - sign * spec.multiple * atr
             case None:
                 return None
         return market.instrument.round_price(exact, Rounding.UP if sign > 0 else Rounding.DOWN)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from contractdesk.engine.core import Core
 from contractdesk.engine.state import NS_PER_S, Market
+from contractdesk.risk.freshness import mark_age_ns
 from contractdesk.risk.trailing import TrailingStop, better
 
 FOREVER = 1 << 62  # ticks that no mark has
@@ -76,8 +77,7 @@ class Trailing:
         guard = market.guard
         if guard.flatten_reason or not market.position.size:
             return False
-        age_ns = self._desk.now_ns - market.mark_ns
-        if age_ns > self._desk.risk.mark_max_age_s * NS_PER_S:
+        if mark_age_ns(market, self._desk) > self._desk.risk.mark_max_age_s * NS_PER_S:
             return False
         standing = market.stop_price == guard.stop_price
         return standing and market.guarded == abs(market.position.size)

@@ -7,6 +7,9 @@ and E the margin balance, it trips when the least (P(now) - P(t)) / E(t) over th
 E(t) > 0 makes that the same as: the largest K(t) = P(t) - drop * E(t) in the window is >= P(now). So a
 queue of the samples that no later one is above (its front is the largest) answers exactly, in constant
 time a sample; the samples themselves are kept because another ``drop`` has other K.
+
+Where nothing was measured for a while, the last sample stands until the next one: what was lost meanwhile
+was lost from there, however long the silence was.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from contractdesk.risk.words import failed, number, passed
 
 NS_PER_S = 1_000_000_000
 LONGEST_NS = 900 * NS_PER_S  # the largest window that can be set
+SILENT_NS = 5 * NS_PER_S  # without a sample: at most the step of a replay's marks goes unsaid
 MOST_LATER = 256  # left for later at once
 ROUGH = 1e-9  # relative, of floats that bound decimals
 KEPT = 20_000  # samples; beyond, pairs become one, the more cautious of the two
@@ -67,6 +71,7 @@ class Breaker(Struct, kw_only=True):
 
     def take(self, ts_ns: int, profit: Decimal, equity: Decimal, drop: Decimal, window_ns: int) -> bool:
         """Take in a sample; True when this is a reason to trip. ``drop`` > 0, window <= LONGEST_NS."""
+        self._bridge(ts_ns, drop, window_ns)
         sample = Sample(ts_ns, profit, equity)
         if self.later and self._clear(sample, drop, window_ns):
             self._leave(Later(ts_ns, float(self._key(sample)), lambda: (sample,)))
@@ -130,6 +135,13 @@ class Breaker(Struct, kw_only=True):
         window = self.samples[_first(self.samples, now_ns - self.window_ns) :] or self.samples[-1:]
         falls = [(self.profit + change - sample.profit) / sample.equity for sample in window]
         return min([ZERO, *falls]) if falls else None
+
+    def _bridge(self, ts_ns: int, drop: Decimal, window_ns: int) -> None:
+        """A silence ends: until just now the last sample stood."""
+        newest = self.later[-1].newest_ns if self.later else self.samples[-1].ts_ns if self.samples else ts_ns
+        if ts_ns - newest > SILENT_NS:
+            self.settle()
+            self._take(_later(self.samples[-1], ts_ns - 1), drop, window_ns)
 
     def _clear(self, sample: Sample, drop: Decimal, window_ns: int) -> bool:
         """For sure no reason to trip: it is above everything that is remembered, even in the rough."""

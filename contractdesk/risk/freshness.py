@@ -8,9 +8,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from contractdesk.domain.intents import Finding
-from contractdesk.domain.views import DeskView
+from contractdesk.domain.views import DeskView, SymbolView
+from contractdesk.risk.market_rules import venue_now_ns
 from contractdesk.risk.proposal import Proposal, mark_of
-from contractdesk.risk.words import failed, judged, left_s, seconds
+from contractdesk.risk.words import failed, judged, left_s, number, seconds
 
 NS_PER_S = 1_000_000_000
 
@@ -35,18 +36,27 @@ class BookFresh(Struct, frozen=True):
 
 
 class MarkFresh(Struct, frozen=True):
-    """There is a positive mark price at most ``max_age_ns`` old."""
+    """There is a positive mark price, beyond doubt and at most ``max_age_ns`` old."""
 
     max_age_ns: int
 
     def review(self, proposal: Proposal, view: DeskView) -> Finding:
         item = view.symbols[proposal.intent.symbol]
         limit = f"at most {self.max_age_ns / NS_PER_S:g} s old"
-        if mark_of(item) is None:
+        mark = mark_of(item)
+        if mark is None:
             return failed("freshness_mark", "no mark price", limit, "a mark price")
-        age_ns = max(0, view.now_ns - item.mark_ns)
+        age_ns = mark_age_ns(item, view)
         ok, left = age_ns <= self.max_age_ns, left_s(self.max_age_ns - age_ns)
+        if ok and not item.mark_valid:  # one bad tick makes what is held look small, and the room large
+            found, advice = f"{number(mark)} is in doubt", "a mark near its index, or a second one like it"
+            return failed("freshness_mark", found, "a mark beyond doubt", advice)
         return judged("freshness_mark", seconds(age_ns), limit, "a newer mark price", ok=ok, left=left)
+
+
+def mark_age_ns(item: SymbolView, view: DeskView) -> int:
+    """Since the mark was heard, or since the venue made it: a feed may be late with what it brings."""
+    return max(0, view.now_ns - item.mark_ns, venue_now_ns(view) - item.mark_venue_ns)
 
 
 class StreamFresh(Struct, frozen=True):

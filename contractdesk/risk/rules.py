@@ -27,6 +27,7 @@ from contractdesk.risk.sizing import (
     net_size,
     opening_fee,
     order_margin,
+    to_reverse,
     unseen_margin,
 )
 from contractdesk.risk.words import failed, foreign, judged, left_s, money, number, passed, seconds
@@ -121,7 +122,7 @@ class HardStop(Struct, frozen=True):
 
     def review(self, proposal: Proposal, view: DeskView) -> Finding:
         item, account, stop = view.symbols[proposal.intent.symbol], view.account, proposal.stop_price
-        if (against := _against(proposal, item)) is not None:
+        if (against := _against(proposal, item, view)) is not None:
             return against
         if stop is None:
             return self._without(proposal)
@@ -146,7 +147,7 @@ class HardStop(Struct, frozen=True):
         )
 
 
-def _against(proposal: Proposal, item: SymbolView) -> Finding | None:
+def _against(proposal: Proposal, item: SymbolView, view: DeskView) -> Finding | None:
     """Two directions in one symbol have not one stop: ours may be reversed, others' never."""
     sign, ours, others = proposal.side.sign, item.position.size, item.external_size
     limit = "one stop a position"
@@ -155,7 +156,7 @@ def _against(proposal: Proposal, item: SymbolView) -> Finding | None:
     if others * sign < 0:
         found = f"position of {number(others)} in the other direction, not the desk's"
         return failed("hard_stop", found, limit, "close that position first, or adopt it")
-    if proposal.intent.reverse and proposal.size > abs(ours):
+    if proposal.intent.reverse and proposal.size > to_reverse(view, item, proposal.side):
         return None
     found = f"position of {number(ours)} in the other direction"
     advice = "close_position() first"

@@ -19,6 +19,7 @@ from contractdesk.risk.proposal import Proposal, adverse_price, mark_of, worst_o
 from contractdesk.risk.settings import CapBasis
 
 UNANSWERED = frozenset({OrderStatus.IN_FLIGHT, OrderStatus.UNKNOWN})
+FIRED = frozenset({OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED})  # of a conditional order
 
 
 def entries(view: DeskView, symbol: str, side: Side | None = None) -> Iterator[Order]:
@@ -35,11 +36,18 @@ def net_size(item: SymbolView) -> Decimal:
 
 
 def to_reverse(view: DeskView, item: SymbolView, side: Side) -> Decimal:
-    """Contracts of ours that an order of ``side`` closes first, less what working ones close already."""
+    """Contracts of ours that an order of ``side`` closes first, less what others are closing already.
+
+    Where one of those closes nothing in the end, less is held than was asked for, and never more.
+    """
     against = max(ZERO, -side.sign * item.position.size)
-    return max(
-        ZERO, against - sum((order.remaining for order in entries(view, item.instrument.symbol, side)), ZERO)
-    )
+    orders = (order for order in view.orders(item.instrument.symbol) if order.request.side is side)
+    return max(ZERO, against - sum((order.remaining for order in orders if _trades(order)), ZERO))
+
+
+def _trades(order: Order) -> bool:
+    """It may fill as it is: a stop or a take-profit only once it has fired."""
+    return not order.request.type.conditional or order.status in FIRED
 
 
 # -- the cap ------------------------------------------------------------------------------------
@@ -203,7 +211,7 @@ def liquidation_after(
     """Liquidation price once this entry and all others of its side have filled at their worst.
 
     Of an order that reverses a position, the nearer of two: with that position closed by the order, and
-    with it closed by its stop before.
+    with it closed before, by its stop or an exit.
     """
     instrument, side = item.instrument, proposal.side
     mark = mark_of(item)
@@ -232,8 +240,9 @@ def liquidation_after(
         )
 
     held = held_cost(account, item)
-    prices = [after(net_size(item), held, Fraction(0))]
-    if item.position.size * side.sign < 0:  # its own stop may close it first: then all of the order opens
+    turned = (net_size(item) + contracts) * side.sign > 0  # else what closes it besides must fill first
+    prices = [after(net_size(item), held, Fraction(0))] if turned else []
+    if item.position.size * side.sign < 0:  # closed first, all of the order opens
         prices.append(after(item.external_size, held - item.position.cost, _stop_loss(item, mark)))
     known = [price for price in prices if price is not None]
     return None if not known else max(known) if side is Side.BUY else min(known)

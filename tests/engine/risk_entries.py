@@ -25,6 +25,7 @@ class EntryLaws:
     def check(self, ask: OrderRequest, stop: Decimal) -> None:
         """AssertionError where the entry must not have been sent."""
         item = self.known.held[ask.symbol]
+        assert item.mark == item.trusted, f"{ask.symbol}: an entry on a mark in doubt"
         self._capped(item, ask)
         self._stop_between(item, ask, stop)
 

@@ -314,7 +314,8 @@ class Known:
         if not (mark.is_finite() and mark > 0):
             return
         self.measured = self._trusted(item, event, now_ns + self.offset_ns)
-        if event.venue_ns >= item.mark_ns:
+        latest = now_ns + self.offset_ns + 5 * NS_PER_S  # what is later is of the future, and ignored
+        if event.venue_ns <= latest and not event.venue_ns < item.mark_ns <= latest:
             item.mark, item.mark_ns = mark, event.venue_ns
 
     @staticmethod

@@ -23,6 +23,8 @@ from contractdesk.risk.settings import RiskSettings, tuned
 from tests.engine.risk_known import Known
 from tests.engine.risk_terms import NS_PER_S
 
+SILENT_NS = 5 * NS_PER_S
+
 
 class Trading:
     """``blocked`` says who forbids entries; ``latched`` whether the breaker must have tripped.
@@ -58,6 +60,8 @@ class Trading:
         equity, earned = _units(known.equity), _units(known.profit)
         window_ns = int(self.settings.breaker_window_s * NS_PER_S)
         part, whole = self.settings.breaker_drop.as_integer_ratio()
+        if self.samples and now_ns - self.samples[-1][0] > SILENT_NS:  # what was known stood until now
+            self.samples.append((now_ns - 1, *self.samples[-1][1:]))
         if equity > 0:
             self.samples.append((now_ns, earned, equity))
         window = (p * whole - part * e for t, p, e in self.samples if t >= now_ns - window_ns)

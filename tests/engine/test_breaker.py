@@ -135,6 +135,14 @@ def test_stale_marks_trip_nothing() -> None:
     assert len(bench.all(SubmitOrder)) == 1  # but nothing is entered on them
 
 
+@pytest.mark.parametrize("gap", [200, 301, 8 * 3600])
+def test_a_loss_while_nothing_was_heard_trips_however_long_that_was(gap: int) -> None:
+    bench, _ = held()
+    later(bench, gap, "27000")
+    assert state(bench) is TradingState.HALTED
+    assert drawdown(bench) < D("-0.08")
+
+
 def test_a_slow_loss_trips_nothing() -> None:
     bench, _ = held()
     for mark in ("29000", "28000", "27000"):

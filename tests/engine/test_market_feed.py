@@ -57,6 +57,26 @@ def test_a_mark_older_than_the_one_before_is_ignored() -> None:
     assert bench.market.funding_rate == D("0.0001")  # the one that was a number
 
 
+def test_a_mark_of_the_future_is_ignored_and_the_stop_goes_on_to_follow() -> None:
+    bench = Bench()
+    bench.open()
+    bench.feed(marked(bench, "30000", bench.now_ns + 3600 * NS_PER_S))
+    for _ in range(60):
+        bench.now_ns += NS_PER_S
+        bench.mark(D(30_500))
+    market = bench.market
+    assert (market.mark, market.mark_ns, market.trail.best) == (D(30_500), bench.now_ns, D(30_500))
+
+
+def test_a_mark_of_the_future_that_was_kept_in_a_checkpoint_keeps_nothing_out() -> None:
+    bench = Bench()
+    bench.market.mark_venue_ns = bench.now_ns + 3600 * NS_PER_S
+    bench.engine = Engine.restore(bench.engine.checkpoint(), {})
+    bench.now_ns += NS_PER_S
+    bench.mark(D(30_500))
+    assert (bench.market.mark, bench.market.mark_venue_ns) == (D(30_500), bench.now_ns)
+
+
 def test_the_book_follows_and_is_alive_by_its_changes() -> None:
     bench = Bench()
     bench.now_ns += 5

@@ -57,6 +57,7 @@ def test_a_price_beyond_the_stop_closes_without_trying() -> None:
     bench = Bench()
     entry = bench.enter("0.02", "29000").approved.request.client_id
     bench.accept(entry)
+    bench.now_ns += 1
     bench.mark(D(28_999))
     bench.fill(entry, "0.02")
     assert not bench.all(PlaceStop)

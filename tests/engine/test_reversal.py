@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from contractdesk.domain.commands import CancelOrder, PlaceStop, ReduceOrder, SubmitOrder
 from contractdesk.domain.events import OrderCancelled, OrderExpired, OrderRejected, StopTriggered
+from contractdesk.domain.intents import IntentKind
 from contractdesk.domain.orders import Side
-from tests.engine.bench import CONFIG, SYMBOL, Bench, D, enter
+from tests.engine.bench import CONFIG, SYMBOL, Bench, D, enter, wish
 
 ENDS = {
     "expired": [(OrderExpired, {"reason": "nothing is left to reduce"})],
@@ -70,6 +71,34 @@ def test_a_second_wish_to_reverse_does_not_close_the_position_twice() -> None:
         D("0.11"),
         D("0.06"),
     ]
+
+
+@pytest.mark.parametrize("size", ["0.01", "0.02", "0.03"])
+def test_a_reversal_during_an_exit_opens_what_was_asked_for(size: str) -> None:
+    """The exit closes the position already: the order that reverses need not close it again."""
+    bench = Bench()
+    bench.open("0.02", "29000")
+    bench.alive()
+    bench.ask(wish(IntentKind.EXIT))
+    leaving = bench.last(ReduceOrder).client_id
+    bench.ask(enter(size, "31000", Side.SELL, reverse=True))
+    request = bench.last(SubmitOrder).approved.request
+    assert (request.side, request.size) == (Side.SELL, D(size))
+    bench.accept(leaving)
+    bench.fill(leaving, "-0.02")
+    bench.accept(request.client_id)
+    bench.fill(request.client_id, f"-{size}")
+    assert bench.market.position.size == -D(size)
+
+
+def test_a_reversal_while_the_stop_closes_opens_what_was_asked_for() -> None:
+    bench = Bench()
+    stop = bench.open("0.02", "29000")
+    bench.feed(StopTriggered(ts_ns=bench.now_ns, client_id=stop, symbol=SYMBOL, child_venue_id="9"))
+    bench.alive()
+    bench.ask(enter("0.02", "31000", Side.SELL, reverse=True))
+    request = bench.last(SubmitOrder).approved.request
+    assert (request.side, request.size) == (Side.SELL, D("0.02"))
 
 
 def test_what_is_not_the_desks_is_not_reversed() -> None:

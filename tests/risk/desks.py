@@ -65,6 +65,7 @@ class Item:
     last: Decimal | None = None
     index: Decimal | None = None
     mark_ns: int = NOW
+    mark_venue_ns: int = NOW
     funding_rate: Decimal | None = None
     next_funding_ns: int = 0
     settlements: FundingHistory = field(default_factory=lambda: settled())
@@ -74,6 +75,7 @@ class Item:
     stop_price: Decimal | None = None
     guarded: Decimal = ZERO
     trail: Trail = field(default_factory=Trail)
+    mark_valid: bool = True
 
     def hold(self, size: str, price: str) -> None:
         """Own a position of ``size`` contracts at ``price``."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contractdesk.risk import breaker as module
-from contractdesk.risk.breaker import LONGEST_NS, Breaker, drawdown_words
+from contractdesk.risk.breaker import LONGEST_NS, SILENT_NS, Breaker, drawdown_words
 from tests.risk.desks import approved, enter, linear_desk, refused, review
 
 D = Decimal
@@ -22,11 +22,13 @@ UNIT = D("0.00000001")
 
 @dataclass
 class Oracle:
-    """Every sample, and the definition word by word."""
+    """Every sample, and the definition word by word; before a silence one stands until the next."""
 
     samples: list[tuple[int, Decimal, Decimal]] = field(default_factory=list)
 
     def take(self, ts_ns: int, profit: Decimal, equity: Decimal, drop: Decimal, window_ns: int) -> bool:
+        if self.samples and ts_ns - self.samples[-1][0] > SILENT_NS:
+            self.samples.append((ts_ns - 1, *self.samples[-1][1:]))
         if equity <= 0:
             return True
         self.samples.append((ts_ns, profit, equity))
@@ -82,12 +84,15 @@ def test_it_is_the_definition_whatever_moves_is_transferred_or_tuned(
     [
         ([(0, "0"), (10, "-80")], True),  # -8 % of 1,000, exactly
         ([(0, "0"), (10, str(D(-80) + UNIT))], False),
-        ([(0, "0"), (300, "-80")], True),  # exactly 300 s
-        ([(0, "0"), (301, "-80")], False),
-        ([(0, "0"), (100, "-50"), (301, "-80")], False),
+        ([(0, "0"), (1, str(-UNIT)), (300, "-80")], True),  # exactly 300 s
+        ([(0, "0"), (1, str(-UNIT)), (301, "-80")], False),
+        ([(0, "0"), (301, "-80")], True),  # nothing was heard meanwhile: it was lost from there
+        ([(0, "0"), (3600, str(D(-80) + UNIT))], False),
+        ([(0, "0"), (100, "-50"), (301, "-80")], True),  # the first one stood until the second
+        ([(0, "0"), (5, "-50"), (306, "-80")], False),  # but for a step of marks nothing stands
         ([(0, "100"), (10, "12")], True),  # -8 % of 1,100
         ([(0, "100"), (10, "12.00000001")], False),
-        ([(0, "0"), (150, "-40"), (310, "-90"), (440, "-113.2")], False),  # slowly: 70 and 73.2 of 960
+        ([(0, "0"), (5, "-40"), (306, "-90"), (311, "-113.2")], False),  # slowly: 50 and 73.2 of 960
     ],
 )  # fmt: skip
 def test_one_unit_inside_and_outside(moves: list[tuple[int, str]], trips: bool) -> None:
@@ -128,7 +133,18 @@ def test_it_is_bounded_and_errs_to_tripping(monkeypatch: pytest.MonkeyPatch) -> 
         assert breaker.take(*sample) >= oracle.take(*sample)
         assert len(breaker.samples) <= 50
     breaker.take(400 * NS_PER_S + LONGEST_NS + 1, D(0), D(1000), DROP, WINDOW_NS)
-    assert len(breaker.samples) == 1
+    assert len(breaker.samples) == 2  # and the last one before the silence
+
+
+def test_what_would_be_is_what_is_after_a_silence() -> None:
+    """What a shock would do and what the rule does agree, however long nothing was measured."""
+    for wait in (200, 301, 3600):
+        breaker = Breaker()
+        breaker.take(0, D(0), D(1000), DROP, WINDOW_NS)
+        now = wait * NS_PER_S
+        foretold = breaker.drawdown_after(now, D(-100))
+        assert breaker.take(now, D(-100), D(900), DROP, WINDOW_NS)
+        assert breaker.drawdown(now) == foretold == D("-0.1")
 
 
 def test_an_idle_account_keeps_one_sample() -> None:

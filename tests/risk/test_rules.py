@@ -116,6 +116,12 @@ FRESH = [
     ("freshness_book", changed(), lambda desk: only(desk).book.invalidate()),
     ("freshness_book", changed(), changed(book=book(LINEAR, "60000.1", "60000.1"))),
     ("freshness_mark", changed(mark_ns=NOW - 5 * NS_PER_S), changed(mark_ns=NOW - 5 * NS_PER_S - 1)),
+    (
+        "freshness_mark",
+        changed(mark_venue_ns=NOW - 5 * NS_PER_S),
+        changed(mark_venue_ns=NOW - 5 * NS_PER_S - 1),
+    ),
+    ("freshness_mark", changed(), changed(mark_valid=False)),
     ("freshness_mark", changed(), changed(mark=None)),
     ("freshness_mark", changed(), changed(mark=D(0))),
     ("freshness_mark", changed(), changed(mark=D("NaN"))),
