@@ -18,6 +18,7 @@ import msgspec
 
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.supervisor import attempt
+from contractdesk.domain.account import MarginMode
 from contractdesk.domain.commands import Notify, OrderCommand
 from contractdesk.domain.events import PersonEvent, StrategyStarted, StrategySwapped
 from contractdesk.domain.views import TradingState
@@ -192,5 +193,6 @@ def _begin_anew(state: Desk, config: EngineConfig) -> None:
     for market in state.symbols.values():
         market.ready, market.not_ready_reason = False, "the desk has just been opened"
         market.book.invalidate()
+        market.margin_mode = MarginMode.CROSS  # until the venue has said what it is now
         if not market.position.size:
             market.watched = ()

@@ -84,6 +84,16 @@ def test_what_closes_a_position_is_told_with_its_stop_gone(fresh: Desk) -> None:
     assert "closing" in repr(fresh.why(closed.order.request.client_id if closed.order else ""))
 
 
+def test_a_symbol_that_is_set_to_isolated_margin_is_not_entered_until_it_is_cross_again(fresh: Desk) -> None:
+    assert fresh.set_margin_mode(ETH, "isolated").done
+    assert [row[0] for row in fresh.why_not(ETH).rows] == ["margin_mode"]
+    refused = fresh.buy(ETH, notional=130, stop=intents.atr_stop(14, 20)).refused
+    assert refused is not None
+    assert refused.rule == "margin_mode"
+    assert fresh.set_margin_mode(ETH, "cross").done
+    assert fresh.why_not(ETH).rows == ()
+
+
 def test_wrong_arguments_are_one_sentence(fresh: Desk) -> None:
     with pytest.raises(UserError, match="start\\(\\) takes a strategy"):
         fresh.start("trend")  # type: ignore[arg-type]
