@@ -13,6 +13,7 @@ from contractdesk.console.opening import open_desk
 from contractdesk.console.watching import READY_S
 from contractdesk.errors import ConfigError, UserError
 from contractdesk.strategy import intents
+from contractdesk.strategy.bars import BarSeries
 from contractdesk.strategy.library import TrendFollow
 from tests.console.loopback import BTC, Watcher, truth
 
@@ -63,8 +64,17 @@ def test_the_bars_of_an_atr_by_hand_are_loaded_when_they_are_named(fresh: Desk) 
     bought = fresh.buy(BTC, notional=130, stop=intents.atr_stop(14, 20, "5m"))
     assert bought.done, bought
     assert not fresh.snapshot.refusals
+    assert "5m" in fresh._session.state.symbols[BTC].watched, "a desk that is reopened streams them again"
     with pytest.raises(ConfigError, match="7s"):
         fresh.buy(BTC, notional=130, stop=intents.atr_stop(14, 20, "7s"))
+
+
+def test_bars_that_are_there_and_not_streamed_are_loaded_anew(fresh: Desk) -> None:
+    async def left_behind() -> None:
+        fresh._session.state.symbols[BTC].series["15m"] = BarSeries("15m")
+
+    fresh._session.submit(left_behind()).result(10)
+    assert fresh.size(BTC, stop=intents.atr_stop(14, 20, "15m")).refusal == ""
 
 
 def test_a_moved_stop_is_told_once_the_old_one_is_gone_and_a_refused_one_at_once(fresh: Desk) -> None:
