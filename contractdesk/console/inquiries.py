@@ -71,7 +71,7 @@ class Inquiries:
         unified = await self._host.list_symbol(symbol)
         wish = _SIDES[side](unified, stop=stop, notional=notional, limit=limit)
         share = None if risk is None else _number(risk)
-        await self._watching.prepare(unified, wish.stop)  # if it fails, the preview says why
+        await self._watching.prepare(wish)  # if it fails, the preview says why
         return Preview.of(self._session.engine.preview(wish, risk=share))
 
     async def stress(

@@ -35,7 +35,7 @@ class StopVerbs(VerbBase):
         target = await self.resolve(symbol)
         self._need_position(target)
         wish = intents.trail_stop(target, by, on=on, reason="by hand")
-        if by is not None and not await self._watching.prepare(target, by):
+        if by is not None and not await self._watching.prepare(wish):
             before = self._picture()
             said = f"not asked: the bars of {target} were not there within {READY_S:.0f} s"
             return self._receipt("trail_stop", before, said, done=False)
@@ -48,7 +48,7 @@ class StopVerbs(VerbBase):
         """
         target = await self.resolve(symbol)
         wish = intents.adopt(target, stop, trail=trail, reason="by hand")
-        if not await self._watching.prepare(target, wish.stop):
+        if not await self._watching.prepare(wish):
             said = f"not asked: {target} is not ready within {READY_S:.0f} s"
             return self._receipt("adopt", self._picture(), said, done=False)
         if not await self._is_external(target):

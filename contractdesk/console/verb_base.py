@@ -47,7 +47,7 @@ class VerbBase:
 
     async def _wish(self, verb: str, wish: Intent) -> Receipt:
         before = self._picture()
-        if wish.kind is IntentKind.ENTER and not await self._watching.prepare(wish.symbol, wish.stop):
+        if wish.kind is IntentKind.ENTER and not await self._watching.prepare(wish):
             why = self._session.state.symbols[wish.symbol].not_ready_reason or "no mark or no book yet"
             said = f"not sent: {wish.symbol} is not ready within {READY_S:.0f} s: {why}"
             return self._receipt(verb, before, said, done=False)

@@ -16,6 +16,7 @@ from contractdesk.domain.events import (
     BreakerReset,
     FlattenAsked,
     HaltAsked,
+    ModesRead,
     ResumeAsked,
     RiskTuned,
 )
@@ -149,8 +150,9 @@ class Verbs(VerbBase):
 
     async def set_margin_mode(self, symbol: str, mode: str) -> Receipt:
         """Set "cross" or "isolated" for a symbol on the venue."""
-        target, before = await self.resolve(symbol), self._picture()
-        await self._venue_call(self._host.venue.set_margin_mode(target, _member(MarginMode, mode)))
+        target, before, wanted = await self.resolve(symbol), self._picture(), _member(MarginMode, mode)
+        await self._venue_call(self._host.venue.set_margin_mode(target, wanted))
+        await self._host.ask(self._modes(target, wanted))  # the venue says so only when it is read next
         return self._receipt("set_margin_mode", before, f"{target}: {mode}", done=True)
 
     async def set_position_mode(self, mode: str) -> Receipt:
@@ -187,6 +189,13 @@ class Verbs(VerbBase):
             orders=changed_orders(before, after),
             stops=stops_now(before, after),
             positions=positions_now(before, after),
+        )
+
+    def _modes(self, symbol: str, mode: MarginMode) -> ModesRead:
+        """The account's modes as known, with this symbol's new one."""
+        position_mode = PositionMode.HEDGE if self._session.state.hedged else PositionMode.ONE_WAY
+        return ModesRead(
+            ts_ns=self._now(), position_mode=position_mode, margin_modes={symbol: mode}, leverages={}
         )
 
     async def _venue_call(self, call: Any) -> Any:

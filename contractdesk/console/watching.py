@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from contractdesk.desk.session import Session
-from contractdesk.domain.intents import AtrStop, StopSpec
+from contractdesk.domain.intents import AtrStop, Intent
 from contractdesk.domain.market import timeframe_ns
-from contractdesk.engine.person import BY_HAND_TIMEFRAME, BY_HAND_WARMUP
+from contractdesk.engine.person import BY_HAND_TIMEFRAME, BY_HAND_WARMUP, followed
 from contractdesk.engine.state import Market
 from contractdesk.errors import ConfigError
 
@@ -28,31 +30,45 @@ class Watching:
             await self.tradeable(unified)
         return unified
 
-    async def prepare(self, symbol: str, stop: StopSpec | None) -> bool:
-        """Have what an entry by hand needs, the bars of its ATR stop included; False if not in time."""
-        market = self._market(symbol)
-        atr = isinstance(stop, AtrStop)
-        timeframe = (stop.timeframe if isinstance(stop, AtrStop) else "") or BY_HAND_TIMEFRAME
-        if not market.watched or (atr and timeframe not in market.series):
-            self._permit(timeframe, market)
-            self._host.look_at(symbol, timeframe, BY_HAND_WARMUP)
-        return await self.tradeable(symbol, timeframe=timeframe if atr else "")
+    async def prepare(self, wish: Intent) -> bool:
+        """Have what a wish by hand needs, the bars of its ATR stop and its trail too; False if not in time.
 
-    async def tradeable(self, *symbols: str, timeframe: str = "") -> bool:
+        Bars that are not streamed any more are of no use: those that are watched count, not those there are.
+        """
+        market = self._market(wish.symbol)
+        needed = self._bars_for(wish, market)
+        for timeframe in needed or (() if market.watched else (BY_HAND_TIMEFRAME,)):
+            if timeframe not in market.watched:
+                self._host.look_at(wish.symbol, timeframe, BY_HAND_WARMUP)
+        return await self.tradeable(wish.symbol, timeframes=needed)
+
+    async def tradeable(self, *symbols: str, timeframes: Collection[str] = ()) -> bool:
         """True as soon as all the symbols may be traded, and have those bars; False after ``READY_S``."""
 
         def whole(symbol: str) -> bool:
             market = self._market(symbol)
             there = not self._host.watching(symbol) and tradeable(market)
-            return there and (not timeframe or timeframe in market.series)
+            return there and all(timeframe in market.series for timeframe in timeframes)
 
         done = await self._host.until(lambda: True if all(map(whole, symbols)) else None, READY_S)
         self._host.publish()  # so that whoever waited sees what was waited for
         return bool(done)
 
+    def _bars_for(self, wish: Intent, market: Market) -> tuple[str, ...]:
+        """The timeframes its stop is measured by, now and later; ConfigError for one that nobody makes."""
+        stop = (wish.stop.timeframe or BY_HAND_TIMEFRAME) if isinstance(wish.stop, AtrStop) else ""
+        by = wish.trail_by.timeframe if wish.trail_by is not None else ""
+        needed = dict.fromkeys(timeframe for timeframe in (stop, by) if timeframe)
+        for timeframe in needed:
+            self._permit(timeframe, market)
+        trail = followed(wish, market, self._session.state.risk)
+        if trail in self._host.venue.capabilities.native_timeframes:  # the engine has others made
+            needed[trail] = None
+        return tuple(needed)
+
     def _permit(self, timeframe: str, market: Market) -> None:
         native = self._host.venue.capabilities.native_timeframes
-        if timeframe in native:
+        if timeframe in native or timeframe in market.watched:
             return
         there = sorted({*native, *market.series}, key=timeframe_ns)
         raise ConfigError(

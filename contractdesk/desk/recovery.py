@@ -18,6 +18,7 @@ import msgspec
 
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.supervisor import attempt
+from contractdesk.domain.account import MarginMode
 from contractdesk.domain.commands import Notify, OrderCommand
 from contractdesk.domain.events import PersonEvent, StrategyStarted, StrategySwapped
 from contractdesk.domain.views import TradingState
@@ -26,11 +27,15 @@ from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
-from contractdesk.engine.state import Desk
+from contractdesk.engine.person import BY_HAND_WARMUP
+from contractdesk.engine.state import Desk, Market
 from contractdesk.errors import ConfigError, StorageError, UserError
+from contractdesk.risk.settings import RiskSettings
+from contractdesk.risk.trailing import TrailingStop
 from contractdesk.storage.inputs import Input, last_checkpoint, read_inputs
 from contractdesk.storage.journal_reader import NO_END, JournalReader, RecordKind, SessionMeta
 from contractdesk.storage.tape_file import TapeHeader
+from contractdesk.strategy.bars import BarBuilder, BarSeries
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.loader import load_all
 
@@ -192,5 +197,22 @@ def _begin_anew(state: Desk, config: EngineConfig) -> None:
     for market in state.symbols.values():
         market.ready, market.not_ready_reason = False, "the desk has just been opened"
         market.book.invalidate()
-        if not market.position.size:
-            market.watched = ()
+        market.margin_mode = MarginMode.CROSS  # until the venue has said what it is now
+        _watch_anew(market, config, state.risk)
+
+
+def _watch_anew(market: Market, config: EngineConfig, risk: RiskSettings) -> None:
+    """What is held goes on, with the bars its stop follows; bars that nobody streams any more are dropped."""
+    if not market.position.size:
+        market.watched = ()
+    timeframe = TrailingStop.of(risk, market.trail).timeframe if market.watched and market.trail.on else ""
+    if timeframe and timeframe not in market.watched:
+        market.watched += (timeframe,)
+        market.warmup = max(market.warmup, BY_HAND_WARMUP)
+        if timeframe not in config.native_timeframes:
+            market.builders[timeframe] = BarBuilder(timeframe)
+        market.series[timeframe] = BarSeries(timeframe)
+    market.series = {name: bars for name, bars in market.series.items() if name in market.watched}
+    market.builders = {name: made for name, made in market.builders.items() if name in market.watched}
+    if not market.builders:
+        market.bar_due_ns = 0

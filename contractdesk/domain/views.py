@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from contractdesk.domain.account import Account
+from contractdesk.domain.account import Account, MarginMode
 from contractdesk.domain.book import Book
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import FundingPaid
@@ -59,6 +59,7 @@ class SymbolView(Protocol):
     settlements: FundingHistory  # what funding has been
     interest: OpenInterestHistory
     leverage: Decimal
+    margin_mode: MarginMode
     position: Position
     external_size: Decimal  # contracts of the venue's position that are not ours
     stop_price: Decimal | None  # of the working protective stop

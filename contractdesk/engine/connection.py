@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from contractdesk.domain.account import PositionMode
+from contractdesk.domain.account import MarginMode, PositionMode
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import (
     ClockMeasured,
@@ -130,9 +130,19 @@ class Connection:
             market = self._core.market(symbol)
             if market is not None and leverage > 0:
                 market.leverage = leverage
+        for symbol, mode in event.margin_modes.items():
+            market = self._core.market(symbol)
+            if market is not None:
+                self._on_margin_mode(market, mode)
         self._desk.hedged = event.position_mode is PositionMode.HEDGE
         if self._desk.hedged:
             self._core.halt("the account is in hedge mode, which this desk does not trade")
+
+    def _on_margin_mode(self, market: Market, mode: MarginMode) -> None:
+        before, market.margin_mode = market.margin_mode, mode
+        if mode is MarginMode.ISOLATED and before is not mode and market.position.size:
+            text = "isolated margin: liquidation may come before the stop, and entries are refused"
+            self._core.notify(Severity.WARNING, "isolated_margin", text, market.instrument.symbol)
 
     def _on_leverage(self, event: LeverageChanged) -> None:
         market = self._core.market(event.symbol)

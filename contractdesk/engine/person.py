@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from contractdesk.domain.commands import Severity
 from contractdesk.domain.events import (
     BreakerReset,
@@ -17,7 +19,9 @@ from contractdesk.domain.events import (
     StrategySwapped,
     StrategyTuned,
 )
+from contractdesk.domain.intents import AtrStop, Intent, IntentKind
 from contractdesk.domain.orders import OrderRole
+from contractdesk.domain.position import Trail
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.core import Core, Wished
@@ -30,7 +34,8 @@ from contractdesk.engine.strategies import Host
 from contractdesk.errors import ConfigError
 from contractdesk.risk.breaker import RESET
 from contractdesk.risk.gate import RiskGate
-from contractdesk.risk.settings import told, tuned
+from contractdesk.risk.settings import RiskSettings, told, tuned
+from contractdesk.risk.trailing import TrailingStop
 
 BY_HAND_TIMEFRAME = "1m"  # of the bars behind an ATR stop, unless the wish names another
 BY_HAND_WARMUP = 500
@@ -39,6 +44,19 @@ PersonRequest = (
     IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked | BreakerReset | StrategyStarted
     | StrategyStopped | StrategyTuned | StrategySwapped | RiskTuned | ClosingAsked
 )  # fmt: skip
+
+
+def followed(intent: Intent, market: Market, risk: RiskSettings) -> str:
+    """The timeframe of the bars by which the stop of a wish by hand will follow; "" = it stays put."""
+    named = [spec for spec in (intent.trail_by, intent.stop) if isinstance(spec, AtrStop)]
+    on, trail = intent.trail, Trail(by=named[0] if named else None, timeframe=BY_HAND_TIMEFRAME)
+    if (
+        intent.kind is not IntentKind.ENTER and market.position.size
+    ):  # it follows as it did, but by other terms
+        trail = replace(market.trail, by=intent.trail_by or market.trail.by)
+    elif on is None:
+        on = bool(named)
+    return TrailingStop.of(risk, trail).timeframe if on else ""
 
 
 class Person:
@@ -93,11 +111,21 @@ class Person:
     def _wish(self, event: IntentAsked) -> None:
         symbol = event.intent.symbol
         market = self._core.market(symbol)
-        if market is not None and not market.watched:
-            self._watch(symbol, BY_HAND_TIMEFRAME, BY_HAND_WARMUP)
+        if market is not None:
+            self._watch_for(event.intent, market)
         self._core.wishes.append(
             Wished(event.intent, "", f"by hand ({event.who})", event.ts_ns, BY_HAND_TIMEFRAME)
         )
+
+    def _watch_for(self, intent: Intent, market: Market) -> None:
+        """What is traded by hand is watched, and the bars by which its stop will follow as well."""
+        desk, timeframe = self._desk, followed(intent, market, self._desk.risk)
+        if timeframe not in (*desk.config.native_timeframes, desk.risk.trail_timeframe):
+            timeframe = ""  # others are made for strategies only
+        if not market.watched:
+            timeframe = timeframe or BY_HAND_TIMEFRAME
+        if timeframe and timeframe not in market.watched:
+            self._watch(intent.symbol, timeframe, BY_HAND_WARMUP)
 
     def _cancel(self, event: CancelAsked) -> None:
         tracked = self._orders.find(event.client_id)

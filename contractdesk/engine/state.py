@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from contractdesk.domain.account import Account
+from contractdesk.domain.account import Account, MarginMode
 from contractdesk.domain.book import Book
 from contractdesk.domain.events import TradePrinted
 from contractdesk.domain.fills import Fill
@@ -165,6 +165,7 @@ class Market(Struct, kw_only=True):
     settlements: FundingHistory = field(default_factory=FundingHistory)
     interest: OpenInterestHistory = field(default_factory=OpenInterestHistory)
     leverage: Decimal = Decimal(1)  # until it is read: the most margin
+    margin_mode: MarginMode = MarginMode.CROSS
     position: Position
     external_size: Decimal = ZERO
     carried: Carried = field(default_factory=Carried)  # what those have made, for the breaker

@@ -66,7 +66,7 @@ def _data(findings: Sequence[Gauge]) -> Row:
 
 
 def _of_the_data(finding: Finding) -> bool:
-    return finding.rule.startswith("freshness_") or finding.rule == "trading_state"
+    return finding.rule.startswith("freshness_") or finding.rule in ("trading_state", "margin_mode")
 
 
 def _without(only: str, text: str) -> str:

@@ -41,6 +41,7 @@ from contractdesk.risk.proposal import (
 from contractdesk.risk.rules import (
     EquityRule,
     HardStop,
+    MarginModeRule,
     MarginRule,
     Rule,
     SlippageRule,
@@ -72,6 +73,7 @@ class RiskGate:
         self._guard = MarginGuard(settings.margin_guard, settings.slippage_collar)
         self._margin = MarginRule(settings.slippage_collar, settings.margin_check)
         self._breaker = BreakerRule(settings.breaker_drop, settings.breaker_window_s)
+        self._state: tuple[Rule, ...] = (StateRule(), MarginModeRule())
         self._fresh: tuple[Rule, ...] = (
             SymbolFresh(),
             BookFresh(_ns(settings.book_max_age_s)),
@@ -100,7 +102,7 @@ class RiskGate:
             TermsRule(),
         )
         self.rules: tuple[Rule, ...] = (
-            self._breaker, StateRule(), *self._fresh, *self._market, self._equity, *self._desk, *self._order,
+            self._breaker, *self._state, *self._fresh, *self._market, self._equity, *self._desk, *self._order,
         )  # fmt: skip
         self._gauges = Gauges(
             breaker=self._breaker,
@@ -293,7 +295,7 @@ class RiskGate:
 
     def _standing(self) -> tuple[Rule, ...]:
         """The rules that do not depend on the order."""
-        return (self.rules[1], *self._fresh, *self._market)
+        return (*self._state, *self._fresh, *self._market)
 
     @staticmethod
     def _refused(

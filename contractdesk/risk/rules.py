@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from contractdesk.domain.account import Account
+from contractdesk.domain.account import Account, MarginMode
 from contractdesk.domain.instrument import ZERO, Instrument
 from contractdesk.domain.intents import Finding
 from contractdesk.domain.orders import OrderRole, OrderType, Side
@@ -47,6 +47,19 @@ class StateRule(Struct, frozen=True):
     def review(self, proposal: Proposal, view: DeskView) -> Finding:  # noqa: ARG002  (a Rule)
         active = TradingState.ACTIVE
         return judged("trading_state", view.state.value, active.value, "resume()", ok=view.state is active)
+
+
+class MarginModeRule(Struct, frozen=True):
+    """Entries are cross-margined: an isolated position is liquidated by its own margin alone.
+
+    The liquidation price that every stop is measured by is the whole account's.
+    """
+
+    def review(self, proposal: Proposal, view: DeskView) -> Finding:
+        symbol, cross = proposal.intent.symbol, MarginMode.CROSS
+        mode = view.symbols[symbol].margin_mode
+        advice = f"set_margin_mode({symbol!r}, {cross.value!r})"
+        return judged("margin_mode", mode.value, cross.value, advice, ok=mode is cross)
 
 
 class EquityRule(Struct, frozen=True):

@@ -13,6 +13,7 @@ from contractdesk.console.opening import open_desk
 from contractdesk.console.watching import READY_S
 from contractdesk.errors import ConfigError, UserError
 from contractdesk.strategy import intents
+from contractdesk.strategy.bars import BarSeries
 from contractdesk.strategy.library import TrendFollow
 from tests.console.loopback import BTC, Watcher, truth
 
@@ -63,8 +64,17 @@ def test_the_bars_of_an_atr_by_hand_are_loaded_when_they_are_named(fresh: Desk) 
     bought = fresh.buy(BTC, notional=130, stop=intents.atr_stop(14, 20, "5m"))
     assert bought.done, bought
     assert not fresh.snapshot.refusals
+    assert "5m" in fresh._session.state.symbols[BTC].watched, "a desk that is reopened streams them again"
     with pytest.raises(ConfigError, match="7s"):
         fresh.buy(BTC, notional=130, stop=intents.atr_stop(14, 20, "7s"))
+
+
+def test_bars_that_are_there_and_not_streamed_are_loaded_anew(fresh: Desk) -> None:
+    async def left_behind() -> None:
+        fresh._session.state.symbols[BTC].series["15m"] = BarSeries("15m")
+
+    fresh._session.submit(left_behind()).result(10)
+    assert fresh.size(BTC, stop=intents.atr_stop(14, 20, "15m")).refusal == ""
 
 
 def test_a_moved_stop_is_told_once_the_old_one_is_gone_and_a_refused_one_at_once(fresh: Desk) -> None:
@@ -82,6 +92,16 @@ def test_what_closes_a_position_is_told_with_its_stop_gone(fresh: Desk) -> None:
     assert closed.done
     assert [line.split(":")[0] for line in closed.stops] == ["cancelled"]
     assert "closing" in repr(fresh.why(closed.order.request.client_id if closed.order else ""))
+
+
+def test_a_symbol_that_is_set_to_isolated_margin_is_not_entered_until_it_is_cross_again(fresh: Desk) -> None:
+    assert fresh.set_margin_mode(ETH, "isolated").done
+    assert [row[0] for row in fresh.why_not(ETH).rows] == ["margin_mode"]
+    refused = fresh.buy(ETH, notional=130, stop=intents.atr_stop(14, 20)).refused
+    assert refused is not None
+    assert refused.rule == "margin_mode"
+    assert fresh.set_margin_mode(ETH, "cross").done
+    assert fresh.why_not(ETH).rows == ()
 
 
 def test_wrong_arguments_are_one_sentence(fresh: Desk) -> None:

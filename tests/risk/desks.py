@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from contractdesk.domain.account import Account
+from contractdesk.domain.account import Account, MarginMode
 from contractdesk.domain.book import Book
 from contractdesk.domain.commands import Approved
 from contractdesk.domain.histories import FundingHistory, OpenInterestHistory
@@ -71,6 +71,7 @@ class Item:
     settlements: FundingHistory = field(default_factory=lambda: settled())
     interest: OpenInterestHistory = field(default_factory=lambda: interest())
     leverage: Decimal = TEN
+    margin_mode: MarginMode = MarginMode.CROSS
     external_size: Decimal = ZERO
     stop_price: Decimal | None = None
     guarded: Decimal = ZERO

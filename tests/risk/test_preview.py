@@ -137,7 +137,7 @@ def test_gauges_show_every_rules_value_and_name_the_worst_symbol() -> None:
     only(desk).guarded = D("0.002")
     rows = {row.rule: row for row in gate.gauges(desk)}
     assert set(rows) == {
-        "breaker", "trading_state", "freshness_symbol", "freshness_book", "freshness_mark",
+        "breaker", "trading_state", "margin_mode", "freshness_symbol", "freshness_book", "freshness_mark",
         "freshness_stream", "freshness_loop", "freshness_clock", "funding_gate", "open_interest",
         "size_cap", "margin", "margin_guard", "hard_stop", "trailing_stop",
     }  # fmt: skip
