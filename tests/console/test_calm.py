@@ -75,6 +75,16 @@ def test_entries_that_the_venue_does_not_cancel_are_named(uncancelled: Desk) -> 
     )
 
 
+def test_a_desk_that_has_ended_keeps_no_other_one_from_being_halted(home: Path) -> None:
+    ended = open_desk("embedded", name="ended", seed=5, idle_limit_s=120)
+    ended.close()
+    with open_desk("embedded", name="goes-on", seed=5, idle_limit_s=120) as desk:
+        first, second = asked(Action.HALT, ended, desk).outcomes
+        assert (first.desk, first.done) == ("ended", False)
+        assert "this desk is closed" in first.text
+        assert (second.desk, second.state, second.done) == ("goes-on", TradingState.HALTED.value, True)
+
+
 def test_contracts_without_a_stop_are_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verbs, "HALT_S", 0.1)
     desk = open_desk("embedded", name="naked", seed=5, fresh=True, idle_limit_s=120)
