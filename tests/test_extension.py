@@ -32,10 +32,11 @@ def node() -> str:
     return found
 
 
-def test_its_pure_parts_do_as_they_say() -> None:
+@pytest.mark.parametrize("tests", ["pure.test.mjs", "actions.test.mjs"])
+def test_its_parts_do_as_they_say_where_there_is_no_browser(tests: str) -> None:
     if not (SOURCES / "lib" / "board.js").exists():
         pytest.skip(f"nothing is built in {SOURCES}: `pip install --editable .` builds it")
-    words = [node(), "--test", str(SOURCES / "tests" / "pure.test.mjs")]
+    words = [node(), "--test", str(SOURCES / "tests" / tests)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NODE_")}
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Final, Self
 
 from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.log import logger
@@ -97,7 +98,19 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
         if self._brake.pulled is not None:
             raise CellExecutionError("", "KeyboardInterrupt", REASON)
-        return super().execute_cell(cell, cell_index, **options)
+        try:
+            return super().execute_cell(cell, cell_index, **options)
+        except CellExecutionError as error:
+            _note(cell, error)
+            raise
+
+
+def _note(cell: Any, error: CellExecutionError) -> None:
+    """IPython only prints what is wrong with a magic's line: the cell is to hold it as an error, too."""
+    if not any(output.output_type == "error" for output in cell.outputs):
+        # Without a traceback: below the cell stands already what was printed.
+        told = new_output("error", ename=error.ename, evalue=error.evalue, traceback=[])  # type: ignore[no-untyped-call]
+        cell.outputs.append(told)
 
 
 class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types

@@ -73,12 +73,8 @@ COMMANDS: Final[dict[str, Command]] = {
 
 
 def parse(line: str) -> Words:
-    """UserError where a quote is left open, or for a command that there is not."""
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise UserError(f"%desk: {error}; a reason or a value with spaces stands in quotes") from None
-    name, words = _option(words)
+    """UserError where a quote is left open, but not for a halt, and for a command that there is not."""
+    name, words = _option(_split(line))
     command, *rest = words or [""]
     if command in ("", "help", "-h", "--help", "?"):
         return Words(name, "", (), {})
@@ -95,6 +91,17 @@ def parse(line: str) -> Words:
         else:
             plain.append(word)
     return Words(name, command, tuple(plain), named)
+
+
+def _split(line: str) -> list[str]:
+    """As a shell does; an apostrophe in a reason must not keep anybody from halting."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        words = line.split()
+        if "halt" in _option(words)[1][:1]:
+            return words
+        raise UserError(f"%desk: {error}; a reason or a value with spaces stands in quotes") from None
 
 
 def _option(words: list[str]) -> tuple[str, list[str]]:

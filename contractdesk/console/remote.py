@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import msgspec
@@ -30,7 +32,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 def ask(action: Action, desk: str = "", reason: str = "") -> list[Answer]:
     """Ask for ``action`` on the desk of that name, or on all that are open under this state folder.
 
-    Bounded in time. Raises ConfigError where there is no such desk.
+    All kernels at once: one that is slow, or hangs, keeps no other one waiting. Bounded in time. Raises
+    ConfigError where there is no such desk.
     """
     running = owners()
     meant = [owner for owner in running if desk in ("", owner.desk)]
@@ -41,16 +44,31 @@ def ask(action: Action, desk: str = "", reason: str = "") -> list[Answer]:
     for owner in meant:
         kernels[owner.kernel].append(owner)
     request = Request(action=action, desk=desk, reason=reason)
-    return [answer for kernel, held in kernels.items() for answer in _of(kernel, held, request)]
+    with ThreadPoolExecutor(len(kernels)) as at_once:
+        replies = list(at_once.map(_reply, kernels, repeat(request)))
+    return [
+        answer
+        for held, reply in zip(kernels.values(), replies, strict=True)
+        for answer in _answers(held, request, reply)
+    ]
 
 
-def _of(kernel: str, held: list[Owner], request: Request) -> Iterator[Answer]:
+def _reply(kernel: str, request: Request) -> Reply | None:
+    """What a kernel answers; a failure to ask it is told as one, and not raised over the other kernels."""
+    if not kernel:
+        return Reply(error="it is no Jupyter kernel")
+    try:
+        return send(Path(kernel), request, CONFIRM_S[request.action])
+    except Exception as error:
+        return Reply(error=f"it could not be asked: {type(error).__name__}: {error}")
+
+
+def _answers(held: list[Owner], request: Request, reply: Reply | None) -> Iterator[Answer]:
     """What became of the desks of one process."""
-    within_s = CONFIRM_S[request.action]
-    reply = send(Path(kernel), request, within_s) if kernel else Reply(error="it is no Jupyter kernel")
     if reply is not None and not reply.error:
         yield from (_answer(request, outcome) for outcome in reply.outcomes)
         return
+    within_s = CONFIRM_S[request.action]
     why = f"it has not answered within {within_s:g} s" if reply is None else reply.error
     for owner in held:
         text = f"{owner.desk}: {PAST[request.action]} NOT confirmed: process {owner.pid} holds it, and {why}."

@@ -7,9 +7,10 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from contractdesk.console.calm import calm, missing
 from contractdesk.console.changes import changed_orders, left_alone, positions_now, stops_now
 from contractdesk.console.receipts import Receipt
-from contractdesk.console.verb_base import CONFIRM_S, VerbBase
+from contractdesk.console.verb_base import VerbBase
 from contractdesk.desk.session import PERSON
 from contractdesk.domain.account import MarginMode, PositionMode
 from contractdesk.domain.events import (
@@ -21,13 +22,13 @@ from contractdesk.domain.events import (
     RiskTuned,
 )
 from contractdesk.domain.intents import StopSpec
-from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import DeskSnapshot, TradingState
 from contractdesk.errors import UserError, VenueError
 from contractdesk.risk.settings import told, tuned
 from contractdesk.strategy import intents
 
 Number = intents.Number
+HALT_S = 4.0  # who asks from outside waits for 5 s: it is to hear what is still open, too
 FLATTEN_S = 15.0  # cancels, then closes, with the engine's own retries
 
 
@@ -40,9 +41,10 @@ class Verbs(VerbBase):
         """Stop all trading by strategies, cancel entries; stops and positions stay until ``resume()``."""
         before = self._picture()
         await self._host.ask(HaltAsked(ts_ns=self._now(), who=PERSON, reason=reason))
-        done = await self._host.until(lambda: True if self._calm() else None, CONFIRM_S)
-        said = "HALTED: strategies send nothing, entries are cancelled, stops stand" + _because(reason)
-        return self._receipt("halt", before, said, done=bool(done))
+        done = await self._host.until(lambda: True if calm(self._session.state) else None, HALT_S)
+        said = "HALTED: strategies send nothing, entries are cancelled, stops stand"
+        said = said if done else f"HALTED; {missing(self._session.state)}"
+        return self._receipt("halt", before, said + _because(reason), done=bool(done))
 
     async def resume(self) -> Receipt:
         """Let strategies trade again; refused by the engine while a reason to halt stands."""
@@ -162,14 +164,6 @@ class Verbs(VerbBase):
         return self._receipt("set_position_mode", before, mode, done=True)
 
     # -- shared ----------------------------------------------------------------------------
-
-    def _calm(self) -> bool:
-        """No entry is working, and every contract is under its stop."""
-        state = self._session.state
-        return not any(
-            state.tracked(market, OrderRole.ENTRY) or market.guarded < abs(market.position.size)
-            for market in state.symbols.values()
-        )
 
     def _flat(self, target: str | None) -> bool:
         markets = self._session.state.symbols

@@ -186,7 +186,8 @@ def _act(why: str, terms: Terms, watch: Watch, clock: Clock) -> None:
 def taken(lease: GuardianLease, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Take the account; one before this, from which the desk has taken it back, may still be leaving.
 
-    False where a newer desk has it. On a disk that does not take the epoch it tries on: there is nobody else.
+    False where a newer desk has it. On a disk that does not take the epoch it tries on, until the disk does
+    or the desk's process is gone: there is nobody else.
     """
     end_ns = clock.monotonic_ns() + int(LEAVES_WITHIN_S * NS_PER_S)
     while lease.valid:

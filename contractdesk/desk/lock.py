@@ -27,6 +27,7 @@ _EPOCH_BYTES = 8
 _WRITER_BYTES = 16
 DESK, GUARDIAN = "desk", "guardian"
 SETTLES_WITHIN_S = 0.25  # an epoch on the disk
+_OVER = -1  # no file's epoch
 
 log = logging.getLogger(__name__)
 
@@ -126,12 +127,18 @@ class AccountLock:
 
 
 class GuardianLease:
-    """The account, as taken over from the desk whose epoch it names; by the path of that desk's lock."""
+    """The account, as taken over from the desk whose epoch it names; by the path of that desk's lock.
+
+    Where the disk does not take the next epoch, and the desk's process is gone, it is held by the desk's own
+    lock: no desk can open meanwhile. The epoch is written once the disk takes it, and that lock let go.
+    """
 
     def __init__(self, path: Path, desk_epoch: int) -> None:
+        self._lock = path
         self._path = path.with_suffix(".epoch")
         self._presence = path.with_suffix(".guardian")
         self._presence_fd = -1
+        self._lock_fd = -1  # of the desk's lock, while the epoch is not in the file
         self.epoch = desk_epoch
 
     def take(self, *, beside: bool = False) -> bool:
@@ -151,28 +158,72 @@ class GuardianLease:
                 return False
         except OSError as error:
             log.warning("nobody can see that a guardian acts: %s", error)
-        taken = self._begin()
+        taken = self._next()
         if taken:
             self._presence_fd, self.epoch = fd, taken
         elif fd >= 0:
             os.close(fd)
         return bool(taken)
 
-    def _begin(self) -> int:
-        with suppress(OSError), self._path.open("r+b", buffering=0) as file:
-            return _begin(file.fileno(), GUARDIAN, self.epoch)
-        return 0
+    def _next(self) -> int:
+        """To act under; 0 where another is in force, or none can be written while the desk lives."""
+        try:
+            return self._begin(self.epoch)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            if not self._hold():
+                return 0
+            log.warning("the epoch cannot be written (%s): the account is held by the desk's lock", error)
+            return self.epoch + 1
+
+    def _begin(self, expected: int) -> int:
+        with self._path.open("r+b", buffering=0) as file:
+            return _begin(file.fileno(), GUARDIAN, expected)
+
+    def _hold(self) -> bool:
+        """Keep every desk out; False where the one before lives, or a newer one has been here."""
+        fd = -1
+        try:
+            fd = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)  # what is only read can be locked, too
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = self._in_force() == self.epoch
+        except OSError:
+            free = False
+        if free:
+            self._lock_fd = fd
+        elif fd >= 0:
+            os.close(fd)
+        return free
 
     @property
     def valid(self) -> bool:
         """True while nobody has begun a later epoch; False, too, where the file is gone."""
         try:
-            return int.from_bytes(self._path.read_bytes()[:_EPOCH_BYTES], "big") == self.epoch
-        except OSError:
+            if self._lock_fd >= 0:
+                self._make_up()
+            return self._in_force() == self.epoch
+        except FileNotFoundError:
             return False
+        except OSError:
+            return self._lock_fd >= 0  # the disk is as it was: nobody else has the account
+
+    def _make_up(self) -> None:
+        """Write the epoch under which it acts already; OSError where the disk still does not take it."""
+        self.epoch = self._begin(self.epoch - 1) or _OVER
+        self._let_go()
+
+    def _in_force(self) -> int:
+        return int.from_bytes(self._path.read_bytes()[:_EPOCH_BYTES], "big")
+
+    def _let_go(self) -> None:
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
 
     def release(self) -> None:
         """Let whoever waits know that nothing more is sent."""
+        self._let_go()
         if self._presence_fd >= 0:
             os.close(self._presence_fd)
             self._presence_fd = -1

@@ -160,6 +160,13 @@ def test_a_desk_that_ends_without_a_stop_is_told_before_anything_else(home: Path
     assert any("WITHOUT STOP" in line for line in outcome.lines)
 
 
+def test_what_is_wrong_with_a_magics_line_is_told(home: Path, tmp_path: Path) -> None:
+    outcome, told = ran(tmp_path, "magic", "%load_ext contractdesk\n%desk status")
+    assert outcome.ending is Ending.NOTEBOOK_FAILED
+    assert told["failure"] == "cell 2: UsageError: no desk is open: %desk open embedded"
+    assert outcome.lines[0] == told["failure"]
+
+
 def test_a_kernel_that_dies_is_not_taken_for_a_good_end(home: Path, tmp_path: Path) -> None:
     outcome, told = ran(tmp_path, "dies", OPEN, TRADE, KILLED, "1")
     assert (outcome.ending, outcome.failure) == (Ending.LOST, "the kernel died")

@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import contractdesk as cd
 from contractdesk.console.desk import Desk
-from contractdesk.console.magic_words import COMMANDS, parse
+from contractdesk.console.magic_words import COMMANDS, Words, parse
 from contractdesk.console.opening import open_desk
 from contractdesk.console.strategies import StrategyHandle
 from contractdesk.desk import embedded
@@ -85,7 +85,7 @@ def test_the_issues_commands_are_there() -> None:
         ("hlat", "%desk has no 'hlat' (did you mean halt?); there are open, start,"),
         ("status", "no desk is open: %desk open embedded"),
         ("halt --desk", "--desk needs the name of a desk"),
-        ('halt "enough', "No closing quotation"),
+        ('show "ladder', "No closing quotation"),
         ("resume now", "%desk resume takes no 'now'; it is: %desk resume"),
         ("open embedded sed=3", "open_desk has no option sed"),
         ("open embedded --desk a", "by name="),
@@ -106,6 +106,12 @@ def test_values_are_read_as_python_reads_them_and_names_stay_text() -> None:
         "symbols": "A/B:B,C/D:D", "fast": 12, "share": 0.5, "on": True, "style": "market", "name": "7",
     }  # fmt: skip
     assert parse("halt because a=b").plain == ("because", "a=b")
+
+
+def test_a_quote_that_is_left_open_keeps_nobody_from_halting() -> None:
+    assert parse("halt it's running away").plain == ("it's", "running", "away")
+    assert parse('halt --desk main "enough') == Words("main", "halt", ('"enough',), {})
+    assert parse("--desk=main halt can't wait").desk == "main"
 
 
 # -- one desk ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,84 @@ def test_a_guardian_that_cannot_show_its_presence_acts_all_the_same() -> None:
     assert (guardian.valid, lock.writer) == (True, GUARDIAN)
     guardian.release()
     lock.release()
+
+
+def refused(*_: object) -> int:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A disk that takes no epoch any more, until this is undone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", refused)
+        yield patch
+
+
+@pytest.fixture
+def left() -> tuple[Path, int]:
+    """The lock of a desk whose process is gone, and its epoch."""
+    lock = AccountLock.acquire("a", "desk")
+    lock.release()
+    return lock.path, lock.epoch
+
+
+def test_on_a_disk_that_takes_no_epoch_a_guardian_acts_by_the_lock_of_the_desk_that_is_gone(
+    left: tuple[Path, int], read_only: pytest.MonkeyPatch
+) -> None:
+    path, epoch = left
+    guardian = GuardianLease(path, epoch)
+    assert guardian.take()
+    assert (guardian.epoch, guardian.valid) == (epoch + 1, True)
+    with pytest.raises(DeskBusy):
+        AccountLock.acquire("a", "another")
+    second = GuardianLease(path, epoch)
+    assert not second.take(beside=True)  # one acts
+    assert guardian.valid
+    read_only.undo()
+    assert guardian.valid  # and it has written its epoch
+    opening = AccountLock.acquire("a", "another", begin=False)
+    assert (opening.in_force, opening.writer) == (epoch + 1, GUARDIAN)
+    assert guardian.valid
+    opening.begin()
+    assert not guardian.valid
+    guardian.release()
+    opening.release()
+
+
+def test_once_it_has_left_a_desk_can_open(left: tuple[Path, int], read_only: pytest.MonkeyPatch) -> None:
+    guardian = GuardianLease(*left)
+    assert guardian.take()
+    guardian.release()
+    assert not guardian.valid
+    read_only.undo()
+    AccountLock.acquire("a", "another").release()
+
+
+def test_nobody_acts_beside_a_desk_that_lives_on_such_a_disk(read_only: pytest.MonkeyPatch) -> None:
+    read_only.undo()
+    lock = AccountLock.acquire("a", "desk")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    read_only.setattr(os, "pwrite", refused)
+    guardian = GuardianLease(lock.path, lock.epoch)
+    assert not guardian.take()
+    assert lock.valid
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    lock.release()
+
+
+def test_where_another_epoch_came_into_force_it_is_over(
+    left: tuple[Path, int], read_only: pytest.MonkeyPatch
+) -> None:
+    path, epoch = left
+    guardian = GuardianLease(path, epoch)
+    assert guardian.take()
+    # By whoever minds no lock; of the same number as ours.
+    path.with_suffix(".epoch").write_bytes((epoch + 1).to_bytes(8, "big"))
+    read_only.undo()
+    assert not guardian.valid
+    assert not guardian.valid
+    guardian.release()
 
 
 def test_a_guardian_whose_files_are_gone_sends_nothing() -> None:

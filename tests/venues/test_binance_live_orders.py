@@ -356,6 +356,17 @@ async def test_a_contract_that_is_not_listed_yet_has_no_answer_and_is_no_fault(e
 
 
 @live
+async def test_a_cancel_that_is_refused_without_a_word_is_not_done(exchange: str) -> None:
+    async with open_rig(exchange) as rig:
+        order = request(price=await resting(rig), time_in_force=TimeInForce.GTX)
+        assert isinstance(await rig.venue.submit(order), OrderAccepted)
+        await rig.fault("answer", status=400, code=-1015, match={"method": "DELETE"})
+        refused = await rig.venue.cancel(SYMBOL, order.client_id, conditional=False)
+        assert isinstance(refused, CancelFailed)
+        assert (refused.code, refused.message) == (-1015, "")
+
+
+@live
 async def test_without_its_permit_nothing_is_sent_but_questions(exchange: str) -> None:
     async with open_rig(exchange) as rig:
         venue, entry = rig.venue, request()

@@ -92,19 +92,22 @@ class Orders:
         self, symbol: str, client_id: str, *, conditional: bool
     ) -> OrderCancelled | CancelFailed:
         """See ``Venue.cancel``."""
-        code, message, filled = 0, "", None
         try:
             venue_symbol = self._listed(symbol).venue_symbol
             body = await self._api.cancel(venue_symbol, client_id, conditional=conditional)
             filled = None if conditional else _executed(body)
-        except VenueRejected as refused:
-            code, message = refused.code, refused.message
-        except VenueError as lost:
-            message = str(lost)
-        ts_ns = self._clock.now_ns()
-        if message:
-            return CancelFailed(ts_ns=ts_ns, client_id=client_id, symbol=symbol, code=code, message=message)
-        return OrderCancelled(ts_ns=ts_ns, client_id=client_id, symbol=symbol, filled=filled)
+        except VenueError as failure:
+            return self._cancel_failed(symbol, client_id, failure)
+        return OrderCancelled(ts_ns=self._clock.now_ns(), client_id=client_id, symbol=symbol, filled=filled)
+
+    def _cancel_failed(self, symbol: str, client_id: str, failure: VenueError) -> CancelFailed:
+        """Refused, also without a word; or lost: then the code is 0."""
+        code, message = 0, str(failure)
+        if isinstance(failure, VenueRejected):
+            code, message = failure.code, failure.message
+        return CancelFailed(
+            ts_ns=self._clock.now_ns(), client_id=client_id, symbol=symbol, code=code, message=message
+        )
 
     async def query(self, symbol: str, client_id: str, *, conditional: bool) -> OrderRead:
         """See ``Venue.query``."""

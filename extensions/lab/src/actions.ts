@@ -50,18 +50,18 @@ export class Actions {
     if (nothing(rows)) {
       return;
     }
-    await Promise.all(byKernel(rows).map(group => this.haltGroup(group)));
+    await Promise.all(rows.map(row => this.haltOne(row)));
   }
 
-  /** After a person's yes: halt, and where that is answered close the positions, too. */
+  /** After a person's yes: halt, and close the positions of each desk whose kernel has answered that. */
   async flatten(rows: Row[]): Promise<void> {
     if (nothing(rows) || !(await sure(rows, this.kernels))) {
       return;
     }
     await Promise.all(
-      byKernel(rows).map(async group => {
-        if (await this.haltGroup(group, 'Positions were not closed.')) {
-          await this.flattenGroup(group);
+      rows.map(async row => {
+        if (await this.haltOne(row, 'Positions were not closed.')) {
+          await this.flattenOne(row);
         }
       })
     );
@@ -92,65 +92,58 @@ export class Actions {
     }
   }
 
-  /** True where the kernel has answered. */
-  private async haltGroup(rows: Row[], besides = ''): Promise<boolean> {
-    const { kernel } = rows[0]!;
-    this.mark(rows, 'halting');
-    const id = Notification.emit(`Halting ${names(rows)}\u2026`, 'in-progress', { autoClose: false });
-    const asked = await this.ask('halt', rows, CONFIRM_MS);
-    if (asked.reply !== null) {
-      this.mark(rows, null);
-      this.tell(id, 'halt', rows, asked.reply);
-      return asked.reply.error === '';
+  /** True where the kernel has answered, also that not all of it came true yet: it is halted then. */
+  private async haltOne(row: Row, besides = ''): Promise<boolean> {
+    const { name } = row.desk;
+    this.mark(row, 'halting');
+    const id = Notification.emit(`Halting ${name}\u2026`, 'in-progress', { autoClose: false });
+    const { reply, late } = await this.ask('halt', row, CONFIRM_MS);
+    if (reply !== null) {
+      this.mark(row, null);
+      this.tell(id, 'halt', row, reply);
+      return reply.error === '';
     }
-    this.mark(rows, 'unconfirmed');
-    const message = `${names(rows)}: halt NOT confirmed within 5 s. ${besides} ${STAY}`.replace('  ', ' ');
+    this.mark(row, 'unconfirmed');
+    const message = `${name}: halt NOT confirmed within 5 s. ${besides} ${STAY}`.replace('  ', ' ');
     update({
       id,
       message,
       type: 'error',
       autoClose: false,
-      actions: [{ label: 'Kill kernel\u2026', displayType: 'warn', callback: () => void this.kill(kernel) }]
+      actions: [{ label: 'Kill kernel\u2026', displayType: 'warn', callback: () => void this.kill(row.kernel) }]
     });
-    void asked.late.then(reply => {
-      this.mark(rows, null);
-      this.tell(id, 'halt', rows, reply, 'Late: ');
+    void late.then(answer => {
+      this.mark(row, null);
+      this.tell(id, 'halt', row, answer, 'Late: ');
     });
     return false;
   }
 
-  private async flattenGroup(rows: Row[]): Promise<void> {
-    this.mark(rows, 'flattening');
-    const told = `Closing the positions of ${names(rows)}\u2026`;
+  private async flattenOne(row: Row): Promise<void> {
+    const { name } = row.desk;
+    this.mark(row, 'flattening');
+    const told = `Closing the positions of ${name}\u2026`;
     const id = Notification.emit(told, 'in-progress', { autoClose: false });
-    const { reply, late } = await this.ask('flatten', rows, FLATTEN_MS);
-    this.mark(rows, null);
+    const { reply, late } = await this.ask('flatten', row, FLATTEN_MS);
+    this.mark(row, null);
     if (reply !== null) {
-      this.tell(id, 'flatten', rows, reply);
+      this.tell(id, 'flatten', row, reply);
       return;
     }
-    const message = `${names(rows)}: positions NOT confirmed closed within 25 s. ${STAY}`;
+    const message = `${name}: positions NOT confirmed closed within 25 s. ${STAY}`;
     update({ id, message, type: 'error', autoClose: false });
-    void late.then(answer => this.tell(id, 'flatten', rows, answer, 'Late: '));
+    void late.then(answer => this.tell(id, 'flatten', row, answer, 'Late: '));
   }
 
-  /** Each desk by its name: another one that was opened meanwhile is not meant. */
-  private async ask(action: Action, rows: Row[], withinMs: number): Promise<Asked> {
-    const reason = `${action} ${AT_WORK}`;
-    const asked = await Promise.all(
-      rows.map(row => this.kernels.ask(row.kernel, { action, desk: row.desk.name, reason }, withinMs))
-    );
-    const replies = asked.map(one => one.reply).filter(reply => reply !== null);
-    return {
-      reply: replies.length === asked.length ? merged(replies) : null,
-      late: Promise.all(asked.map(one => one.late)).then(merged)
-    };
+  /** A desk by its name: another one that was opened meanwhile is not meant. */
+  private ask(action: Action, { kernel, desk }: Row, withinMs: number): Promise<Asked> {
+    return this.kernels.ask(kernel, { action, desk: desk.name, reason: `${action} ${AT_WORK}` }, withinMs);
   }
 
-  private tell(id: string, action: Action, rows: Row[], reply: Reply, before = ''): void {
+  private tell(id: string, action: Action, row: Row, reply: Reply, before = ''): void {
     const failed = reply.error !== '' || reply.outcomes.some(outcome => !outcome.done);
     const told = reply.error
-      ? `${names(rows)}: NOT ${action === 'halt' ? 'halted' : 'flattened'}: ${reply.error}.`
+      ? `${row.desk.name}: NOT ${action === 'halt' ? 'halted' : 'flattened'}: ${reply.error}.`
       : reply.outcomes.map(outcome => outcomeText(action, outcome)).join(' ');
     const type = failed ? 'error' : 'success';
     const message = `${before}${told}`;
@@ -160,13 +153,11 @@ export class Actions {
     }
   }
 
-  private mark(rows: Row[], progress: Progress | null): void {
-    for (const row of rows) {
-      if (progress === null) {
-        this.going.delete(keyOf(row));
-      } else {
-        this.going.set(keyOf(row), progress);
-      }
+  private mark(row: Row, progress: Progress | null): void {
+    if (progress === null) {
+      this.going.delete(keyOf(row));
+    } else {
+      this.going.set(keyOf(row), progress);
     }
     this._changed.emit();
   }
@@ -204,21 +195,4 @@ function nothing(rows: Row[]): boolean {
     Notification.info('No desk is open in a running kernel.');
   }
   return rows.length === 0;
-}
-
-function byKernel(rows: Row[]): Row[][] {
-  const groups = new Map<string, Row[]>();
-  rows.forEach(row => groups.set(row.kernel, [...(groups.get(row.kernel) ?? []), row]));
-  return [...groups.values()];
-}
-
-function merged(replies: Reply[]): Reply {
-  return {
-    outcomes: replies.flatMap(reply => reply.outcomes),
-    error: replies.map(reply => reply.error).filter(error => error !== '').join('; ')
-  };
-}
-
-function names(rows: Row[]): string {
-  return rows.map(row => row.desk.name).join(', ');
 }

@@ -8,7 +8,7 @@ export const STATE = 'contractdesk_state';
 export const REQUEST = 'contractdesk_request';
 export const REPLY = 'contractdesk_reply';
 
-/** After so long without an answer a halt is not confirmed. */
+/** After so long without an answer a halt is not confirmed; a desk that is up answers within 4 s, in any case. */
 export const CONFIRM_MS = 5_000;
 /** Positions take longer to close; a desk bounds its own verbs below that. */
 export const FLATTEN_MS = 25_000;
