@@ -40,6 +40,8 @@ from contractdesk.strategy.bar_builder import GRACE_NS
 from contractdesk.strategy.bars import Appended, BarBuilder, BarSeries
 
 SAMPLE_NS = NS_PER_S  # of the equity curve
+SILENCE_NS = 5 * NS_PER_S  # a feed without marks is found out sooner: then the venue itself has none
+LATE_NS = 50 * NS_PER_MS  # between two looks at whether a bar that should be over has come whole
 BOOK_CHANNEL = "book"
 
 MarketReport = (
@@ -180,7 +182,7 @@ class MarketFeed:
             return
         if market.ready:
             for timeframe, builder in market.builders.items():
-                for bar in builder.on_time(self._desk.venue_now_ns):
+                for bar in builder.on_time(self._heard_ns(market)):
                     self._on_bar(market, timeframe, bar)
         self._schedule(market)
 
@@ -197,9 +199,15 @@ class MarketFeed:
     def _schedule(self, market: Market) -> None:
         """When the next built bar can be over, in our own time."""
         step = min(timeframe_ns(timeframe) for timeframe in market.builders)
-        over = self._desk.venue_now_ns - GRACE_NS
+        over = self._heard_ns(market) - GRACE_NS
         wait = over - over % step + step + GRACE_NS - self._desk.venue_now_ns
-        market.bar_due_ns = self._desk.now_ns + max(wait, NS_PER_MS)
+        market.bar_due_ns = self._desk.now_ns + max(wait, LATE_NS)
+
+    def _heard_ns(self, market: Market) -> int:
+        """The venue's time up to which its trades can be here: marks travel beside them, and lag alike."""
+        desk = self._desk
+        silent = desk.now_ns - market.mark_ns > SILENCE_NS
+        return desk.venue_now_ns if silent else min(desk.venue_now_ns, market.mark_venue_ns + GRACE_NS)
 
     def _build(self, market: Market, trade: TradePrinted) -> None:
         for timeframe, builder in market.builders.items():

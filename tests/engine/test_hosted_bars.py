@@ -18,6 +18,7 @@ from contractdesk.domain.commands import (
 )
 from contractdesk.domain.events import (
     Event,
+    MarkPriced,
     SymbolNotReady,
     TradePrinted,
     TradesLoaded,
@@ -61,6 +62,44 @@ def test_sub_minute_bars_are_built_from_trades_and_by_time() -> None:
         bench.alive()
     assert len(bench.market.series["1s"]) >= 4
     assert len(bench.all(SubmitOrder)) >= before
+
+
+def lagging(bench: Bench, lag_s: float, until_s: int) -> None:
+    """Four trades a second and a mark, all of which come so late."""
+    for number in range(until_s * 4):
+        venue_ns = OPEN + MINUTE + number * NS_PER_S // 4
+        bench.advance((venue_ns + int(lag_s * NS_PER_S) - bench.now_ns) / NS_PER_S)
+        if number % 4 == 0:
+            bench.feed(
+                MarkPriced(
+                    ts_ns=bench.now_ns, symbol=SYMBOL, mark=MARK, index=MARK, funding_rate=D(0),
+                    next_funding_ns=0, venue_ns=venue_ns,
+                )
+            )  # fmt: skip
+        bench.feed(
+            TradePrinted(
+                ts_ns=bench.now_ns, symbol=SYMBOL, trade_id=number, price=MARK, size=D(1), taker=Side.BUY,
+                venue_ns=venue_ns,
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("lag_s", [0.25, 1.5, 7.5])
+def test_a_bar_waits_for_the_trades_of_a_stream_that_lags(lag_s: float) -> None:
+    bench = running(Buyer, timeframe="1s")
+    lagging(bench, lag_s, 20)
+    assert bench.market.builders["1s"].late == 0
+    assert [bar.volume for bar in bench.market.series["1s"].tail(99).bars] == [D(4)] * 18
+
+
+def test_a_bar_is_over_by_the_clock_where_no_mark_comes_either() -> None:
+    bench = running(Buyer, timeframe="1s")
+    for second in range(3):
+        prints(bench, second, MARK, second)
+    bench.advance(4)
+    assert len(bench.market.series["1s"]) == 1
+    bench.advance(2)
+    assert len(bench.market.series["1s"]) > 4
 
 
 def test_trades_during_a_backfill_are_held_until_it_is_complete() -> None:
