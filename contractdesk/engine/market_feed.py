@@ -2,7 +2,8 @@
 
 A price counts only when it is finite, positive, not of the future and not older than the one before.
 Bars are taken without holes: one after a hole is not taken, the symbol is not ready, and its bars are
-asked for.
+asked for. Where they are made here, of trades that were read already, there are none to ask for: the
+history begins anew.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from contractdesk.domain.commands import Watch
+from contractdesk.domain.commands import Severity, Watch
 from contractdesk.domain.events import (
     BarClosed,
     BarsLoaded,
@@ -39,6 +40,8 @@ from contractdesk.strategy.bar_builder import GRACE_NS
 from contractdesk.strategy.bars import Appended, BarBuilder, BarSeries
 
 SAMPLE_NS = NS_PER_S  # of the equity curve
+SILENCE_NS = 5 * NS_PER_S  # a feed without marks is found out sooner: then the venue itself has none
+LATE_NS = 50 * NS_PER_MS  # between two looks at whether a bar that should be over has come whole
 BOOK_CHANNEL = "book"
 
 MarketReport = (
@@ -79,8 +82,7 @@ class MarketFeed:
             case BarsLoaded():
                 self._on_bars_loaded(market, event)
             case TradesLoaded():
-                for trade in event.trades:
-                    self._build(market, trade)
+                self._on_trades_loaded(market, event)
             case FundingSettled():
                 market.settlements.settle(event.funding_ns, event.rate)
                 self._host.on_funding(event.symbol, event)
@@ -183,7 +185,7 @@ class MarketFeed:
             return
         if market.ready:
             for timeframe, builder in market.builders.items():
-                for bar in builder.on_time(self._desk.venue_now_ns):
+                for bar in builder.on_time(self._heard_ns(market)):
                     self._on_bar(market, timeframe, bar)
         self._schedule(market)
 
@@ -200,10 +202,15 @@ class MarketFeed:
     def _schedule(self, market: Market) -> None:
         """When the next built bar can be over, in our own time."""
         step = min(timeframe_ns(timeframe) for timeframe in market.builders)
-        venue_now = self._desk.venue_now_ns
-        over = venue_now - GRACE_NS
-        wait = over - over % step + step + GRACE_NS - venue_now
-        market.bar_due_ns = self._desk.now_ns + max(wait, NS_PER_MS)
+        over = self._heard_ns(market) - GRACE_NS
+        wait = over - over % step + step + GRACE_NS - self._desk.venue_now_ns
+        market.bar_due_ns = self._desk.now_ns + max(wait, LATE_NS)
+
+    def _heard_ns(self, market: Market) -> int:
+        """The venue's time up to which its trades can be here: marks travel beside them, and lag alike."""
+        desk = self._desk
+        silent = desk.now_ns - market.mark_ns > SILENCE_NS
+        return desk.venue_now_ns if silent else min(desk.venue_now_ns, market.mark_venue_ns + GRACE_NS)
 
     def _build(self, market: Market, trade: TradePrinted) -> None:
         for timeframe, builder in market.builders.items():
@@ -213,17 +220,27 @@ class MarketFeed:
     def _on_bar(self, market: Market, timeframe: str, bar: Bar) -> None:
         series = self._series(market, timeframe)
         match series.append(bar):
-            case Appended.ADDED:
-                if market.position.size and market.trail.on:
-                    self._core.catch_up()
-                if market.position.size:
-                    self._trailing.on_bar(market, timeframe)
-                if market.ready:
-                    self._host.on_bar(market.instrument.symbol, timeframe, bar, series.figures)
+            case Appended.REPEATED:
+                return
+            case Appended.HOLE if timeframe in market.builders:
+                self._begin_anew(market, series, bar)
             case Appended.HOLE:
                 self._on_hole(market, timeframe)
-            case Appended.REPEATED:
+                return
+            case Appended.ADDED:
                 pass
+        if market.position.size and market.trail.on:
+            self._core.catch_up()
+        if market.position.size:
+            self._trailing.on_bar(market, timeframe)
+        if market.ready:
+            self._host.on_bar(market.instrument.symbol, timeframe, bar, series.figures)
+
+    def _begin_anew(self, market: Market, series: BarSeries, bar: Bar) -> None:
+        series.extend((bar,))
+        symbol, timeframe = market.instrument.symbol, series.timeframe
+        text = f"{symbol}: trades were missed, and the history of {timeframe} bars begins anew"
+        self._core.notify(Severity.WARNING, "bars_missing", text)
 
     def _on_hole(self, market: Market, timeframe: str) -> None:
         market.ready, market.not_ready_reason = False, f"bars of {timeframe} are missing"
@@ -237,6 +254,15 @@ class MarketFeed:
         if event.timeframe in market.builders and series.last_bar is not None:
             market.builders[event.timeframe] = BarBuilder(event.timeframe, last=series.last_bar)
 
+    def _on_trades_loaded(self, market: Market, event: TradesLoaded) -> None:
+        for timeframe, builder in market.builders.items():
+            series = market.series[timeframe]
+            if event.trades and _reaches_further(event.trades[0], builder, series):
+                series.clear()
+                market.builders[timeframe] = BarBuilder(timeframe)
+        for trade in event.trades:
+            self._build(market, trade)
+
     def _on_ready(self, market: Market) -> None:
         held, market.held_trades = market.held_trades, []
         for trade in held:
@@ -246,3 +272,9 @@ class MarketFeed:
 
 def _valid(price: Decimal) -> bool:
     return price.is_finite() and price > 0
+
+
+def _reaches_further(first: TradePrinted, builder: BarBuilder, series: BarSeries) -> bool:
+    """Trades from ``first`` on give bars from before those that live trades have already made."""
+    known_ns, step_ns = series.first_open_ns, timeframe_ns(series.timeframe)
+    return first.trade_id <= builder.last_id and (known_ns is None or first.venue_ns + step_ns < known_ns)

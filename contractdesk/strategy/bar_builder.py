@@ -20,9 +20,9 @@ MAX_FLAT_BARS = 10_000  # a longer silence is a hole, to be loaded from the venu
 class BarBuilder(Struct):
     """Folds the trades of one symbol, ascending by id, into closed bars. All fields are checkpointed.
 
-    ``last`` is the bar to continue after: flat bars follow it when nothing trades. ``since_ns`` (venue
-    time) says from when the trades are complete; without both, the first trade's interval counts as
-    seen in part.
+    Ids are consecutive: where one is missing, trades were not seen, and it begins anew. ``last`` is the
+    bar to continue after: flat bars follow it when nothing trades. ``since_ns`` (venue time) says from
+    when the trades are complete; without both, the first trade's interval counts as seen in part.
     """
 
     timeframe: str
@@ -42,6 +42,8 @@ class BarBuilder(Struct):
         """The bars that this trade closes, oldest first; a repeated id changes nothing."""
         if trade.trade_id <= self.last_id:
             return []
+        if 0 <= self.last_id < trade.trade_id - 1:
+            self._begin_anew()
         self.last_id = trade.trade_id
         step_ns = timeframe_ns(self.timeframe)
         start = trade.venue_ns - trade.venue_ns % step_ns
@@ -60,6 +62,10 @@ class BarBuilder(Struct):
         """The bars that are over at ``now_ns`` (venue time) with no trade to say so."""
         until, step_ns = now_ns - GRACE_NS, timeframe_ns(self.timeframe)
         return self._close_until(until - until % step_ns)
+
+    def _begin_anew(self) -> None:
+        """Of what was traded meanwhile nothing is known: no bar holds it, and none stands in for it."""
+        self.last = self.since_ns = self.next_ns = self.open_bar = None
 
     def _close_until(self, start: int) -> list[Bar]:
         """Close every interval that ends at or before ``start``."""

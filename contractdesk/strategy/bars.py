@@ -118,6 +118,11 @@ class BarSeries:
         return self._bars[-1] if self._bars else None
 
     @property
+    def first_open_ns(self) -> int | None:
+        """Opening time of the oldest bar that is kept; None while it is empty."""
+        return self._bars[0].open_ns if self._bars else None
+
+    @property
     def next_open_ns(self) -> int | None:
         """Opening time of the bar that the series expects; None while it is empty."""
         return self._bars[-1].open_ns + self._step_ns if self._bars else None

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Sequence
 
 from contractdesk.domain.events import BarClosed, BarsLoaded, TradePrinted, TradesLoaded
-from contractdesk.domain.market import Bar, timeframe_ns
+from contractdesk.domain.market import NS_PER_S, Bar, timeframe_ns
 
 MAX_BUFFERED = 20_000
+SETTLE_NS = 2 * NS_PER_S  # after its close a bar may still change in the venue's answers
 MarketRows = TradePrinted | TradesLoaded | BarClosed | BarsLoaded
 
 
@@ -77,7 +78,7 @@ class TradeSync:
 class BarSync:
     """One symbol's bars of one timeframe, ascending without a hole.
 
-    While ``filling``, live bars are dropped (REST has them) and the owner reads from ``wants_from_ns``.
+    While ``filling``, the owner reads from ``next_open_ns`` on; of live bars only that one passes.
     """
 
     def __init__(self, symbol: str, timeframe: str) -> None:
@@ -86,6 +87,7 @@ class BarSync:
         self.step_ns = timeframe_ns(timeframe)
         self.next_open_ns: int | None = None  # of the bar that has to come next
         self.filling = True
+        self._skipped = False  # the venue has no bar before the next one
 
     def overdue(self, venue_ns: int, grace_ns: int) -> bool:
         """True when the next bar must have closed ``grace_ns`` ago and has not come."""
@@ -96,27 +98,36 @@ class BarSync:
         self.filling = True
 
     def on_bar(self, event: BarClosed) -> tuple[MarketRows, ...]:
-        """A bar that the venue closed."""
-        if self.filling or (self.next_open_ns is not None and event.bar.open_ns < self.next_open_ns):
-            return ()
-        if self.next_open_ns is not None and event.bar.open_ns > self.next_open_ns:
-            self.filling = True
+        """A bar that the venue closed: it is final, sooner than what REST has of it."""
+        if self.next_open_ns is None:
+            if self.filling:
+                return ()
+        elif event.bar.open_ns != self.next_open_ns:
+            self.filling |= event.bar.open_ns > self.next_open_ns
             return ()
         self.next_open_ns = event.bar.open_ns + self.step_ns
-        return (event,)
+        if not self._skipped:
+            return (event,)
+        self._skipped = False
+        return (
+            self._loaded((event.bar,), event.ts_ns),
+        )  # joins nothing: history that replaces the one before
 
     def on_loaded(self, bars: Sequence[Bar], venue_ns: int, ts_ns: int) -> tuple[MarketRows, ...]:
-        """Bars read from REST, ascending; the open one is left out.
+        """Bars read from REST, ascending; the open one is left out, and one that has only just closed.
 
         The hole is closed when nothing that should be closed at ``venue_ns`` is missing.
         """
         later = [bar for bar in bars if self.next_open_ns is None or bar.open_ns >= self.next_open_ns]
-        fresh = tuple(bar for bar in later if bar.open_ns + self.step_ns <= venue_ns)
+        fresh = tuple(bar for bar in later if bar.open_ns + self.step_ns + SETTLE_NS <= venue_ns)
         if fresh:
             self.next_open_ns = fresh[-1].open_ns + self.step_ns
+            self._skipped = False
         elif later and self.next_open_ns is not None:
-            self.next_open_ns = later[0].open_ns  # open still, and the venue has none before it
+            self._skipped |= later[0].open_ns > self.next_open_ns
+            self.next_open_ns = later[0].open_ns  # not over yet, and the venue has none before it
         self.filling = self.next_open_ns is not None and self.next_open_ns + self.step_ns <= venue_ns
-        if not fresh:
-            return ()
-        return (BarsLoaded(ts_ns=ts_ns, symbol=self.symbol, timeframe=self.timeframe, bars=fresh),)
+        return (self._loaded(fresh, ts_ns),) if fresh else ()
+
+    def _loaded(self, bars: tuple[Bar, ...], ts_ns: int) -> BarsLoaded:
+        return BarsLoaded(ts_ns=ts_ns, symbol=self.symbol, timeframe=self.timeframe, bars=bars)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from contractdesk.domain.commands import (
     CancelOrder,
     Command,
@@ -12,11 +14,14 @@ from contractdesk.domain.commands import (
     ReadVenueState,
     ReduceOrder,
     SubmitOrder,
+    Watch,
 )
 from contractdesk.domain.events import (
     Event,
+    MarkPriced,
     SymbolNotReady,
     TradePrinted,
+    TradesLoaded,
 )
 from contractdesk.domain.orders import Side
 from contractdesk.engine.engine import Engine
@@ -52,9 +57,49 @@ def test_sub_minute_bars_are_built_from_trades_and_by_time() -> None:
         prints(bench, second, MARK + second, second)
     assert len(bench.market.series["1s"]) == 2  # the first interval was seen in part
     before = len(bench.all(SubmitOrder))
-    bench.advance(3)
+    for _ in range(3):
+        bench.advance(1)
+        bench.alive()
     assert len(bench.market.series["1s"]) >= 4
     assert len(bench.all(SubmitOrder)) >= before
+
+
+def lagging(bench: Bench, lag_s: float, until_s: int) -> None:
+    """Four trades a second and a mark, all of which come so late."""
+    for number in range(until_s * 4):
+        venue_ns = OPEN + MINUTE + number * NS_PER_S // 4
+        bench.advance((venue_ns + int(lag_s * NS_PER_S) - bench.now_ns) / NS_PER_S)
+        if number % 4 == 0:
+            bench.feed(
+                MarkPriced(
+                    ts_ns=bench.now_ns, symbol=SYMBOL, mark=MARK, index=MARK, funding_rate=D(0),
+                    next_funding_ns=0, venue_ns=venue_ns,
+                )
+            )  # fmt: skip
+        bench.feed(
+            TradePrinted(
+                ts_ns=bench.now_ns, symbol=SYMBOL, trade_id=number, price=MARK, size=D(1), taker=Side.BUY,
+                venue_ns=venue_ns,
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("lag_s", [0.25, 1.5, 7.5])
+def test_a_bar_waits_for_the_trades_of_a_stream_that_lags(lag_s: float) -> None:
+    bench = running(Buyer, timeframe="1s")
+    lagging(bench, lag_s, 20)
+    assert bench.market.builders["1s"].late == 0
+    assert [bar.volume for bar in bench.market.series["1s"].tail(99).bars] == [D(4)] * 18
+
+
+def test_a_bar_is_over_by_the_clock_where_no_mark_comes_either() -> None:
+    bench = running(Buyer, timeframe="1s")
+    for second in range(3):
+        prints(bench, second, MARK, second)
+    bench.advance(4)
+    assert len(bench.market.series["1s"]) == 1
+    bench.advance(2)
+    assert len(bench.market.series["1s"]) > 4
 
 
 def test_trades_during_a_backfill_are_held_until_it_is_complete() -> None:
@@ -62,13 +107,86 @@ def test_trades_during_a_backfill_are_held_until_it_is_complete() -> None:
     for second in range(3):
         prints(bench, second, MARK, second)
     bench.feed(SymbolNotReady(ts_ns=bench.now_ns, symbol=SYMBOL, reason="cut"))
-    prints(bench, 6, MARK, 60)
+    prints(bench, 6, MARK, 3)
     assert len(bench.market.held_trades) == 1
     sent = len(bench.all(SubmitOrder))
     bench.make_ready()
     assert not bench.market.held_trades
     assert len(bench.market.series["1s"]) == 5
     assert len(bench.all(SubmitOrder)) == sent  # bars that are history cause nothing
+
+
+def away(bench: Bench, seconds: int) -> None:
+    """The desk is closed for so long; what was traded then nobody has seen."""
+    bench.engine = Engine.restore(bench.engine.checkpoint(), {"h": Buyer})
+    bench.now_ns += seconds * NS_PER_S
+    bench.feed(SymbolNotReady(ts_ns=bench.now_ns, symbol=SYMBOL, reason="the desk has just been opened"))
+
+
+def loaded(bench: Bench, seconds: range, price: Decimal, first_id: int) -> None:
+    """One trade a second, as a feed reads them."""
+    trades = tuple(
+        TradePrinted(
+            ts_ns=bench.now_ns, symbol=SYMBOL, trade_id=first_id + place, price=price, size=D(1),
+            taker=Side.BUY, venue_ns=OPEN + MINUTE + second * NS_PER_S,
+        )
+        for place, second in enumerate(seconds)
+    )  # fmt: skip
+    bench.feed(TradesLoaded(ts_ns=bench.now_ns, symbol=SYMBOL, trades=trades))
+
+
+@pytest.mark.parametrize("hours", [1, 2, 4])
+def test_bars_that_nobody_has_seen_are_not_made_up_after_a_restart(hours: int) -> None:
+    """Longer away than trades are loaded for: neither flat bars in between, nor a symbol that waits."""
+    bench = running(Buyer, timeframe="1s")
+    for second in range(30):
+        prints(bench, second, MARK, second)
+    away(bench, hours * 3600)
+    now = 30 + hours * 3600
+    loaded(bench, range(now - 502, now), MARK + 5, 10_000)
+    bench.make_ready()
+    bars = bench.market.series["1s"].tail(2000).bars
+    assert [bar.volume for bar in bars] == [D(1)] * 500  # the first was seen in part, the last is open
+    assert {bar.close for bar in bars} == {MARK + 5}
+    for second in range(now, now + 3):
+        prints(bench, second, MARK, 10_502 + second - now)
+    assert bench.market.ready
+    assert len(bench.market.series["1s"]) == 503
+    assert not bench.all(Watch)[1:]
+
+
+def test_bars_go_on_after_a_restart_where_no_trade_is_missing() -> None:
+    bench = running(Buyer, timeframe="1s")
+    for second in range(30):
+        prints(bench, second, MARK, second)
+    away(bench, 60)
+    loaded(bench, range(10, 90), MARK, 10)
+    bench.make_ready()
+    assert len(bench.market.series["1s"]) == 88
+
+
+def test_trades_that_were_never_told_leave_no_flat_bars_either() -> None:
+    """A contract so quiet that there was nothing to load: its first trade says that some were missed."""
+    bench = running(Buyer, timeframe="1s")
+    for second in range(4):
+        prints(bench, second, MARK, second)
+    away(bench, 600)
+    bench.make_ready()
+    for second in range(700, 704):
+        prints(bench, second, MARK + 5, second)
+    assert [bar.volume for bar in bench.market.series["1s"].tail(99).bars] == [D(1)] * 2
+
+
+def test_the_warm_up_is_had_although_live_trades_came_before_it() -> None:
+    """The symbol was watched already: its old feed goes on until the new one reads the trades."""
+    bench = running(Buyer, timeframe="1s")
+    for second in range(500, 503):
+        prints(bench, second, MARK, second)
+    bench.feed(SymbolNotReady(ts_ns=bench.now_ns, symbol=SYMBOL, reason="the feed begins anew"))
+    loaded(bench, range(250), MARK, 0)
+    loaded(bench, range(250, 505), MARK, 250)
+    bench.make_ready()
+    assert len(bench.market.series["1s"]) == 503
 
 
 class PromptVenue:

@@ -212,6 +212,15 @@ def test_an_interval_seen_in_part_gives_no_bar() -> None:
     assert BarBuilder("1s").on_time(10 * S) == []
 
 
+def test_trades_that_were_not_seen_are_in_no_bar_and_nothing_stands_in_for_them() -> None:
+    builder = BarBuilder("1s", since_ns=0)
+    builder.on_trade(trade(1, 1000, "10"))
+    builder.on_trade(trade(2, 2000, "11"))
+    assert builder.on_trade(trade(9, 7500, "20")) == []
+    assert builder.on_trade(trade(10, 8000, "21")) == []
+    assert [ohlcv(each) for each in builder.on_trade(trade(11, 9000, "22"))] == [(8, "21 21 21 21 1")]
+
+
 def test_bars_continue_after_loaded_history() -> None:
     history = Bar(
         open_ns=S, open=Decimal(9), high=Decimal(9), low=Decimal(9), close=Decimal(9), volume=Decimal(1)

@@ -25,7 +25,7 @@ from contractdesk.domain.events import (
 )
 from contractdesk.domain.market import timeframe_ns
 from contractdesk.errors import VenueRejected
-from contractdesk.venues.binance import account_feed
+from contractdesk.venues.binance import account_feed, channels_trades
 from contractdesk.venues.binance.account_feed import KEY_AGAIN_NS
 from contractdesk.venues.binance.channels import BookChannel
 from contractdesk.venues.book_sync import DepthDelta
@@ -296,3 +296,22 @@ async def test_a_feed_goes_on_when_the_reads_for_another_timeframe_fail(exchange
         await rig.control("DELETE", "fault")
         await rig.venue.watch(SYMBOL, ("1m", "5m"), 30)
         assert rig.venue._feeds[SYMBOL].timeframes == ("1m", "1s", "5m")
+
+
+@live
+async def test_of_too_many_trades_the_last_ones_are_loaded(
+    exchange: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A watch that read all of them would never end: bars begin later, and it is said so."""
+    monkeypatch.setattr(channels_trades, "MOST_PRELOADED", 40)
+    async with open_rig(exchange) as rig:
+        mark = rig.mark()
+        await rig.venue.watch(SYMBOL, ("1m", "1s", "10m"), 30)  # of hours
+        feed = rig.venue._feeds[SYMBOL]
+        assert feed.ready
+        first = rig.of("TradesLoaded", mark)[0]
+        assert 40 <= len(first.trades) < 200  # some more have been traded since they were counted
+        assert "the last 40 are read" in caplog.text
+        await rig.seen("TradePrinted", since=rig.mark())
+        told = trade_ids(rig.events[rig.events.index(first) :])
+        assert told == list(range(told[0], told[0] + len(told)))

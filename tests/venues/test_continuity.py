@@ -6,12 +6,13 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contractdesk.clock import NS_PER_S
 from contractdesk.domain.events import BarClosed, BarsLoaded, TradePrinted, TradesLoaded
 from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import Side
-from contractdesk.venues.continuity import BarSync, MarketRows, TradeSync
+from contractdesk.venues.continuity import SETTLE_NS, BarSync, MarketRows, TradeSync
 
 ONE = Decimal(1)
 MINUTE_NS = 60 * NS_PER_S
@@ -114,7 +115,7 @@ def opens(events: tuple[MarketRows, ...]) -> list[int]:
 @given(st.lists(st.sampled_from(["pass", "pass", "lose", "repeat", "load", "lost"]), max_size=40))
 def test_bars_are_told_once_each_and_none_is_missing(fates: list[str]) -> None:
     sync, now = BarSync("S", "1m"), 10
-    told = opens(sync.on_loaded([bar(number) for number in range(5, 11)], now * MINUTE_NS, 0))
+    told = opens(sync.on_loaded([bar(number) for number in range(5, 11)], now * MINUTE_NS + SETTLE_NS, 0))
     assert told == [5, 6, 7, 8, 9], "the open one is left out"
     for fate in fates:
         if fate == "load" and sync.filling:
@@ -135,21 +136,49 @@ def test_bars_are_told_once_each_and_none_is_missing(fates: list[str]) -> None:
 
 def fill(sync: BarSync, now: int) -> list[int]:
     first = (sync.next_open_ns or 0) // MINUTE_NS
-    return opens(sync.on_loaded([bar(number) for number in range(first, now + 1)], now * MINUTE_NS, 0))
+    bars = [bar(number) for number in range(first, now + 1)]
+    return opens(sync.on_loaded(bars, now * MINUTE_NS + SETTLE_NS, 0))
+
+
+def test_a_bar_that_has_only_just_closed_is_taken_from_the_stream() -> None:
+    """REST may list it before its last trades are in it."""
+    sync = BarSync("S", "1m")
+    sync.on_loaded([bar(8)], 9 * MINUTE_NS + SETTLE_NS, 0)
+    sync.hold()
+    assert sync.on_loaded([bar(9)], 10 * MINUTE_NS + 1, 0) == ()
+    assert sync.filling
+    final = replace(closed(9), bar=replace(bar(9), volume=ONE + 1))
+    assert sync.on_bar(final) == (final,)
+    assert sync.on_bar(final) == ()
+    assert sync.on_bar(closed(11)) == (), "what comes after a hole is read"
+    assert sync.on_loaded([bar(10)], 10 * MINUTE_NS + 2, 0) == ()
+    assert not sync.filling
+
+
+def test_a_bar_whose_frame_was_missed_is_read_once_it_is_final() -> None:
+    sync = BarSync("S", "1m")
+    sync.on_loaded([bar(8)], 9 * MINUTE_NS + SETTLE_NS, 0)
+    sync.hold()
+    assert sync.on_loaded([bar(9), bar(10)], 10 * MINUTE_NS + SETTLE_NS - 1, 0) == ()
+    assert sync.filling
+    assert opens(sync.on_loaded([bar(9), bar(10)], 10 * MINUTE_NS + SETTLE_NS, 0)) == [9]
+    assert not sync.filling
 
 
 def test_bars_that_the_venue_never_made_are_not_waited_for() -> None:
     """It was down at 10 and 11: REST has 9, and then 12, which is still open."""
     sync = BarSync("S", "1m")
-    sync.on_loaded([bar(9)], 10 * MINUTE_NS, 0)
+    sync.on_loaded([bar(9)], 10 * MINUTE_NS + SETTLE_NS, 0)
     sync.hold()
     assert sync.on_loaded([bar(12)], 12 * MINUTE_NS + NS_PER_S, 0) == ()
     assert not sync.filling
-    assert opens(sync.on_bar(closed(12))) == [12]
+    first, then = (sync.on_bar(closed(number)) for number in (12, 13))
+    assert opens(first + then) == [12, 13]
+    assert [type(event) for event in first + then] == [BarsLoaded, BarClosed], "12 replaces the history"
 
 
 def test_a_bar_that_does_not_come_is_overdue() -> None:
     sync = BarSync("S", "1m")
-    sync.on_loaded([bar(9)], 10 * MINUTE_NS, 0)
+    sync.on_loaded([bar(9)], 10 * MINUTE_NS + SETTLE_NS, 0)
     assert not sync.overdue(11 * MINUTE_NS + 2 * NS_PER_S, 3 * NS_PER_S)
     assert sync.overdue(11 * MINUTE_NS + 4 * NS_PER_S, 3 * NS_PER_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from contractdesk.clock import NS_PER_MS, NS_PER_S
 from contractdesk.domain.events import BarClosed, ChannelAlive, StreamName, TradePrinted
 from contractdesk.errors import VenueProtocolError
@@ -15,6 +17,8 @@ from contractdesk.venues.continuity import BarSync, TradeSync
 TRADE_SILENCE_NS = 10 * NS_PER_S
 BAR_GRACE_NS = 3 * NS_PER_S
 MAX_PAGES = 30
+MOST_PRELOADED = 30 * PAGE  # trades: what is read within a watch's time, and not half of a minute's weight
+log = logging.getLogger(__name__)
 
 
 class TradeChannel:
@@ -24,7 +28,7 @@ class TradeChannel:
     stream = StreamName.MARKET
 
     def __init__(self, host: Host, preload_ns: int) -> None:
-        """``preload_ns``: how far back the first trades lie; 0: from now on."""
+        """``preload_ns``: how far back the first trades lie, unless there are too many; 0: from now on."""
         self.topics = (f"{host.instrument.venue_symbol.lower()}@aggTrade",)
         self.sync = TradeSync(host.instrument.symbol)
         self.sync.hold()
@@ -67,20 +71,34 @@ class TradeChannel:
             await self._probe()
 
     async def _read_page(self) -> bool:
-        rows = await self._host.api.agg_trades(self._host.instrument.venue_symbol, self._from())
+        wanted = await self._from()
+        rows = await self._host.api.agg_trades(self._host.instrument.venue_symbol, wanted)
         ts_ns = self._host.clock.now_ns()
         trades = [self._printed(row, ts_ns) for row in rows]
         for event in self.sync.on_loaded(trades, ts_ns, to_present=len(rows) < PAGE):
             self._host.emit(event)
         return bool(rows) and len(rows) == PAGE
 
-    def _from(self) -> dict[str, str]:
+    async def _from(self) -> dict[str, str]:
         if self.sync.wants_from is not None:
             return {"fromId": str(self.sync.wants_from)}
-        if self._preload_ns:
-            start_ns = self._host.api.server_clock.now_ns() - self._preload_ns
-            return {"startTime": str(start_ns // NS_PER_MS)}
-        return {"limit": "1"}
+        return await self._preloaded_from() if self._preload_ns else {"limit": "1"}
+
+    async def _preloaded_from(self) -> dict[str, str]:
+        """As far back as is wished, or as many as can be read in time: bars then begin later."""
+        api, symbol = self._host.api, self._host.instrument.venue_symbol
+        start_ns = api.server_clock.now_ns() - self._preload_ns
+        wished = {"startTime": str(start_ns // NS_PER_MS)}
+        oldest = await api.agg_trades(symbol, {**wished, "limit": "1"})
+        latest = await api.agg_trades(symbol, {"limit": "1"})
+        count = latest[-1].a - oldest[0].a + 1 if oldest and latest else 0
+        if count <= MOST_PRELOADED:
+            return wished
+        log.warning(
+            "%s: of the %d trades of the last %.0f s the last %d are read: bars made of them begin later",
+            self.sync.symbol, count, self._preload_ns / NS_PER_S, MOST_PRELOADED,
+        )  # fmt: skip
+        return {"fromId": str(latest[-1].a - MOST_PRELOADED + 1)}
 
     async def _probe(self) -> None:
         host = self._host
