@@ -12,7 +12,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from contractdesk.domain.account import PositionMode
+from contractdesk.domain.account import MarginMode, PositionMode
 from contractdesk.domain.commands import Command, PlaceStop
 from contractdesk.domain.events import (
     BarClosed,
@@ -153,9 +153,9 @@ class Story:
         self.feed(StreamRestored(ts_ns=now, stream=StreamName.PRIVATE))
         self.feed(replace(self.venue.picture(0), ts_ns=now))
 
-    def modes(self, mode: PositionMode) -> None:
-        leverages = self.venue.leverage
-        self.feed(ModesRead(ts_ns=self.now_ns, position_mode=mode, margin_modes={}, leverages=leverages))
+    def modes(self, mode: PositionMode, margin_modes: dict[str, MarginMode] | None = None) -> None:
+        told = {"margin_modes": margin_modes or {}, "leverages": self.venue.leverage}
+        self.feed(ModesRead(ts_ns=self.now_ns, position_mode=mode, **told))
 
     def clock(self, offset_ms: float) -> None:
         self.offset_ms = offset_ms
