@@ -42,9 +42,9 @@ WEIGHTS = {
     "wish": 24, "strategy_wish": 9, "quiet": 4, "crash": 3, "run": 2, "spike": 1, "odd_mark": 1,
     "mute_marks": 1, "lose_book": 1, "thin_book": 1.5, "cross_book": 0.4, "unready": 0.7, "lose_stream": 0.7,
     "lag": 0.7, "skew": 0.7, "silence": 0.6, "hedge": 0.3, "isolate": 0.5, "halt": 0.8, "flatten": 0.5,
-    "close": 0.2, "settle": 0.8, "owe_funding": 0.7, "interest_falls": 0.8, "tune": 2, "tighten_guard": 1.2, "restore": 0.7,
-    "restart": 0.4, "elsewhere": 1.0, "transfer": 0.7, "no_reads": 0.7, "slow_reads": 0.9, "sleep": 0.4,
-    "stop_strategy": 0.7, "reset": 0.3,
+    "close": 0.2, "settle": 0.8, "owe_funding": 0.7, "interest_falls": 0.8, "tune": 2, "tighten_guard": 1.2,
+    "restore": 0.7, "restart": 0.4, "elsewhere": 1.0, "transfer": 0.7, "no_reads": 0.7, "slow_reads": 0.9,
+    "sleep": 0.4, "stop_strategy": 0.7, "reset": 0.3,
 }  # fmt: skip
 TUNED: tuple[dict[str, Any], ...] = (
     {"size_cap": "0.03"}, {"size_cap": "1"}, {"size_cap": "10"}, {"cap_basis": "margin"},
