@@ -15,7 +15,7 @@ from tests.replay.law import check, horizon, told
 from tests.replay.tally import LEAST, Tally
 from tests.replay.worlds import world
 
-FIRST, WORLDS = 60, 80  # seeds: of these worlds enough is known to happen
+FIRST, WORLDS = 70, 80  # seeds: of these worlds enough is known to happen
 TOTAL = Tally()
 
 
