@@ -85,7 +85,9 @@ class Oracle:
     def take(self, event: Event, commands: list[Command], now_ns: int) -> None:
         self.now_ns = now_ns
         known = self.known
+        slept = any(isinstance(command, Notify) and command.code == "time_gap" for command in commands)
         read = isinstance(event, VenueStateRead) and event.request_id in (STARTUP, self.asking)
+        read = read and not slept  # what was asked for before it counts for nothing, and is asked for anew
         known.hear(event, now_ns, taken=read)
         if isinstance(event, AccountRead | VenueStateRead) and self.desk.account is event.account:
             known.took(event, now_ns)
