@@ -48,14 +48,13 @@ PersonRequest = (
 
 def followed(intent: Intent, market: Market, risk: RiskSettings) -> str:
     """The timeframe of the bars by which the stop of a wish by hand will follow; "" = it stays put."""
-    named = [spec for spec in (intent.trail_by, intent.stop) if isinstance(spec, AtrStop)]
-    on, trail = intent.trail, Trail(by=named[0] if named else None, timeframe=BY_HAND_TIMEFRAME)
-    if (
-        intent.kind is not IntentKind.ENTER and market.position.size
-    ):  # it follows as it did, but by other terms
-        trail = replace(market.trail, by=intent.trail_by or market.trail.by)
+    by = intent.trail_by if isinstance(intent.trail_by, AtrStop) else None  # others are refused
+    named = by or (intent.stop if isinstance(intent.stop, AtrStop) else None)
+    on, trail = intent.trail, Trail(by=named, timeframe=BY_HAND_TIMEFRAME)
+    if intent.kind is not IntentKind.ENTER and market.position.size:
+        trail = replace(market.trail, by=by or market.trail.by)  # it follows as it did, but by other terms
     elif on is None:
-        on = bool(named)
+        on = named is not None
     return TrailingStop.of(risk, trail).timeframe if on else ""
 
 

@@ -154,6 +154,7 @@ class Bench:
         self.mark(self.market.mark or MARK)
 
     def mark(self, price: Decimal) -> list[Command]:
+        desk = self.engine._desk
         return self.feed(
             MarkPriced(
                 ts_ns=self.now_ns,
@@ -162,7 +163,7 @@ class Bench:
                 index=price,
                 funding_rate=D("0.0001"),
                 next_funding_ns=0,
-                venue_ns=self.now_ns,
+                venue_ns=self.now_ns + desk.venue_now_ns - desk.now_ns,
             )
         )
 

@@ -268,6 +268,7 @@ def test_silence_hedge_mode_lag_and_clock_refuse_entries() -> None:
     assert bench.engine.view.loop_lag_ms == 0
     bench.feed(ClockMeasured(ts_ns=bench.now_ns, offset_ms=-7000.0, rtt_ms=1.0))
     assert bench.codes[-1] == "clock_offset"
+    bench.advance(7.1)  # until then a mark of the venue's time is older than the last one
     bench.alive()
     bench.ask(enter())
     assert last_rule(bench) == "freshness_clock"
