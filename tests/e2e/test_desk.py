@@ -88,3 +88,6 @@ def test_halt_in_the_panel_stops_the_real_desk_while_a_cell_is_busy(
         assert all(price != "None" for price in seen["top"])
     finally:
         run_for(page, 4, "close")
+    page.locator(".cd-status-word", has_text="this desk is closed").wait_for()
+    page.wait_for_function("() => document.querySelector('.cd-ladder-canvas').closest('.cd-stale') !== null")
+    page.screenshot(path=pictures / "closed.png")

@@ -29,7 +29,7 @@ def desk(browser: Browser, lab: Lab) -> Iterator[Trader]:
     page = new_page(browser)
     trader = Trader(page, lab)
     yield trader
-    trader.run(CLOSE_CELL)
+    trader.run_out(CLOSE_CELL)
     page.close()
 
 

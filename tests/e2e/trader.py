@@ -93,12 +93,16 @@ class Trader:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 
     def run(self, index: int) -> None:
-        """Run a cell to its end."""
+        """Run a cell to its end, and see the console drawn after it."""
+        self.run_out(index)
+        self.look()
+
+    def run_out(self, index: int) -> None:
+        """Run a cell to its end: one that closes the desk, whose console is not drawn again."""
         self._runs += 1
         run_cell(self.page, index)
         said = self.cell(index).locator(".jp-OutputArea-output pre", has_text=f"ended {self._runs}")
         said.last.wait_for()
-        self.look()
 
     def look(self) -> None:
         """Bring the console into view."""
