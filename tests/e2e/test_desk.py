@@ -90,4 +90,5 @@ def test_halt_in_the_panel_stops_the_real_desk_while_a_cell_is_busy(
         run_for(page, 4, "close")
     page.locator(".cd-status-word", has_text="this desk is closed").wait_for()
     page.wait_for_function("() => document.querySelector('.cd-ladder-canvas').closest('.cd-stale') !== null")
+    page.locator(".cd-console").evaluate("node => node.scrollIntoView(true)")
     page.screenshot(path=pictures / "closed.png")
