@@ -134,7 +134,8 @@ class Oracle:
         best = self._best.get(symbol)
         if best is None or best.opened_ns != opened_ns or (best.told_ns != told_ns and self._troubled):
             best = this
-        looser = sign * (this.price - best.price) < 0 and not self._by_hand(symbol)
+        wanted = self._by_hand(symbol) or self._named(symbol, this.price)
+        looser = sign * (this.price - best.price) < 0 and not wanted
         if looser and this.number > best.number:  # else it left before, and was overtaken on its way
             self._verdict.found("MONOTONE", f"the stop of {symbol} loosens from {best.price} to {this.price}")
         self._best[symbol] = replace(best, told_ns=told_ns) if looser else this
@@ -165,6 +166,14 @@ class Oracle:
     def _by_hand(self, symbol: str) -> bool:
         moved_ns = self._person.moved_ns.get(SYMBOLS[symbol], -MOVED_BY_HAND_NS)
         return SYMBOLS[symbol] == BY_HAND and self._now_ns - moved_ns < MOVED_BY_HAND_NS
+
+    def _named(self, symbol: str, price: Decimal) -> bool:
+        """It is the one that a person has named, however often it was lost on its way; else that is over."""
+        named = self._person.named.get(SYMBOLS[symbol])
+        if price == named:
+            return True
+        self._person.named.pop(SYMBOLS[symbol], None)
+        return False
 
     def _measure(self) -> None:
         """Which positions are not under their stops, and since when."""

@@ -41,6 +41,7 @@ class Person:
         self.halted_ns = 0  # when the desk confirmed a halt that still stands; 0: none does
         self.halt_kept = True  # on the disk, so that it outlives a crash
         self.moved_ns: dict[str, int] = {}  # symbol -> when it last named a stop
+        self.named: dict[str, Decimal] = {}  # symbol -> which, until another stop has come
         self.acts = 0
 
     async def live(self, desk: DeskProcess) -> None:
@@ -91,10 +92,9 @@ class Person:
         elif roll < 0.55:
             await self._wish(desk, exit_position(BY_HAND))
         elif roll < 0.75:
-            self.moved_ns[BY_HAND] = desk.world.timeline.now_ns
-            await self._wish(
-                desk, move_stop(BY_HAND, self._stop(market, 1 if market.position.size > 0 else -1))
-            )
+            price = self._stop(market, 1 if market.position.size > 0 else -1)
+            self.moved_ns[BY_HAND], self.named[BY_HAND] = desk.world.timeline.now_ns, price
+            await self._wish(desk, move_stop(BY_HAND, price))
         else:
             await self._wish(desk, self._entry(market))
 
