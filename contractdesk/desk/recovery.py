@@ -33,7 +33,7 @@ from contractdesk.errors import ConfigError, StorageError, UserError
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.risk.trailing import TrailingStop
 from contractdesk.storage.inputs import Input, last_checkpoint, read_inputs
-from contractdesk.storage.journal_reader import NO_END, JournalReader, RecordKind, SessionMeta
+from contractdesk.storage.journal_reader import JournalReader, RecordKind, SessionMeta, spans_of
 from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.bars import BarBuilder, BarSeries
 from contractdesk.strategy.base import Strategy
@@ -121,15 +121,11 @@ def _last_state(
 
 def _spans(sessions: Sequence[SessionMeta], account: str) -> list[range]:
     """The numbers that this account's sessions wrote, one span where none of another came between them."""
-    ends = [meta.first_seq for meta in sessions[1:]] + [NO_END]
-    spans: list[range] = []
-    for meta, end in zip(sessions, ends, strict=True):
-        if meta.account != account:
-            continue
-        joined = bool(spans) and spans[-1].stop == meta.first_seq
-        begin = spans.pop().start if joined else meta.first_seq
-        spans.append(range(begin, end))
-    return spans
+    joined: list[range] = []
+    for span in spans_of(sessions, account):
+        follows = bool(joined) and joined[-1].stop == span.start
+        joined.append(range(joined.pop().start if follows else span.start, span.stop))
+    return joined
 
 
 def _since(spans: Sequence[range], first_seq: int) -> list[range]:

@@ -35,7 +35,7 @@ from contractdesk.engine.state import Desk
 from contractdesk.errors import StorageError
 from contractdesk.replay.reports.wording import moment
 from contractdesk.storage.inputs import checkpoints, read_inputs
-from contractdesk.storage.journal_reader import NO_END, JournalReader, SessionMeta
+from contractdesk.storage.journal_reader import JournalReader, spans_of
 from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.loader import load_all
@@ -130,7 +130,9 @@ def _is_opening(event: Event) -> bool:
 
 def _begin(reader: JournalReader, tape: Path, since_ns: int, account: str | None) -> tuple[TapeHeader, int]:
     """The checkpoint to start from, and the number from which on another session was recorded."""
-    spans = _spans(reader.sessions(), account)
+    sessions = reader.sessions()
+    wanted = sessions[-1].account if account is None and sessions else account or ""
+    spans = spans_of(sessions, wanted)
     known = [(header, span) for header in checkpoints(tape) for span in spans if header.first_seq in span]
     if not known:
         raise StorageError(f"the tape {tape} has no checkpoint: nothing can be replayed from it")
@@ -144,17 +146,6 @@ def _begin(reader: JournalReader, tape: Path, since_ns: int, account: str | None
             raise StorageError(f"nothing is recorded in {tape} since {moment(since_ns)} UTC")
         header, span = later[0]
     return header, span.stop
-
-
-def _spans(sessions: list[SessionMeta], account: str | None) -> list[range]:
-    """The numbers that each session on ``account`` wrote; None: on the account of the last one."""
-    wanted = sessions[-1].account if account is None and sessions else account
-    ends = [*(meta.first_seq for meta in sessions[1:]), NO_END]
-    return [
-        range(meta.first_seq, end)
-        for meta, end in zip(sessions, ends, strict=False)
-        if meta.account == wanted
-    ]
 
 
 def _reaches(reader: JournalReader, tape: Path, header: TapeHeader, span: range, since_ns: int) -> bool:

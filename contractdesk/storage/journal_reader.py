@@ -57,6 +57,13 @@ class SessionMeta(Struct, frozen=True, kw_only=True):
     settings: bytes  # the engine's configuration, as its owner encodes it
 
 
+def spans_of(sessions: Sequence[SessionMeta], account: str) -> list[range]:
+    """The numbers that each session on ``account`` wrote, of ``sessions`` in their order."""
+    ends = [*(meta.first_seq for meta in sessions[1:]), NO_END]
+    pairs = zip(sessions, ends, strict=False)  # one end is too many where there are none
+    return [range(meta.first_seq, end) for meta, end in pairs if meta.account == account]
+
+
 class JournalReader:
     """A read-only view; several may be open at once. StorageError where the file is unfit."""
 

@@ -138,6 +138,11 @@ class AccountFeed:
         ask = AskFunding(since_ns, ZERO)
         self._tasks.setdefault(ask, Task(ask, not_before_ns=self._clock.monotonic_ns() + LEDGER_LAG_NS))
 
+    def missed_since(self, since_ns: int) -> None:
+        """Nobody was here from then (0: ever) until the opening: what was paid is in the ledger alone."""
+        if 0 < since_ns < self._opened_ms * NS_PER_MS:
+            self.expect_funding(since_ns)
+
     def take(self, outcomes: tuple[Outcome, ...]) -> None:
         """Emit the events, queue the asks."""
         for outcome in outcomes:

@@ -307,8 +307,8 @@ class BinanceVenue:
         """See ``Venue.read_state``; fills from 0 are those of the last week."""
         named, private = {*self._feeds, *(symbols or ())}, self._private()
         state = await private.reads.read_state(fills_since_ns, named, whole=symbols is None)
-        if fills_since_ns and symbols is None:
-            private.feed.expect_funding(fills_since_ns)  # what was paid while nobody was here
+        if symbols is None:
+            private.feed.missed_since(fills_since_ns)
         return state
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
