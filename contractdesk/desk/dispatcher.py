@@ -43,7 +43,8 @@ from contractdesk.domain.events import (
     SymbolNotReady,
     VenueStateRead,
 )
-from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType
+from contractdesk.domain.orders import OrderRequest
+from contractdesk.domain.requests import reduce_request, stop_request
 from contractdesk.engine.leaving import still_wanted
 from contractdesk.engine.state import Desk
 from contractdesk.errors import RateLimited, StorageError, UserError, VenueError, VenueRejected
@@ -124,9 +125,9 @@ class Dispatcher:
             case SubmitOrder(approved=approved):
                 self._create(approved.request, approved.signal_ns, entry=True)
             case PlaceStop():
-                self._create(_stop_request(command), caused_ns, entry=False)
+                self._create(stop_request(command), caused_ns, entry=False)
             case ReduceOrder():
-                self._create(_reduce_request(command), command.signal_ns or caused_ns, entry=False)
+                self._create(reduce_request(command), command.signal_ns or caused_ns, entry=False)
             case AmendStop():
                 self._spawn(self._amend(command), f"amend {command.client_id}")
             case CancelOrder():
@@ -359,33 +360,3 @@ def _code_of(error: VenueError) -> int:
             return -status
         case _:
             return 0
-
-
-def _stop_request(command: PlaceStop) -> OrderRequest:
-    protective = command.type is OrderType.STOP_MARKET
-    return OrderRequest(
-        client_id=command.client_id,
-        symbol=command.symbol,
-        side=command.side,
-        type=command.type,
-        size=command.size,
-        role=OrderRole.STOP if protective else OrderRole.TAKE_PROFIT,
-        trigger_price=command.trigger_price,
-        reduce_only=True,
-        strategy_id=command.strategy_id,
-    )
-
-
-def _reduce_request(command: ReduceOrder) -> OrderRequest:
-    return OrderRequest(
-        client_id=command.client_id,
-        symbol=command.symbol,
-        side=command.side,
-        type=OrderType.MARKET if command.price is None else OrderType.LIMIT,
-        size=command.size,
-        role=command.role,
-        price=command.price,
-        time_in_force=command.time_in_force,
-        reduce_only=True,
-        strategy_id=command.strategy_id,
-    )

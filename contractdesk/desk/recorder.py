@@ -16,7 +16,7 @@ import msgspec
 
 from contractdesk import __version__
 from contractdesk.desk.paths import DeskPaths
-from contractdesk.domain.commands import Command
+from contractdesk.domain.commands import Command, OrderCommand
 from contractdesk.domain.events import Event, MarketEvent
 from contractdesk.engine.config import EngineConfig
 from contractdesk.errors import StorageError
@@ -83,9 +83,14 @@ class Recorder:
         self._guarded(self._put, event)
 
     def commands(self, ts_ns: int, commands: Sequence[Command]) -> None:
-        """Queue what the engine answered to the last input."""
+        """Queue what the engine answered to the last input.
+
+        What goes to the venue has its cause on the disk soon: the tape does not gather more first.
+        """
         if commands:
             self._guarded(self._journal.put_commands, self.seq, ts_ns, commands)
+            if any(isinstance(command, OrderCommand) for command in commands):
+                self._tape.barrier()
 
     def rotate(self, now_ns: int, checkpoint: Callable[[], bytes], *, force: bool = False) -> None:
         """Begin a new segment of the tape where that is due (at first, too); call it between two events."""

@@ -1,7 +1,8 @@
 """What a desk knew when its process ended: the last checkpoint, and every input since, fed again.
 
-What the engine answers to them is not performed: it was, then. Afterwards nothing is trusted that
-only the venue can know: books are invalid, streams lost, and the account is reconciled before trading.
+What the engine answers to them is not performed: it was, then. Behind a hole, what was sent is taken from
+the record instead. Afterwards nothing is trusted that only the venue can know: books are invalid, streams
+lost, and the account is reconciled before trading.
 
 A session that ended before its first checkpoint was on disk has begun where the one before it ended: so
 does its repetition. Sessions of other accounts under the same name, also between them, are never read.
@@ -10,9 +11,8 @@ does its repetition. Sessions of other accounts under the same name, also betwee
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
@@ -24,6 +24,7 @@ from contractdesk.domain.events import PersonEvent, StrategyStarted, StrategySwa
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.breaking import TRIPPED
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
+from contractdesk.engine.client_ids import NEVER_SENT
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
@@ -32,12 +33,14 @@ from contractdesk.engine.state import Desk, Market
 from contractdesk.errors import ConfigError, StorageError, UserError
 from contractdesk.risk.settings import RiskSettings
 from contractdesk.risk.trailing import TrailingStop
-from contractdesk.storage.inputs import Input, last_checkpoint, read_inputs
+from contractdesk.storage.inputs import Step, last_checkpoint, steps
 from contractdesk.storage.journal_reader import JournalReader, RecordKind, SessionMeta, spans_of
 from contractdesk.storage.tape_file import TapeHeader
 from contractdesk.strategy.bars import BarBuilder, BarSeries
 from contractdesk.strategy.base import Strategy
 from contractdesk.strategy.loader import load_all
+
+LOST = -1  # instead of the next number: behind a hole, up to the end of its session
 
 log = logging.getLogger(__name__)
 
@@ -109,14 +112,21 @@ def _last_state(
         _load_classes(journal, _since(spans, begun), header, classes)
         engine = _watched(Engine.restore(header.checkpoint, classes), watch)
         later = [meta for meta in ours if meta.first_seq > header.first_seq]
-        for seq, event in _inputs(journal, paths.tape, _since(spans, header.first_seq)):
-            while later and seq >= later[0].first_seq:
+        expected = header.first_seq
+        for step in steps(journal, paths.tape, _since(spans, header.first_seq)):
+            while later and step.seq >= later[0].first_seq:
+                expected = later[0].first_seq
                 engine = _watched(_as_opened(engine, later.pop(0), classes), watch)
-            # What faulted live faults again; the live engine went on with the next event, so does this one.
-            _, error = attempt(engine.handle, event)
-            if error is not None:
-                log.warning("input %d faulted while it was repeated: %r", seq, error)
+            expected = step.seq + 1 if step.whole and step.seq == expected else LOST
+            _repeat(engine, step, whole=expected != LOST)
         return engine.checkpoint()
+
+
+def _repeat(engine: Engine, step: Step, *, whole: bool) -> None:
+    """What faulted live faults again; the live engine went on with the next event, so does this one."""
+    _, error = attempt(engine.handle, step.event) if whole else attempt(engine.repeat, step.event, step.sent)
+    if error is not None:
+        log.warning("input %d faulted while it was repeated: %r", step.seq, error)
 
 
 def _spans(sessions: Sequence[SessionMeta], account: str) -> list[range]:
@@ -146,11 +156,6 @@ def _nothing_done(journal: JournalReader, spans: Sequence[range]) -> bool:
             if done:
                 return False
     return True
-
-
-def _inputs(journal: JournalReader, tape: Path, spans: Sequence[range]) -> Iterator[Input]:
-    for span in spans:
-        yield from read_inputs(journal, tape, span.start, until_seq=span.stop)
 
 
 def _as_opened(engine: Engine, meta: SessionMeta, classes: dict[str, type[Strategy]]) -> Engine:
@@ -186,6 +191,7 @@ def _begin_anew(state: Desk, config: EngineConfig) -> None:
     if config.risk != state.config.risk:
         state.risk = config.risk  # the settings were changed meanwhile; else what was tuned stays
     state.config = config
+    state.sequence %= NEVER_SENT  # of a new epoch none has been given
     state.started = False
     state.starting = state.state is not TradingState.HALTED and not state.reduced
     if state.reduced and state.state is TradingState.REDUCING:

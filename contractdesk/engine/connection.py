@@ -13,6 +13,9 @@ from contractdesk.domain.events import (
     LoopLagged,
     MarginCalled,
     ModesRead,
+    StreamLost,
+    StreamName,
+    StreamRestored,
     VenueSilenced,
 )
 from contractdesk.domain.instrument import Instrument, Rounding
@@ -65,14 +68,19 @@ class Connection:
         self._desk.started = self._desk.private_stream_ready = False
         self._core.notify(Severity.ALARM, "lease_lost", f"this desk sends nothing: {reason}")
 
-    def on_private_lost(self, reason: str) -> None:
-        """No entry until the stream is back and everything has been compared."""
-        self._desk.stream_up = self._desk.private_stream_ready = False
-        self._core.notify(Severity.WARNING, "private_stream_lost", f"entries wait: {reason}")
+    def on_stream(self, event: StreamLost | StreamRestored) -> None:
+        """No entry until the private stream is back and everything has been compared.
 
-    def on_private_restored(self) -> None:
-        self._desk.stream_up = True
-        self._compare_anew()
+        The public ones speak through SymbolNotReady and SymbolReady.
+        """
+        if event.stream is not StreamName.PRIVATE:
+            return
+        if isinstance(event, StreamRestored):
+            self._desk.stream_up = True
+            self._compare_anew()
+        else:
+            self._desk.stream_up = self._desk.private_stream_ready = False
+            self._core.notify(Severity.WARNING, "private_stream_lost", f"entries wait: {event.reason}")
 
     def on_sleep(self, slept_ns: int) -> None:
         """The host was suspended: see first, then judge.

@@ -6,11 +6,11 @@ feed it, the live desk and the replay runner, and neither is known to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Self, assert_never
 
-from contractdesk.domain.commands import Command
+from contractdesk.domain.commands import Command, OrderCommand
 from contractdesk.domain.events import (
     AccountRead,
     BarClosed,
@@ -32,7 +32,6 @@ from contractdesk.domain.events import (
     PositionReported,
     ReadFailed,
     StreamLost,
-    StreamName,
     StreamRestored,
     TimePassed,
     TradePrinted,
@@ -58,7 +57,8 @@ from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.passing import Horizon, Passing
 from contractdesk.engine.person import BY_HAND_TIMEFRAME, Person
 from contractdesk.engine.protection import Protection
-from contractdesk.engine.reconcile import WITNESS_NS, Reconciliation
+from contractdesk.engine.reconcile import Reconciliation
+from contractdesk.engine.repeating import Repeating
 from contractdesk.engine.snapshot import snapshot_of
 from contractdesk.engine.state import DAY_NS, NS_PER_MS, NS_PER_S, Desk
 from contractdesk.engine.stop_intents import StopIntents
@@ -101,7 +101,7 @@ class Engine:
         self._reconciliation = reconciliation = Reconciliation(core, orders, ledger, executions)
         self._host = host = Host(core, orders, classes)
         self._feed = feed = MarketFeed(core, host, trailing)
-        self._connection = Connection(core)
+        self._connection, self._repeating = Connection(core), Repeating(core, orders)
         self._breaking = breaking = Breaking(core, orders, protection.flattening)
         self._person = Person(core, orders, protection.flattening, intents, host, feed, breaking)
         self._timers = Timers(core, orders, protection, intents, reconciliation, feed, guarding)
@@ -171,6 +171,18 @@ class Engine:
             desk.handling = False
         return core.outbox()
 
+    def repeat(self, event: Event, sent: Sequence[OrderCommand]) -> None:
+        """Take in again what a process that has ended took in, though something before it is lost.
+
+        ``sent`` is what it sent because of that, by the record: it counts, whatever would be sent now, and
+        nothing is to be done. TimePassed stands in for an event that is lost itself.
+        """
+        with self._repeating.of(sent):
+            self.handle(event)
+            if self._repeating.recall(sent):
+                self._conclude()
+        self._core.outbox()
+
     def watched(self, watch: Watch) -> Self:
         """Run every callback through ``watch`` from now on; itself."""
         self._core.watch = watch
@@ -230,9 +242,9 @@ class Engine:
                 if self._ledger.on_funding(event):
                     self._host.on_funding(event.symbol, event)
             case PositionReported():
-                self._on_position_reported(event)
+                self._reconciliation.on_witness(event)
             case StreamLost() | StreamRestored():
-                self._on_stream(event)
+                self._connection.on_stream(event)
             case InstrumentListed() | ModesRead() | LeverageChanged() | MarginCalled():
                 self._connection.on_terms(event)
             case ClockMeasured() | VenueSilenced() | LoopLagged() | LeaseEvent():
@@ -261,20 +273,6 @@ class Engine:
             self._reconciliation.on_failed()
         else:
             self._orders.on_read_failed(event.request_id)
-
-    def _on_position_reported(self, event: PositionReported) -> None:
-        """A witness: where it disagrees, the whole picture is read."""
-        market = self._core.market(event.symbol)
-        if market is not None and event.size != market.position.size + market.external_size:
-            self._core.reconcile_within(WITNESS_NS)
-
-    def _on_stream(self, event: StreamLost | StreamRestored) -> None:
-        if event.stream is not StreamName.PRIVATE:
-            return  # the public ones speak through SymbolNotReady and SymbolReady
-        if isinstance(event, StreamLost):
-            self._connection.on_private_lost(event.reason)
-        else:
-            self._connection.on_private_restored()
 
     # -- consequences ----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from contractdesk.domain.account import VenuePosition
 from contractdesk.domain.commands import Severity
-from contractdesk.domain.events import VenueStateRead
+from contractdesk.domain.events import PositionReported, VenueStateRead
 from contractdesk.domain.fills import Fill, Liquidity
 from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.orders import OrderRole, OrderStatus
@@ -85,6 +85,12 @@ class Reconciliation:
         """Unknown is not empty: nothing changes but the time of the next read."""
         self._desk.state_read = None
         self._core.reconcile_within(RETRY_NS)
+
+    def on_witness(self, event: PositionReported) -> None:
+        """A size that was pushed: where it disagrees, the whole picture is read."""
+        market = self._core.market(event.symbol)
+        if market is not None and event.size != market.position.size + market.external_size:
+            self._core.reconcile_within(WITNESS_NS)
 
     def on_time(self) -> None:
         """Ask for the next picture when it is due, or again when the last question got no answer."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
-from contractdesk.domain.events import Event
+from msgspec import Struct
+
+from contractdesk.domain.commands import OrderCommand
+from contractdesk.domain.events import Event, TimePassed
 from contractdesk.errors import StorageError
-from contractdesk.storage.journal_reader import NO_END, JournalReader
+from contractdesk.storage.journal_reader import NO_END, JournalReader, Record, RecordKind
 from contractdesk.storage.tape import read_tape
 from contractdesk.storage.tape_file import TapeHeader, TornTail, first_seq_of, read_header, segments
 
@@ -30,6 +34,48 @@ def read_inputs(
     """
     asked = journal.events(from_seq, until_seq)
     return heapq.merge(asked, read_tape(tape, from_seq, torn, until_seq), key=itemgetter(0))
+
+
+class Step(Struct, frozen=True):
+    """One input, and what the record has of its consequences."""
+
+    seq: int
+    told: Event | None  # None: lost, and only what came of it is on record
+    rows: tuple[Record, ...]  # its commands
+
+    @property
+    def whole(self) -> bool:
+        return self.told is not None
+
+    @property
+    def event(self) -> Event:
+        """The input; that its time has come, where it is lost itself."""
+        return self.told or TimePassed(ts_ns=self.rows[0].ts_ns)
+
+    @property
+    def sent(self) -> list[OrderCommand]:
+        """What it made the desk send to the venue, in order; StorageError where that is damaged."""
+        commands = (row.command for row in self.rows)
+        return [command for command in commands if isinstance(command, OrderCommand)]
+
+
+def steps(journal: JournalReader, tape: Path, spans: Iterable[range]) -> Iterator[Step]:
+    """The inputs within ``spans``, and those that are lost but had consequences; StorageError at damage."""
+    for span in spans:
+        told = ((record.seq, record) for record in journal.records(span.start, span.stop))
+        heard = read_tape(tape, span.start, None, span.stop)
+        both: Iterator[tuple[int, Record | Event]] = heapq.merge(heard, told, key=itemgetter(0))
+        for seq, found in groupby(both, key=itemgetter(0)):
+            event: Event | None = None
+            rows = []
+            for _, each in found:
+                if not isinstance(each, Record):
+                    event = each
+                elif each.kind is RecordKind.EVENT:
+                    event = each.event
+                else:
+                    rows.append(each)
+            yield Step(seq, event, tuple(rows))
 
 
 def without_holes(inputs: Iterable[Input]) -> Iterator[Input]:

@@ -163,10 +163,8 @@ def a_stop_is_placed_at_each_look(patch: Patch) -> None:
 
 
 def a_stop_may_open(patch: Patch) -> None:
-    request_of = dispatcher._stop_request
-    patch.setattr(
-        dispatcher, "_stop_request", lambda command: replace(request_of(command), reduce_only=False)
-    )
+    request_of = dispatcher.stop_request
+    patch.setattr(dispatcher, "stop_request", lambda command: replace(request_of(command), reduce_only=False))
 
 
 # -- books --------------------------------------------------------------------------------------
