@@ -7,7 +7,8 @@ from collections.abc import Collection
 from contractdesk.desk.session import Session
 from contractdesk.domain.intents import AtrStop, Intent
 from contractdesk.domain.market import timeframe_ns
-from contractdesk.engine.person import BY_HAND_TIMEFRAME, BY_HAND_WARMUP, followed
+from contractdesk.engine.market_feed import BY_HAND_TIMEFRAME, BY_HAND_WARMUP
+from contractdesk.engine.person import followed
 from contractdesk.engine.state import Market
 from contractdesk.errors import ConfigError
 

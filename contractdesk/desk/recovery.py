@@ -21,6 +21,7 @@ from contractdesk.desk.supervisor import attempt
 from contractdesk.domain.account import MarginMode
 from contractdesk.domain.commands import Notify, OrderCommand
 from contractdesk.domain.events import PersonEvent, StrategyStarted, StrategySwapped
+from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.breaking import TRIPPED
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
@@ -28,10 +29,9 @@ from contractdesk.engine.client_ids import NEVER_SENT
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
-from contractdesk.engine.person import BY_HAND_WARMUP
+from contractdesk.engine.market_feed import BY_HAND_TIMEFRAME, BY_HAND_WARMUP
 from contractdesk.engine.state import Desk, Market
 from contractdesk.errors import ConfigError, StorageError, UserError
-from contractdesk.risk.settings import RiskSettings
 from contractdesk.risk.trailing import TrailingStop
 from contractdesk.storage.inputs import Step, last_checkpoint, steps
 from contractdesk.storage.journal_reader import JournalReader, RecordKind, SessionMeta, spans_of
@@ -200,21 +200,35 @@ def _begin_anew(state: Desk, config: EngineConfig) -> None:
         market.ready, market.not_ready_reason = False, "the desk has just been opened"
         market.book.invalidate()
         market.margin_mode = MarginMode.CROSS  # until the venue has said what it is now
-        _watch_anew(market, config, state.risk)
+        _watch_anew(state, market)
 
 
-def _watch_anew(market: Market, config: EngineConfig, risk: RiskSettings) -> None:
-    """What is held goes on, with the bars its stop follows; bars that nobody streams any more are dropped."""
-    if not market.position.size:
+def _watch_anew(state: Desk, market: Market) -> None:
+    """What is held goes on, with the bars its stop follows; bars that nobody streams any more are dropped.
+
+    An entry that rests may have filled meanwhile, or may fill at any moment: then it is a position.
+    """
+    trails = [tracked.trail for tracked in state.tracked(market, OrderRole.ENTRY)]
+    if market.position.size:
+        trails.append(market.trail)
+    if not trails:
         market.watched = ()
-    timeframe = TrailingStop.of(risk, market.trail).timeframe if market.watched and market.trail.on else ""
-    if timeframe and timeframe not in market.watched:
-        market.watched += (timeframe,)
-        market.warmup = max(market.warmup, BY_HAND_WARMUP)
-        if timeframe not in config.native_timeframes:
-            market.builders[timeframe] = BarBuilder(timeframe)
-        market.series[timeframe] = BarSeries(timeframe)
+    needed = [TrailingStop.of(state.risk, trail).timeframe for trail in trails if trail.on]
+    if trails and not market.watched:
+        needed.append(BY_HAND_TIMEFRAME)
+    for timeframe in needed:
+        if timeframe and timeframe not in market.watched:
+            _stream(market, timeframe, native=timeframe in state.config.native_timeframes)
     market.series = {name: bars for name, bars in market.series.items() if name in market.watched}
     market.builders = {name: made for name, made in market.builders.items() if name in market.watched}
     if not market.builders:
         market.bar_due_ns = 0
+
+
+def _stream(market: Market, timeframe: str, *, native: bool) -> None:
+    """Bars of a timeframe more, of which none is known yet."""
+    market.watched += (timeframe,)
+    market.warmup = max(market.warmup, BY_HAND_WARMUP)
+    if not native:
+        market.builders[timeframe] = BarBuilder(timeframe)
+    market.series[timeframe] = BarSeries(timeframe)

@@ -52,10 +52,10 @@ from contractdesk.engine.guarding import Guarding
 from contractdesk.engine.intents import Intents
 from contractdesk.engine.invariants import validate_state
 from contractdesk.engine.ledger import Ledger
-from contractdesk.engine.market_feed import MarketFeed
+from contractdesk.engine.market_feed import BY_HAND_TIMEFRAME, MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.passing import Horizon, Passing
-from contractdesk.engine.person import BY_HAND_TIMEFRAME, Person
+from contractdesk.engine.person import Person
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.reconcile import Reconciliation
 from contractdesk.engine.repeating import Repeating
@@ -93,14 +93,14 @@ class Engine:
         self._orders = orders = OrderTracker(core)
         self._ledger = ledger = Ledger(core)
         self._protection = protection = Protection(core, orders)
-        self._executions = executions = Executions(core, orders, ledger, protection)
         trailing = Trailing(core)
         stops = StopIntents(core, ledger, protection, trailing)
         self._intents = intents = Intents(core, orders, protection.flattening, stops)
         self._guarding = guarding = Guarding(core, orders, protection.flattening)
-        self._reconciliation = reconciliation = Reconciliation(core, orders, ledger, executions)
         self._host = host = Host(core, orders, classes)
         self._feed = feed = MarketFeed(core, host, trailing)
+        self._executions = executions = Executions(core, orders, ledger, protection, feed)
+        self._reconciliation = reconciliation = Reconciliation(core, orders, ledger, executions)
         self._connection, self._repeating = Connection(core), Repeating(core, orders)
         self._breaking = breaking = Breaking(core, orders, protection.flattening)
         self._person = Person(core, orders, protection.flattening, intents, host, feed, breaking)

@@ -14,18 +14,22 @@ from contractdesk.domain.orders import OrderRole
 from contractdesk.engine import client_ids
 from contractdesk.engine.core import Core
 from contractdesk.engine.ledger import Ledger
+from contractdesk.engine.market_feed import MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.protection import Protection
 from contractdesk.engine.state import Market
 
 
 class Executions:
-    def __init__(self, core: Core, orders: OrderTracker, ledger: Ledger, protection: Protection) -> None:
+    def __init__(
+        self, core: Core, orders: OrderTracker, ledger: Ledger, protection: Protection, feed: MarketFeed
+    ) -> None:
         self._core = core
         self._desk = core.desk
         self._orders = orders
         self._ledger = ledger
         self._protection = protection
+        self._feed = feed
 
     def apply(self, fill: Fill) -> None:
         """Book a fill, unless it is known; where it belongs follows from its ids."""
@@ -64,8 +68,9 @@ class Executions:
         self._core.notify(
             Severity.ALARM, "untracked_fill", f"{fill.client_id} filled and is not known here", fill.symbol
         )
-        booking = self._ledger.book(fill, None)
-        self._protection.on_booking(booking, self._desk.symbols[fill.symbol])
+        market = self._desk.symbols[fill.symbol]
+        self._protection.on_booking(self._ledger.book(fill, None), market)
+        self._feed.attend(market)
 
 
 def _named(fill: Fill) -> Fill:

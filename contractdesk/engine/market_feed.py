@@ -43,6 +43,8 @@ SAMPLE_NS = NS_PER_S  # of the equity curve
 SILENCE_NS = 5 * NS_PER_S  # a feed without marks is found out sooner: then the venue itself has none
 LATE_NS = 50 * NS_PER_MS  # between two looks at whether a bar that should be over has come whole
 BOOK_CHANNEL = "book"
+BY_HAND_TIMEFRAME = "1m"  # of the bars behind an ATR stop, unless the wish names another
+BY_HAND_WARMUP = 500
 
 MarketReport = (
     BookSnapshotRead | BookChanged | BookInvalidated | TradePrinted | MarkPriced | FundingSettled
@@ -178,6 +180,11 @@ class MarketFeed:
         for timeframe in new:
             self._series(market, timeframe)
         self._core.emit(Watch(symbol=symbol, timeframes=market.watched, warmup=market.warmup))
+
+    def attend(self, market: Market) -> None:
+        """Have the marks of what is held, where nobody has asked for its streams: the breaker needs them."""
+        if market.position.size and not market.watched:
+            self.watch(market.instrument.symbol, (BY_HAND_TIMEFRAME,), BY_HAND_WARMUP)
 
     def on_time(self, market: Market) -> None:
         """Close the built bars whose time is over, though nothing trades."""

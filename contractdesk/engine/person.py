@@ -27,7 +27,7 @@ from contractdesk.engine.breaking import Breaking
 from contractdesk.engine.core import Core, Wished
 from contractdesk.engine.flattening import Flattening
 from contractdesk.engine.intents import Intents
-from contractdesk.engine.market_feed import MarketFeed
+from contractdesk.engine.market_feed import BY_HAND_TIMEFRAME, BY_HAND_WARMUP, MarketFeed
 from contractdesk.engine.order_tracker import OrderTracker
 from contractdesk.engine.state import Market
 from contractdesk.engine.strategies import Host
@@ -36,9 +36,6 @@ from contractdesk.risk.breaker import RESET
 from contractdesk.risk.gate import RiskGate
 from contractdesk.risk.settings import RiskSettings, told, tuned
 from contractdesk.risk.trailing import TrailingStop
-
-BY_HAND_TIMEFRAME = "1m"  # of the bars behind an ATR stop, unless the wish names another
-BY_HAND_WARMUP = 500
 
 PersonRequest = (
     IntentAsked | CancelAsked | FlattenAsked | HaltAsked | ResumeAsked | BreakerReset | StrategyStarted

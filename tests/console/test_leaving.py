@@ -17,19 +17,20 @@ from contractdesk.desk import embedded
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.panels.pump import THE_PUMP
 from contractdesk.panels.trouble import CLOSED
-from tests.console.loopback import BTC
+from tests.console.loopback import BTC, ready, walk
 
 TRADER = """
 import sys, time
 import contractdesk as cd
 from tests.console.loopback import BTC
 desk = cd.open_desk("embedded", name=sys.argv[1], seed=9, idle_limit_s=60)
-bought = desk.buy(BTC, notional=150, stop=30_000)
-assert bought.done, bought
+if sys.argv[2] != "rest":
+    bought = desk.buy(BTC, notional=150, stop=30_000)
+    assert bought.done, bought
 rests = desk.buy(BTC, notional=130, limit=58_500, stop=30_000)
 assert rests.done, rests
 print("ready", flush=True)
-if sys.argv[2] == "stay":
+if sys.argv[2] != "exit":
     time.sleep(60)
 """
 
@@ -41,6 +42,16 @@ def trader(name: str, then: str) -> subprocess.Popen[str]:
         text=True,
         cwd=Path(__file__).parents[2],
     )
+
+
+def killed(name: str, then: str) -> None:
+    """A trader that was killed once its orders stood."""
+    process = trader(name, then)
+    assert process.stdout is not None
+    while "ready" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
 
 
 def account(name: str) -> dict[str, Any]:
@@ -72,12 +83,7 @@ def test_the_end_of_the_interpreter_cancels_entries_and_keeps_stops(
 
 
 def test_after_a_kill_the_desk_is_as_it_was(home: Path) -> None:
-    process = trader("killed", "stay")
-    assert process.stdout is not None
-    while "ready" not in process.stdout.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    killed("killed", "stay")
     assert len(account("killed")["open_orders"]) == 1  # nobody was there to cancel it
 
     desk = open_desk("embedded", name="killed", seed=9, idle_limit_s=60)
@@ -89,6 +95,22 @@ def test_after_a_kill_the_desk_is_as_it_was(home: Path) -> None:
     assert account("killed")["open_orders"] == []
     assert standing_stops("killed") == []
     assert BTC in desk.book(BTC).symbol
+    desk.close()
+
+
+def test_a_symbol_in_which_only_an_entry_rests_has_its_marks_after_a_kill(home: Path) -> None:
+    killed("rests", "rest")
+    assert len(account("rests")["open_orders"]) == 1
+
+    desk = open_desk("embedded", name="rests", seed=9, idle_limit_s=60)
+    assert [row for row in desk.snapshot.positions if row.size] == []
+    ready(desk)
+    assert desk.snapshot.symbols[BTC].mark is not None
+    walk(desk, "58000")
+    picture = desk.wait_for(lambda s: any(row.size for row in s.positions) and s.protected_fraction == 1)
+    assert picture.symbols[BTC].mark is not None
+    assert standing_stops("rests") == [30_000]
+    assert desk.flatten().done
     desk.close()
 
 

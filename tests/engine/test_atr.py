@@ -29,7 +29,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.market import Bar, timeframe_ns
 from contractdesk.domain.orders import Side
 from contractdesk.engine.engine import Engine
-from contractdesk.engine.person import BY_HAND_WARMUP
+from contractdesk.engine.market_feed import BY_HAND_WARMUP
 from contractdesk.strategy import Atr, BarView, Context, Strategy
 from contractdesk.strategy.base import Wish
 from tests.engine.bench import CONFIG, NS_PER_S, Bench, D
