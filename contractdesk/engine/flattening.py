@@ -1,7 +1,8 @@
 """Closing a position with reduce-only market orders, in chunks, until it is flat.
 
 Never more is sent than is left to close; the venue's reduce-only rule forbids a flip besides. Failed
-orders are repeated with backoff and alarms for as long as there is a position. Stops go last.
+orders are repeated with backoff and alarms for as long as there is a position; one that is not closed by
+its deadline is said so, again and again. Stops go last.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from contractdesk.domain.commands import ReduceOrder, Severity
 from contractdesk.domain.instrument import ZERO, Rounding
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus, OrderType, TimeInForce
 from contractdesk.engine.core import SOON_NS, Core
+from contractdesk.engine.coverage import oldest_ns
 from contractdesk.engine.order_tracker import ABSENT_ANSWERS, OrderTracker
 from contractdesk.engine.state import NS_PER_MS, NS_PER_S, Market, Tracked
+from contractdesk.risk.words import number
 
+LATE = "flatten_late"  # code of the alarm
 MAX_CHUNKS = 10  # market orders sent at once
 FIRST_RETRY_NS = 250 * NS_PER_MS
 LONGEST_RETRY_NS = 10 * NS_PER_S
 ALARM_EVERY = 3  # failures in a row
+LATE_AGAIN_NS = 30 * NS_PER_S  # between two alarms that a position is still not closed
 TRIGGER_PATIENCE_NS = 2 * NS_PER_S  # a triggered stop's market order is done by then
 
 
@@ -37,14 +42,44 @@ class Flattening:
 
     def drive(self, market: Market) -> None:
         """Close what is not being closed yet; entries, take-profits and resting exits make way."""
+        guard, now = market.guard, self._desk.now_ns
+        guard.flatten_begun_ns = guard.flatten_begun_ns or now
+        if now >= self.late_ns(market):
+            self._tell_late(market)
         self._orders.cancel_entries(market)
         for tracked in self._desk.tracked(market, OrderRole.TAKE_PROFIT):
             self._orders.cancel(tracked)
         self.take_back(market)
-        if self._desk.now_ns < market.guard.flatten_ns:
+        if now < guard.flatten_ns:
             return
-        market.guard.flatten_ns = 0
+        guard.flatten_ns = 0
         self.close(market, abs(market.position.size) - self.under_way(market), OrderRole.FLATTEN)
+
+    def late_ns(self, market: Market) -> int:
+        """When a person is told that the position, which is being closed, should be gone by then.
+
+        ``flatten_deadline_s`` after its oldest contract was without a stop, or after the closing began; for
+        as long as it lasts, every ``LATE_AGAIN_NS``.
+        """
+        guard = market.guard
+        due_ns = self._late_since_ns(market) + int(self._desk.risk.flatten_deadline_s * NS_PER_S)
+        return max(due_ns, guard.late_told_ns + LATE_AGAIN_NS) if guard.late_told_ns else due_ns
+
+    def _late_since_ns(self, market: Market) -> int:
+        begun_ns = market.guard.flatten_begun_ns
+        return min(oldest_ns(market.guard.uncovered) or begun_ns, begun_ns)
+
+    def _tell_late(self, market: Market) -> None:
+        guard, symbol, now = market.guard, market.instrument.symbol, self._desk.now_ns
+        since_s = (now - self._late_since_ns(market)) / NS_PER_S
+        guard.late_told_ns = now
+        size, within_s = number(abs(market.position.size)), self._desk.risk.flatten_deadline_s
+        last = guard.flatten_failure or "no order that is to close it has been refused"
+        text = (
+            f"{size} contracts of {symbol} are still held after {since_s:.1f} s, not closed within "
+            f"{within_s:g} s ({guard.flatten_reason}). {last}. It is tried on and on: look at the venue"
+        )
+        self._core.notify(Severity.ALARM, LATE, text, symbol)
 
     def take_back(self, market: Market) -> None:
         """Cancel the exits that rest at a limit: what they hold is to be closed now."""
@@ -114,14 +149,14 @@ class Flattening:
         if not guard.flatten_reason:
             return
         guard.flatten_tries += 1
+        guard.flatten_failure = f"{tracked.id} ended {tracked.order.status.value} ({tracked.order.reason})"
         wait = min(FIRST_RETRY_NS << min(guard.flatten_tries - 1, 8), LONGEST_RETRY_NS)
         guard.flatten_ns = self._desk.now_ns + wait
         alarming = guard.flatten_tries % ALARM_EVERY == 0
         self._core.notify(
             Severity.ALARM if alarming else Severity.WARNING,
             "flatten_failed",
-            f"{tracked.id} ended {tracked.order.status.value} ({tracked.order.reason}); "
-            f"try {guard.flatten_tries + 1} in {wait / NS_PER_S:g} s",
+            f"{guard.flatten_failure}; try {guard.flatten_tries + 1} in {wait / NS_PER_S:g} s",
             symbol,
         )
 

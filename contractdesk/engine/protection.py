@@ -108,6 +108,8 @@ class Protection:
         times = [guard.flatten_ns, guard.stop_ns, guard.move_ns, *market.doubted.values()]
         if guard.uncovered:
             times.append(oldest_ns(guard.uncovered) + self._patience_ns)
+        if guard.flatten_reason and market.position.size:
+            times.append(self.flattening.late_ns(market))
         times += [row.triggered_ns + TRIGGER_PATIENCE_NS for row in self.flattening.triggered(market)]
         return times
 

@@ -233,6 +233,7 @@ class Reconciliation:
             desk.started = True
             for market in desk.symbols.values():  # see first, then judge
                 market.guard.uncovered = renewed(market.guard.uncovered, desk.now_ns)
+                market.guard.flatten_begun_ns = market.guard.late_told_ns = 0
             desk.account_due_ns = desk.now_ns
             if desk.starting:
                 self._core.enter_state(TradingState.ACTIVE, "")

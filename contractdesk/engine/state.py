@@ -119,6 +119,9 @@ class Guard(Struct, kw_only=True):
     flatten_reason: str = ""  # not empty: entries are cancelled and the position is closed
     flatten_tries: int = 0  # that failed, in a row
     flatten_ns: int = 0  # not before this is it tried again
+    flatten_begun_ns: int = 0
+    flatten_failure: str = ""  # what came of the last order that was to close it, and did not
+    late_told_ns: int = 0  # when it was last said that it should have been closed by then
 
 
 class Unwinding(Struct, kw_only=True):

@@ -76,7 +76,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "stop_deadline_s": Setting(
         group=STOPS, unit="s", doc="a filled contract is under a confirmed stop within this"
     ),
-    "flatten_deadline_s": Setting(group=STOPS, unit="s", doc="or else the position is gone within this"),
+    "flatten_deadline_s": Setting(
+        group=STOPS, unit="s", doc="or else it is closed; an alarm where it is still open after this"
+    ),
     "trailing": Setting(
         group=STOPS, tight_to_loose=_ON_IS_TIGHT, doc="stops follow the best mark; off: they stay put"
     ),

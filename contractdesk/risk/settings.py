@@ -37,7 +37,7 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     margin_check: bool = True
     stop_liquidation_buffer: Decimal = Decimal("0.005")  # stop at least this far inside liquidation
     stop_deadline_s: float = 3.0  # a filled contract is under a confirmed stop within this
-    flatten_deadline_s: float = 5.0  # else the position is gone within this
+    flatten_deadline_s: float = 5.0  # else it is closed; one that is still held after this is alarmed
     account_max_age_s: float = 2.0
     intent_expiry_s: float = 2.0
     trailing: bool = True  # stops follow the best mark; off: they stay where they are

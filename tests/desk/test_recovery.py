@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from contractdesk.desk.recovery import _begin_anew
@@ -20,7 +22,8 @@ from contractdesk.domain.instrument import ZERO
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.engine import Engine
-from tests.engine.bench import CONFIG, START, SYMBOL, Bench
+from contractdesk.engine.flattening import LATE
+from tests.engine.bench import CONFIG, NS_PER_S, START, SYMBOL, Bench
 
 KNOWN = {"ts_ns": START, "who": "tester"}
 FLATTEN, HALT, RESUME = FlattenAsked(**KNOWN), HaltAsked(**KNOWN), ResumeAsked(**KNOWN)
@@ -41,14 +44,14 @@ LEFT: list[tuple[tuple[Event, ...], TradingState, str]] = [
 ]
 
 
-def reopened(bench: Bench) -> None:
+def reopened(bench: Bench, size: Decimal = ZERO) -> None:
     """Another engine with what this one knew, once it has compared its books with the venue's."""
     desk = decode_desk(bench.engine.checkpoint())
     _begin_anew(desk, CONFIG)
     bench.engine = Engine.restore(encode_desk(desk), {})
     bench.feed(StreamLost(ts_ns=bench.now_ns, stream=StreamName.PRIVATE, reason="away"))
     bench.feed(StreamRestored(ts_ns=bench.now_ns, stream=StreamName.PRIVATE))
-    bench.picture(0)
+    bench.picture(0, size)
     bench.make_ready()
 
 
@@ -83,3 +86,15 @@ def test_what_somebody_else_closed_is_still_to_be_looked_at_after_a_reopening() 
     assert bench.engine.view.state_reason != said
     reopened(bench)
     assert (bench.engine.view.state, bench.engine.view.state_reason) == (REDUCING, said)
+
+
+def test_what_is_being_closed_has_its_deadline_from_the_opening_on() -> None:
+    bench = Bench()
+    bench.open()
+    bench.feed(FLATTEN)
+    bench.now_ns += 3600 * NS_PER_S  # nobody was there to close it
+    reopened(bench, bench.market.position.size)
+    bench.advance(4.9)
+    assert LATE not in bench.codes
+    bench.advance(0.1)
+    assert bench.codes.count(LATE) == 1

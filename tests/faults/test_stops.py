@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contractdesk.domain.commands import Severity
 from contractdesk.domain.views import TradingState
 from tests.faults.case import Case, row
 from tests.faults.desks import (
@@ -26,6 +27,7 @@ from tests.rules.venue import ETH, NS_PER_S, Seat, covered, held, live_stops
 from tests.rules.witness import longest_naked_s, most_live
 
 pytestmark = pytest.mark.timeout(120)
+CLOSES = {"method": "POST", "role": "reduce"}
 FLAT_S = 5  # from when a position can not be protected any more until it is closed
 
 
@@ -61,6 +63,24 @@ def test_row_23_the_stop_is_rejected_for_ever(seat: Take, case: Case) -> None:
     truth = flat(at)
     assert longest_naked_s(truth, ETH) <= FLAT_S
     case.saw(f"rejected {len(creates(at, 'stop'))} times: closed, {naked(truth)}")
+
+
+@row(23, suite=True)
+def test_row_23_neither_a_stop_nor_a_close_is_accepted(seat: Take, case: Case) -> None:
+    at = seat(risk={"stop_deadline_s": 0.5, "flatten_deadline_s": 1.0})
+    case.strike("answer", status=400, code=-2010, msg="no stops", match=STOPS, count=0)
+    closes = case.strike("answer", status=400, code=-2011, msg="no closes", match=CLOSES, count=0)
+    at.desk.buy(ETH, size=SIZE, stop=STOP)
+    alarmed(at, "flatten_late")
+    assert held(at.truth(), ETH) == SIZE
+    said = next(row for row in at.desk.snapshot.notices if row.code == "flatten_late")
+    assert said.severity is Severity.ALARM
+    assert said.message.startswith(f"{SIZE} contracts of {ETH} are still held after ")
+    assert "no closes" in said.message
+    refused = case.struck(closes)
+    case.lift(closes)
+    flat(at)
+    case.saw(f"{refused} closes refused, and a person told: closed as soon as one was accepted")
 
 
 @row(24)
