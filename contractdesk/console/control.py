@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -111,6 +111,7 @@ def serve(request: Request, desks: list[Desk], answer: Callable[[Reply], object]
     From any thread. UserError where no such desk is open.
     """
     # Here, not above: the terminal's halt imports this module, and is not to wait for the engine's import.
+    from contractdesk.console.calls import begun
     from contractdesk.console.verbs import Verbs
 
     meant = [desk for desk in desks if request.desk in ("", desk.name)]
@@ -131,20 +132,9 @@ def serve(request: Request, desks: list[Desk], answer: Callable[[Reply], object]
             answer(Reply(outcomes=tuple(sorted(found, key=lambda outcome: outcome.desk))))
 
     for desk in meant:
-        future = _begun(desk, _act(Verbs(desk._session), request))  # noqa: SLF001  (one component)
+        session = desk._session  # noqa: SLF001  (one component)
+        future = begun(session, _act(Verbs(session), request))
         future.add_done_callback(lambda done, desk=desk: ended(desk, done))  # type: ignore[misc]
-
-
-def _begun(desk: Desk, work: Coroutine[Any, Any, Receipt]) -> Future[Receipt]:
-    """What cannot be begun on a desk that has ended meanwhile keeps no other one from being halted."""
-    from contractdesk.console.calls import start
-
-    try:
-        return start(desk._session, work)  # noqa: SLF001  (one component)
-    except UserError as error:
-        refused: Future[Receipt] = Future()
-        refused.set_exception(error)
-        return refused
 
 
 async def _act(verbs: Verbs, request: Request) -> Receipt:

@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from contractdesk.console import completion
-from contractdesk.console.calls import LONGEST_S, announced, start
+from contractdesk.console.calls import LONGEST_S, announced, begun
 from contractdesk.console.desk import Desk
 from contractdesk.console.magic_words import COMMANDS, Words, parse, permitted
 from contractdesk.console.opening import open_desk, open_desks
@@ -197,15 +197,21 @@ def overview(desks: list[Desk]) -> Table:
 
 
 def halt_all(desks: list[Desk], *reason: str) -> None:
-    """Halt every one: all are begun before any is waited for. UserError names those not confirmed."""
-    begun = []
+    """Halt every one: all are begun before any is waited for. UserError names those not confirmed.
+
+    One that is closed meanwhile keeps no other one from being halted, and is said to be closed: its entries
+    were cancelled, and it sends nothing any more.
+    """
+    halts = []
     for desk in desks:
         session = desk._session  # noqa: SLF001  (one component)
-        begun.append((desk, start(session, Verbs(session).halt(*reason))))
+        halts.append((desk, begun(session, Verbs(session).halt(*reason))))
     failed = []
-    for desk, halting in begun:
+    for desk, halting in halts:
         receipt, error = attempt(halting.result, LONGEST_S)
-        if receipt is None:
+        if receipt is None and not desk.is_open:
+            say(f"{desk.name} ({desk.label}) was closed meanwhile: it sends nothing any more")
+        elif receipt is None:
             failed.append(f"{desk.name}: halt NOT confirmed: {error or 'no answer'}")
         else:
             say(f"{desk.name} ({desk.label})")

@@ -11,13 +11,15 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 T = TypeVar("T")
 
 SWITCH_INTERVAL_S = 0.001
 START_TIMEOUT_S = 5.0
+CLOSED = "the desk closed before the command was done"
 
 
 class LoopThread:
@@ -32,6 +34,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._started = threading.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._unanswered: set[Future[Any]] = set()
 
     @property
     def alive(self) -> bool:
@@ -70,11 +73,13 @@ class LoopThread:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine as a task of the loop; cancelling the future leaves the task running."""
         future: Future[T] = Future()
+        self._unanswered.add(future)
+        future.add_done_callback(self._unanswered.discard)
         try:
             self._loop.call_soon_threadsafe(self._begin, coroutine, future, context=contextvars.Context())
         except RuntimeError:  # the loop is closed: the caller learns it from the future
             coroutine.close()
-            future.set_exception(RuntimeError("the desk's loop has ended"))
+            _end(future, "the desk's loop has ended")
         return future
 
     # -- inside the thread -----------------------------------------------------------------
@@ -95,6 +100,7 @@ class LoopThread:
             self._wind_up()
 
     def _wind_up(self) -> None:
+        self._loop.run_until_complete(asyncio.sleep(0))  # what came last begins, to end like all the others
         left = asyncio.all_tasks(self._loop)
         for task in left:
             task.cancel()
@@ -102,13 +108,21 @@ class LoopThread:
             self._loop.run_until_complete(asyncio.wait(left, timeout=1.0))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()  # also lets the executor's threads end, without waiting for them
+        for future in list(self._unanswered):  # what came after the last look at the tasks
+            _end(future, CLOSED)
+
+
+def _end(future: Future[Any], why: str) -> None:
+    """Whoever waits for it would wait for ever; the loop and its caller may both find that out."""
+    with suppress(InvalidStateError):
+        future.set_exception(RuntimeError(why))
 
 
 def _settle(task: asyncio.Task[T], future: Future[T]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     if task.cancelled():
-        future.set_exception(RuntimeError("the desk closed before the command was done"))
+        future.set_exception(RuntimeError(CLOSED))
     elif (error := task.exception()) is not None:
         future.set_exception(error)
     else:

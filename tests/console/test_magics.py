@@ -14,7 +14,8 @@ from IPython.core.interactiveshell import InteractiveShell
 import contractdesk as cd
 from contractdesk.console.desk import Desk
 from contractdesk.console.magic_words import COMMANDS, Words, parse
-from contractdesk.console.opening import open_desk
+from contractdesk.console.magics import halt_all
+from contractdesk.console.opening import open_desk, open_desks
 from contractdesk.console.strategies import StrategyHandle
 from contractdesk.desk import embedded
 from contractdesk.desk.paths import DeskPaths
@@ -299,6 +300,23 @@ def test_with_several_desks_one_is_named_and_halt_reaches_all(
     assert value(shell, "close --desk other leave=flatten").done
     assert not other.is_open
     assert opened.is_open
+
+
+def test_a_desk_that_was_just_closed_keeps_no_other_one_from_being_halted(
+    opened: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever halts has asked for the desks that are open, and one of them is closed before it is begun."""
+    gone = open_desk("embedded", name="gone", seed=13, idle_limit_s=60)
+    opened.resume()
+    asked = open_desks()
+    asked.sort(key=lambda desk: desk is not gone)
+    gone.close()
+    capsys.readouterr()
+    halt_all(asked, "enough")
+    assert opened.snapshot.state is TradingState.HALTED
+    printed = capsys.readouterr().out
+    assert "gone (EMBEDDED) was closed meanwhile: it sends nothing any more" in printed
+    assert "magic (EMBEDDED)\nhalt: HALTED" in printed
 
 
 # -- a real kernel -------------------------------------------------------------------------

@@ -53,6 +53,27 @@ def test_stopping_cancels_tasks_tells_those_who_wait_and_ends_the_thread() -> No
         thread.submit(cell()).result(5)
 
 
+def test_whoever_asks_while_the_loop_ends_is_told_so() -> None:
+    """It has looked for the last time at what is to be done, and is not closed yet."""
+    thread = LoopThread("closing")
+    stopped, ending, asked = threading.Event(), threading.Event(), threading.Event()
+
+    def last() -> None:
+        ending.set()
+        asked.wait(5)
+
+    thread.start()
+    thread.call(stopped.wait, 5)
+    thread.stop(timeout_s=0)
+    thread.call(last)  # in the loop's last round, beside the stop
+    stopped.set()
+    assert ending.wait(5)
+    late = thread.submit(asyncio.sleep(3600))
+    asked.set()
+    with pytest.raises(RuntimeError, match="closed"):
+        late.result(5)
+
+
 def test_an_error_of_a_coroutine_reaches_the_caller() -> None:
     async def fails() -> None:
         raise ValueError("no")
