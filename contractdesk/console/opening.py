@@ -6,6 +6,7 @@ import atexit
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ from contractdesk.domain.views import TradingState
 from contractdesk.errors import ConfigError, DeskBusy, UserError
 
 _PROFILE_OPTIONS = ("product", "asset", "endpoints", "risk", "guardian")
-_open: dict[str, Desk] = {}
+_open: list[Desk] = []  # a closed one is not kept: all that it has seen would stay in memory with it
 _guard = threading.Lock()
 
 
@@ -61,13 +62,14 @@ def open_desk(
     desk_name = name or (venue if venue in settings.profiles else _default_name(profile))
     key = account_key(profile, desk_name)
     with _guard:
-        found = _open.get(key)
-        if found is not None and found.is_open:
+        found = next((desk for desk in open_desks() if account_key(desk.profile, desk.name) == key), None)
+        if found is not None:
             return _same(found, desk_name, profile)
         _confirm(profile, confirm)
         session = open_session(profile, desk_name, kernel=connection_file())
         desk = Desk(session, settings.display_tz)
-        _open[key] = desk
+        _open.append(desk)
+        session.at_end(partial(_open.remove, desk))
     listen(open_desks)
     desk.note_result(ended=False)
     say(f"{desk.name} is open: {desk.label}, {profile.venue.value}, log {desk.log_path}")
@@ -77,7 +79,7 @@ def open_desk(
 
 def open_desks() -> list[Desk]:
     """The desks that are open in this process."""
-    return [desk for desk in list(_open.values()) if desk.is_open]  # a copy: other threads ask, too
+    return [desk for desk in list(_open) if desk.is_open]  # a copy: other threads ask, too
 
 
 def _say_what_was_left(desk: Desk) -> None:

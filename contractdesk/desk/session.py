@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -89,6 +90,10 @@ class Session:
             if state.tracked(market, OrderRole.ENTRY):
                 return False
         return True
+
+    def at_end(self, step: Callable[[], object]) -> None:
+        """Have ``step`` called when the desk is closed, before anything of it is taken down."""
+        self._resources.callback(step)
 
     def release(self) -> None:
         """End everything that is left: sockets, tasks, thread, files, lock. Does not touch orders."""

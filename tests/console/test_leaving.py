@@ -35,6 +35,21 @@ if sys.argv[2] != "exit":
 """
 
 
+FORGOTTEN = """
+import gc, weakref
+import contractdesk as cd
+from tests.console.loopback import BTC
+for _ in range(2):
+    desk = cd.open_desk("embedded", name="light", seed=9, idle_limit_s=60)
+    desk.buy(BTC, notional=150, stop=30_000)
+    left = [weakref.ref(part) for part in (desk, desk._session, desk._session.host.engine)]
+    desk.close(leave="flatten")
+    del desk
+    gc.collect()
+    print("left", sum(part() is not None for part in left), flush=True)
+"""
+
+
 def trader(name: str, then: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", TRADER, name, then],
@@ -112,6 +127,13 @@ def test_a_symbol_in_which_only_an_entry_rests_has_its_marks_after_a_kill(home: 
     assert standing_stops("rests") == [30_000]
     assert desk.flatten().done
     desk.close()
+
+
+def test_a_closed_desk_that_nobody_shows_leaves_the_memory(home: Path) -> None:
+    words = [sys.executable, "-c", FORGOTTEN]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("left")] == ["left 0"] * 2
 
 
 def test_a_closed_desks_console_says_so_once_and_costs_the_reopened_one_nothing(
