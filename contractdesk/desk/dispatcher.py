@@ -98,6 +98,7 @@ class Dispatcher:
         self._desk = desk
         self._creates: dict[str, asyncio.Task[None]] = {}
         self._watches: Counter[str] = Counter()  # under way, by symbol
+        self._streamed: dict[str, tuple[str, ...]] = {}  # timeframes that a symbol has had, for whomever
         self._one_watch: dict[str, asyncio.Lock] = {}  # two at once would make two feeds of one symbol
         self.entries_blocked = ""  # why entries are refused here; "" = they are not
 
@@ -332,10 +333,15 @@ class Dispatcher:
             self._watches[command.symbol] -= 1
 
     async def _watch_until_whole(self, command: Watch) -> None:
-        """As long as it takes: nobody asks again for what was given up, and stops follow its marks."""
+        """As long as it takes: nobody asks again for what was given up, and stops follow its marks.
+
+        With all the bars that were streamed before: a feed that begins anew, and fails, is gone with them.
+        """
+        wanted = (*self._streamed.get(command.symbol, ()), *command.timeframes)
+        timeframes = tuple(dict.fromkeys(wanted))
         for attempt in count(1):
             try:
-                await self._venue.watch(command.symbol, command.timeframes, command.warmup)
+                await self._venue.watch(command.symbol, timeframes, command.warmup)
             except VenueError as error:
                 self._not_ready(command.symbol, str(error))
                 if attempt % WATCH_ALARM == 0:
@@ -345,6 +351,7 @@ class Dispatcher:
                 self._not_ready(command.symbol, str(error))
                 return
             else:
+                self._streamed[command.symbol] = timeframes
                 return
 
     def _not_ready(self, symbol: str, reason: str) -> None:

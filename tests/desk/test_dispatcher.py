@@ -146,6 +146,38 @@ def test_an_entry_waits_for_the_journal_a_stop_and_an_exit_do_not() -> None:
     assert asyncio.run(run()) == ["submit s1", "submit x1", "disk", "submit e1"]
 
 
+def test_bars_that_a_person_has_had_streamed_outlive_a_feed_that_begins_anew_and_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine knows nothing of them: what it asks for must not end them, or their ATR stands still."""
+
+    class Forgetful(ScriptedVenue):
+        """As venues are: one feed a symbol, for all its bars; where it does not begin it is gone."""
+
+        streamed: tuple[str, ...] = ()
+        times = 0
+
+        async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
+            self.times += 1
+            if self.times == 2:
+                self.streamed = ()
+                raise OutcomeLost("503")
+            self.streamed = tuple(dict.fromkeys((*self.streamed, *timeframes)))
+
+    async def at_once(_seconds: float) -> None:
+        pass
+
+    def prepare(bench: Bench) -> None:
+        bench.venue = bench.dispatcher._venue = Forgetful()  # type: ignore[assignment]
+        monkeypatch.setattr("contractdesk.desk.dispatcher.asyncio.sleep", at_once)
+
+    looked = Watch(symbol=BTC, timeframes=("5m",), warmup=3)
+    wanted = Watch(symbol=BTC, timeframes=("1m",), warmup=3)
+    bench = on_bench(looked, wanted, prepare=prepare)
+    assert isinstance(bench.venue, Forgetful)
+    assert bench.venue.streamed == ("5m", "1m")
+
+
 def test_a_symbol_is_watched_however_long_the_venue_is_away_and_the_person_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
