@@ -1,9 +1,10 @@
 """The bounded queue between the sockets and the engine.
 
 Two lanes: what concerns orders, the account and the person overtakes the market and is never
-dropped. Of the market, a consumer that is behind gets one merged book change a symbol, and the
-latest mark; where even that overflows (more than any stall has caused), the symbol's feed is cut off
-and reported, not thinned: its entries are refused until the desk is opened again.
+dropped. Of the market, a consumer that is behind gets one merged book change a symbol, and of marks
+with nothing but book changes between them the latest; where even that overflows (more than any stall has
+caused), the symbol's feed is cut off and reported, not thinned: its entries are refused until the desk is
+opened again.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ class Inbox:
         if isinstance(event, BookSnapshotRead | BookInvalidated):
             self._mergeable.pop(("book", event.symbol), None)  # a delta never crosses these
         key = _merge_key(event)
+        if key is None:  # a mark never crosses a trade: its time says which trades can be here
+            self._mergeable.pop(("mark", event.symbol), None)
         waiting = self._mergeable.get(key) if key is not None else None
         if waiting is not None and _mergeable(waiting.event):
             waiting.event = _merge(waiting.event, event)

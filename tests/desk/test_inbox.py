@@ -44,6 +44,18 @@ def trade(n: int, symbol: str = BTC) -> TradePrinted:
     )
 
 
+def mark(n: int, symbol: str = BTC) -> MarkPriced:
+    return MarkPriced(
+        ts_ns=n,
+        symbol=symbol,
+        mark=Decimal(n),
+        index=Decimal(n),
+        funding_rate=Decimal(0),
+        next_funding_ns=0,
+        venue_ns=n,
+    )
+
+
 def drained(inbox: Inbox) -> list[Event]:
     async def take() -> list[Event]:
         return [(await inbox.get())[0] for _ in range(len(inbox))]
@@ -90,20 +102,21 @@ def test_a_consumed_change_is_not_merged_into() -> None:
 def test_of_marks_the_latest_is_kept() -> None:
     inbox = Inbox(print)
     for price in (1, 2, 3):
-        inbox.put(
-            MarkPriced(
-                ts_ns=price,
-                symbol=BTC,
-                mark=Decimal(price),
-                index=Decimal(price),
-                funding_rate=Decimal(0),
-                next_funding_ns=0,
-                venue_ns=price,
-            )
-        )
-    (only,) = drained(inbox)
+        inbox.put(mark(price))
+        inbox.put(change(price, price))
+    only, _ = drained(inbox)
     assert isinstance(only, MarkPriced)
     assert only.mark == 3
+
+
+def test_a_mark_never_crosses_a_trade_of_its_symbol() -> None:
+    """Bars of trades are closed by the marks' time: one before its trades would close them too early."""
+    inbox = Inbox(print)
+    events = [mark(1), trade(1), mark(2), mark(3), trade(4, ETH), mark(5), trade(6)]
+    for event in events:
+        inbox.put(event)
+    assert drained(inbox) == [mark(1), trade(1), mark(5), trade(4, ETH), trade(6)]
+    assert inbox.merged == 2
 
 
 def test_orders_and_the_person_overtake_the_market() -> None:
@@ -123,6 +136,16 @@ def test_an_overflow_cuts_the_symbol_off_whole_and_says_so() -> None:
     assert kinds == ["TradePrinted", BookInvalidated.__name__, SymbolNotReady.__name__]
     assert told == [BTC]
     assert inbox.dropped == 9
+
+
+@given(st.lists(st.sampled_from(["change", "mark", "trade"]), max_size=60))
+def test_a_mark_is_told_where_it_came_among_the_trades(kinds: list[str]) -> None:
+    inbox = Inbox(print)
+    for n, kind in enumerate(kinds, start=1):
+        inbox.put({"change": change(n, n), "mark": mark(n), "trade": trade(n)}[kind])
+    told = [event.venue_ns for event in drained(inbox) if isinstance(event, MarkPriced | TradePrinted)]
+    assert told == sorted(told)
+    assert told[-1:] == [n for n, kind in enumerate(kinds, start=1) if kind != "change"][-1:]
 
 
 @given(st.lists(st.sampled_from(["change", "mark", "trade", "time"]), max_size=60), st.integers(1, 20))
