@@ -140,10 +140,14 @@ class BarSeries:
     def extend(self, bars: Iterable[Bar]) -> int:
         """Take loaded history (ascending, without holes); returns how many bars were new.
 
-        History that does not join what is there replaces it.
+        What reaches further back goes before what is there, as far as there is room, and the declared
+        indicators start again at the new beginning. History that does not join what is there replaces it.
         """
+        loaded, before = tuple(bars), len(self)
+        if self._lengthens(loaded):
+            return self._begin_with(loaded) - before + self.extend(loaded)
         added = 0
-        for bar in bars:
+        for bar in loaded:
             match self.append(bar):
                 case Appended.ADDED:
                     added += 1
@@ -154,6 +158,23 @@ class BarSeries:
                 case Appended.REPEATED:
                     pass
         return added
+
+    def _lengthens(self, loaded: tuple[Bar, ...]) -> bool:
+        """It begins before the oldest bar, ends next to it or later, and a full series keeps no more."""
+        first = self.first_open_ns
+        if first is None or not loaded or len(self) >= self.capacity:
+            return False
+        return loaded[0].open_ns < first <= loaded[-1].open_ns + self._step_ns
+
+    def _begin_with(self, loaded: tuple[Bar, ...]) -> int:
+        """Put what is older than the first bar before it; returns how many bars there are then."""
+        kept = tuple(self._bars)
+        older = [bar for bar in loaded if bar.open_ns < kept[0].open_ns]
+        self.clear()
+        self._tail = None  # its last bar tells nothing of those before it
+        for bar in (*older[len(kept) - self.capacity :], *kept):
+            self._push(bar)
+        return len(self)
 
     def clear(self) -> None:
         """Forget all bars; declared indicators start again."""

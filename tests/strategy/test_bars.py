@@ -87,6 +87,37 @@ def test_history_that_joins_is_added_and_other_history_replaces() -> None:
     assert series.last(1).open_ns[0] == bar(59, "1").open_ns
 
 
+@given(st.integers(1, 20), st.integers(0, 30), st.integers(1, 15), st.integers(0, 30))
+def test_older_history_that_joins_goes_before_what_is_there(
+    capacity: int, first: int, count: int, last: int
+) -> None:
+    """Told in two pieces, the newer one first, a series is what one piece would have made it."""
+    everything = [bar(number, str(100 + number * 7 % 13)) for number in range(60)]
+    newer, older = everything[30 : 30 + count], everything[first : 31 + last]
+    series, whole = BarSeries("1m", capacity), BarSeries("1m", capacity)
+    for each in (series, whole):
+        each.declare(Ema(5))
+    series.extend(newer)
+    room = len(series) < capacity
+    series.extend(older)
+    whole.extend(everything[first if room else 30 : max(30 + count, 31 + last)])
+    shown = min(capacity, len(whole))
+    assert series.tail(capacity).bars == whole.tail(capacity).bars
+    if len(whole) < capacity or not room:
+        np.testing.assert_equal(series.values(Ema(5), shown), whole.values(Ema(5), shown))
+
+
+def test_older_history_is_counted_and_one_that_does_not_join_changes_nothing() -> None:
+    series = BarSeries("1m", 100)
+    series.extend([bar(number, "100") for number in range(20, 30)])
+    assert len(series.tail(50).bars) == 10
+    assert series.extend([bar(number, "100") for number in range(5, 19)]) == 0
+    assert series.extend([bar(number, "100") for number in range(15, 20)]) == 5
+    assert series.extend([bar(number, "100") for number in range(10, 32)]) == 7
+    assert (len(series), series.first_open_ns) == (22, bar(10, "1").open_ns)
+    assert len(series.tail(50).bars) == 22
+
+
 @given(st.integers(1, 7), st.integers(0, 40), st.integers(0, 7))
 def test_a_series_is_the_tail_of_all_bars(capacity: int, count: int, n: int) -> None:
     series, everything = (
