@@ -141,7 +141,11 @@ class Venue(Protocol):
         ...
 
     async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
-        """Subscribe and warm up; emits BarsLoaded a timeframe, then SymbolReady."""
+        """Subscribe and warm up; emits BarsLoaded a timeframe, then SymbolReady.
+
+        Of a symbol that is watched already, ``warmup`` bars are told again: who asks may have missed some, or
+        looks further back. What is streamed goes on, and no bar is told as closed before its history.
+        """
         ...
 
     def resync(self, symbol: str, reason: str) -> None:

@@ -1,12 +1,13 @@
 """Streams without holes: live rows pass while they follow each other, else the rest is asked for.
 
-Pure. ``TradeSync`` goes by the venue's consecutive trade ids, ``BarSync`` by the bars' opening times.
+Pure. ``TradeSync`` goes by the venue's consecutive trade ids, ``BarSync`` by the bars' opening times;
+``TradesBefore`` joins older trades to those that flow.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from contractdesk.domain.events import BarClosed, BarsLoaded, TradePrinted, TradesLoaded
 from contractdesk.domain.market import NS_PER_S, Bar, timeframe_ns
@@ -73,6 +74,53 @@ class TradeSync:
             for trade in held:
                 events.extend(self.on_trade(trade))
         return tuple(events)
+
+
+class TradesBefore:
+    """Trades from further back than those that were told, up to them, while these flow on.
+
+    The owner reads REST from ``next_id`` on until ``complete``; then ``pieces`` tells all of them again.
+    Law: their ids are those that REST lists from the first one on, up to the last one that was told.
+    """
+
+    def __init__(self, last_id: int) -> None:
+        """``last_id``: of the last trade that was told."""
+        self._until_id = last_id  # so far REST has to be read
+        self._read: list[TradePrinted] = []
+        self._told: list[TradePrinted] = []  # after that one
+
+    @property
+    def next_id(self) -> int | None:
+        """The id to read from; None: nothing has been read yet."""
+        return self._read[-1].trade_id + 1 if self._read else None
+
+    @property
+    def complete(self) -> bool:
+        """True when what was read meets what was told."""
+        return bool(self._read) and self._read[-1].trade_id >= self._until_id
+
+    def on_told(self, rows: Iterable[MarketRows]) -> None:
+        """What has been told meanwhile; where that is too much to be kept, it is to be read as well."""
+        for row in rows:
+            if isinstance(row, TradePrinted):
+                self._told.append(row)
+            elif isinstance(row, TradesLoaded):
+                self._told.extend(row.trades)
+        if len(self._told) > MAX_BUFFERED:
+            self._until_id = self._told[-1].trade_id
+            self._told.clear()
+
+    def on_loaded(self, trades: Sequence[TradePrinted]) -> None:
+        """What REST had from ``next_id`` on, ascending."""
+        self._read.extend(trades)
+
+    def pieces(self, ts_ns: int, symbol: str, most: int) -> tuple[TradesLoaded, ...]:
+        """All of them, ``most`` trades an event."""
+        trades = [trade for trade in self._read if trade.trade_id <= self._until_id] + self._told
+        starts = range(0, len(trades), most)
+        return tuple(
+            TradesLoaded(ts_ns=ts_ns, symbol=symbol, trades=tuple(trades[at : at + most])) for at in starts
+        )
 
 
 class BarSync:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from contractdesk.domain.commands import Watch
 from contractdesk.domain.events import (
     BarClosed,
+    BarsLoaded,
     BookChanged,
     BookInvalidated,
     FundingSettled,
@@ -18,6 +19,7 @@ from contractdesk.domain.events import (
     MarkPriced,
     OpenInterestRead,
     StrategyStarted,
+    SymbolReady,
     TradePrinted,
     TradesLoaded,
 )
@@ -152,11 +154,13 @@ def test_a_bar_after_a_hole_is_not_taken_and_the_symbol_waits_for_its_bars() -> 
         )
     )
 
-    def close(number: int, price: Decimal = MARK) -> None:
-        bar = Bar(
+    def bar(number: int, price: Decimal = MARK) -> Bar:
+        return Bar(
             open_ns=START + number * MINUTE, open=price, high=price, low=price, close=price, volume=D(1)
         )
-        bench.feed(BarClosed(ts_ns=bench.now_ns, symbol=SYMBOL, timeframe="1m", bar=bar))
+
+    def close(number: int, price: Decimal = MARK) -> None:
+        bench.feed(BarClosed(ts_ns=bench.now_ns, symbol=SYMBOL, timeframe="1m", bar=bar(number, price)))
 
     close(0)
     close(0, MARK + 1)  # a repeat
@@ -165,6 +169,11 @@ def test_a_bar_after_a_hole_is_not_taken_and_the_symbol_waits_for_its_bars() -> 
     assert not bench.market.ready
     assert bench.now(Watch)[0].timeframes == ("1m",)
     assert len(bench.market.series["1m"]) == 1
+    again = (bar(-1), bar(0), bar(1), bar(2))  # as a venue tells them that is asked anew
+    bench.feed(BarsLoaded(ts_ns=bench.now_ns, symbol=SYMBOL, timeframe="1m", bars=again))
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL))
+    assert bench.market.ready
+    assert bench.market.series["1m"].tail(9).bars == again
 
 
 def test_the_equity_curve_is_sampled_by_the_second_and_bounded() -> None:

@@ -24,7 +24,6 @@ from contractdesk.domain.events import (
     TradesLoaded,
 )
 from contractdesk.domain.market import timeframe_ns
-from contractdesk.errors import VenueRejected
 from contractdesk.venues.binance import account_feed, channels_trades
 from contractdesk.venues.binance.account_feed import KEY_AGAIN_NS
 from contractdesk.venues.binance.channels import BookChannel
@@ -280,22 +279,6 @@ async def test_many_drops_end_ready_with_the_same_subscriptions(exchange: str) -
 async def _same(rig: Rig, before: list[tuple[str, list[str]]]) -> None:
     while await rig.streams() != before:
         await rig.seen("TradePrinted", since=rig.mark())
-
-
-@live
-async def test_a_feed_goes_on_when_the_reads_for_another_timeframe_fail(exchange: str) -> None:
-    async with open_rig(exchange) as rig:
-        feed, mark = rig.venue._feeds[SYMBOL], rig.mark()
-        path = "/fapi/v1/commissionRate"
-        await rig.fault("answer", match={"path": path}, count=0, status=400, code=-4000, msg="no")
-        with pytest.raises(VenueRejected):
-            await rig.venue.watch(SYMBOL, ("1m", "5m"), 30)
-        assert rig.venue._feeds[SYMBOL] is feed
-        await rig.seen("MarkPriced", since=mark)
-        assert rig.of("SymbolNotReady", mark) == []
-        await rig.control("DELETE", "fault")
-        await rig.venue.watch(SYMBOL, ("1m", "5m"), 30)
-        assert rig.venue._feeds[SYMBOL].timeframes == ("1m", "1s", "5m")
 
 
 @live

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -12,7 +13,8 @@ from contractdesk.clock import NS_PER_S
 from contractdesk.domain.events import BarClosed, BarsLoaded, TradePrinted, TradesLoaded
 from contractdesk.domain.market import Bar
 from contractdesk.domain.orders import Side
-from contractdesk.venues.continuity import SETTLE_NS, BarSync, MarketRows, TradeSync
+from contractdesk.venues import continuity
+from contractdesk.venues.continuity import SETTLE_NS, BarSync, MarketRows, TradesBefore, TradeSync
 
 ONE = Decimal(1)
 MINUTE_NS = 60 * NS_PER_S
@@ -62,6 +64,37 @@ def test_trades_are_told_once_each_and_none_is_missing(fates: list[str], lag: in
         told += load(sync, exists, 0)
     assert told == exists
     assert not sync.filling
+
+
+@pytest.mark.parametrize("kept", [2, 1000])
+@given(
+    fates=st.lists(st.sampled_from(["flow", "several", "read"]), max_size=40),
+    first=st.integers(1, 100),
+    lag=st.integers(0, 3),
+)
+def test_older_trades_join_those_that_flow_meanwhile(
+    kept: int, fates: list[str], first: int, lag: int
+) -> None:
+    """Whatever REST lags behind, and however much is told before it gets there."""
+    told, before = 100, TradesBefore(100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(continuity, "MAX_BUFFERED", kept)
+        for fate in [*fates, *["read"] * 60]:
+            if fate == "flow":
+                told += 1
+                before.on_told((trade(told),))
+            elif fate == "several":
+                filled = tuple(trade(told + number) for number in (1, 2, 3))
+                before.on_told((TradesLoaded(ts_ns=0, symbol="S", trades=filled),))
+                told += 3
+            elif not before.complete:
+                start, end = before.next_id or first, told + 1 - lag
+                before.on_loaded([trade(n) for n in range(start, min(start + PAGE, end))])
+                lag = max(0, lag - 1)
+    assert before.complete
+    pieces = before.pieces(0, "S", PAGE)
+    assert ids(pieces) == list(range(first, told + 1))
+    assert all(len(piece.trades) <= PAGE for piece in pieces)
 
 
 def load(sync: TradeSync, exists: list[int], lag: int) -> list[int]:

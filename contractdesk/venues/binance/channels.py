@@ -6,6 +6,7 @@ which reads over REST whatever is missing. What it reads and receives it emits, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import Struct
@@ -41,6 +42,10 @@ class Host(Protocol):
 
     def emit(self, event: Event) -> None: ...
 
+    def tell_again(self, history: Iterable[Event], reason: str) -> None:
+        """Emit what was told already, from further back: the symbol is not ready while it is being told."""
+        ...
+
     def wake(self) -> None:
         """Serve the channels now rather than at the next tick."""
         ...
@@ -65,6 +70,11 @@ class Channel(Protocol):
     @property
     def whole(self) -> bool:
         """True when nothing is missing."""
+        ...
+
+    @property
+    def due(self) -> bool:
+        """True while history that was asked for besides is being read: a ready symbol stays ready."""
         ...
 
     def on_up(self) -> None:
@@ -112,6 +122,7 @@ class BookChannel:
 
     name = "book"
     stream = StreamName.PUBLIC
+    due = False
 
     def __init__(self, host: Host) -> None:
         self.topics = (f"{host.instrument.venue_symbol.lower()}@depth@100ms",)

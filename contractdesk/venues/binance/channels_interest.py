@@ -26,6 +26,7 @@ class InterestChannel:
 
     name = "open interest"
     stream = StreamName.MARKET
+    due = False
     topics: tuple[str, ...] = ()
 
     def __init__(self, host: Host) -> None:

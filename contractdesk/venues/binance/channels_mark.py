@@ -24,6 +24,7 @@ class MarkChannel:
 
     name = "mark"
     stream = StreamName.MARKET
+    due = False
 
     def __init__(self, host: Host) -> None:
         symbol = host.instrument.venue_symbol.lower()

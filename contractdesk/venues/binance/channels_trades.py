@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S
-from contractdesk.domain.events import BarClosed, ChannelAlive, StreamName, TradePrinted
+from contractdesk.domain.events import BarClosed, BarsLoaded, ChannelAlive, StreamName, TradePrinted
 from contractdesk.errors import VenueProtocolError
 from contractdesk.venues.binance.api import PAGE
 from contractdesk.venues.binance.channels import Host, Silence
 from contractdesk.venues.binance.codec_market import SymbolFact, trade_printed
 from contractdesk.venues.binance.rows import AggTradeRow
 from contractdesk.venues.binance.translate import bar_of
-from contractdesk.venues.continuity import BarSync, TradeSync
+from contractdesk.venues.continuity import SETTLE_NS, BarSync, MarketRows, TradesBefore, TradeSync
 
 TRADE_SILENCE_NS = 10 * NS_PER_S
 BAR_GRACE_NS = 3 * NS_PER_S
@@ -36,6 +37,15 @@ class TradeChannel:
         self._preload_ns = preload_ns
         self._delivering = False
         self._silence = Silence(host.clock, TRADE_SILENCE_NS)
+        self._before: TradesBefore | None = None
+        self._reach_ns = 0
+        self.due = False
+
+    def reach(self, span_ns: int) -> None:
+        """Have the trades of so long a time told, those that were told already once more."""
+        if not self.due or span_ns > self._reach_ns:
+            self._reach_ns, self._before, self.due = span_ns, None, True
+            self._host.wake()
 
     @property
     def whole(self) -> bool:
@@ -54,10 +64,15 @@ class TradeChannel:
         if not isinstance(fact, TradePrinted):
             return
         self._silence.heard()
-        for event in self.sync.on_trade(fact):
-            self._host.emit(event)
+        self._tell(self.sync.on_trade(fact))
         if self.sync.filling:
             self._host.wake()
+
+    def _tell(self, events: Sequence[MarketRows]) -> None:
+        for event in events:
+            self._host.emit(event)
+        if self._before is not None:
+            self._before.on_told(events)
 
     async def serve(self) -> None:
         if not self._delivering:
@@ -67,27 +82,54 @@ class TradeChannel:
                 break
             if not await self._read_page():
                 return  # the venue has not got there yet: again at the next tick
+        if self.due and not self.sync.filling:
+            await self._read_before()
         if self._silence.too_long:
             await self._probe()
+
+    async def _read_before(self) -> None:
+        """What lies before the trades that flow, and them too; then all are told, in one piece.
+
+        Bars that are made of trades begin anew with the first one of these; nobody may act on them, nor see
+        a trade in between.
+        """
+        host, last_id = self._host, self.sync.last_id
+        if self._before is None and last_id is not None:
+            self._before = TradesBefore(last_id)
+        before = self._before
+        while before is not None and not before.complete:
+            first = before.next_id is None
+            wanted = await self._begin_of(self._reach_ns) if first else {"fromId": str(before.next_id)}
+            rows = await host.api.agg_trades(host.instrument.venue_symbol, wanted)
+            if self._before is not before:
+                return  # it was asked for more meanwhile
+            before.on_loaded([self._printed(row, host.clock.now_ns()) for row in rows])
+            if not rows and first:
+                break  # nothing was traded for so long
+            if self.sync.filling or (len(rows) < PAGE and not before.complete):
+                return  # what is missing goes first; and the venue may not have got there yet
+        self.due, self._before = False, None
+        if before is not None and before.complete:
+            pieces = before.pieces(host.clock.now_ns(), self.sync.symbol, PAGE)
+            host.tell_again(pieces, "bars that are made of trades begin further back")
 
     async def _read_page(self) -> bool:
         wanted = await self._from()
         rows = await self._host.api.agg_trades(self._host.instrument.venue_symbol, wanted)
         ts_ns = self._host.clock.now_ns()
         trades = [self._printed(row, ts_ns) for row in rows]
-        for event in self.sync.on_loaded(trades, ts_ns, to_present=len(rows) < PAGE):
-            self._host.emit(event)
+        self._tell(self.sync.on_loaded(trades, ts_ns, to_present=len(rows) < PAGE))
         return bool(rows) and len(rows) == PAGE
 
     async def _from(self) -> dict[str, str]:
         if self.sync.wants_from is not None:
             return {"fromId": str(self.sync.wants_from)}
-        return await self._preloaded_from() if self._preload_ns else {"limit": "1"}
+        return await self._begin_of(self._preload_ns) if self._preload_ns else {"limit": "1"}
 
-    async def _preloaded_from(self) -> dict[str, str]:
+    async def _begin_of(self, span_ns: int) -> dict[str, str]:
         """As far back as is wished, or as many as can be read in time: bars then begin later."""
         api, symbol = self._host.api, self._host.instrument.venue_symbol
-        start_ns = api.server_clock.now_ns() - self._preload_ns
+        start_ns = api.server_clock.now_ns() - span_ns
         wished = {"startTime": str(start_ns // NS_PER_MS)}
         oldest = await api.agg_trades(symbol, {**wished, "limit": "1"})
         latest = await api.agg_trades(symbol, {"limit": "1"})
@@ -96,7 +138,7 @@ class TradeChannel:
             return wished
         log.warning(
             "%s: of the %d trades of the last %.0f s the last %d are read: bars made of them begin later",
-            self.sync.symbol, count, self._preload_ns / NS_PER_S, MOST_PRELOADED,
+            self.sync.symbol, count, span_ns / NS_PER_S, MOST_PRELOADED,
         )  # fmt: skip
         return {"fromId": str(latest[-1].a - MOST_PRELOADED + 1)}
 
@@ -136,10 +178,21 @@ class BarChannel:
         self._warmup = warmup
         self._host = host
         self._delivering = False
+        self._asked = self._answered = 0  # how often it was asked to tell its history again
 
     @property
     def whole(self) -> bool:
         return self._delivering and not self.sync.filling
+
+    @property
+    def due(self) -> bool:
+        return self._answered < self._asked
+
+    def reach(self, warmup: int) -> None:
+        """Have the last ``warmup`` bars told, those that were told already once more: some may be missed."""
+        self._warmup = max(self._warmup, warmup)
+        self._asked += 1
+        self._host.wake()
 
     def on_up(self) -> None:
         self._delivering = True
@@ -163,6 +216,8 @@ class BarChannel:
             self.sync.hold()
         if self.sync.filling:
             await self._fill()
+        elif self.due:
+            await self._tell_again()
 
     async def _fill(self) -> None:
         host, sync = self._host, self.sync
@@ -179,3 +234,16 @@ class BarChannel:
         bars = [bar_of(kline) for kline in klines]
         for event in sync.on_loaded(bars, venue_ns, host.clock.now_ns()):
             host.emit(event)
+
+    async def _tell_again(self) -> None:
+        """Only what has been told, as it was told: live bars go on meanwhile, the last one must be final."""
+        host, sync, asked = self._host, self.sync, self._asked
+        told_ns = sync.next_open_ns
+        if told_ns is None or told_ns + SETTLE_NS > host.api.server_clock.now_ns():
+            return
+        wanted = {"limit": str(min(PAGE, self._warmup + 1))}
+        klines = await host.api.klines(host.instrument.venue_symbol, sync.timeframe, wanted)
+        bars = tuple(bar for bar in map(bar_of, klines) if bar.open_ns < told_ns)
+        symbol, ts_ns = host.instrument.symbol, host.clock.now_ns()
+        host.emit(BarsLoaded(ts_ns=ts_ns, symbol=symbol, timeframe=sync.timeframe, bars=bars))
+        self._answered = asked

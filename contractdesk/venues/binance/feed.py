@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -32,7 +33,8 @@ PACE_S = 0.4  # between two readings of what one channel is missing
 class SymbolFeed:
     """Routes facts to the channels; emits SymbolReady when all are whole, SymbolNotReady when one is not.
 
-    Also the channels' Host.
+    Bars of more timeframes join while everything goes on: they tell nothing before their history, so
+    nobody waits for them but who asked. Also the channels' Host.
     """
 
     def __init__(
@@ -55,52 +57,75 @@ class SymbolFeed:
         self.polls = polls
         self._emit = emit
         self._streams = streams
-        self._wakes: list[asyncio.Event] = []
-        self._made_whole = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._native = native
+        self._wakes: dict[str, asyncio.Event] = {}  # by channel
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._joining: tuple[Channel, ...] = ()  # not whole yet, in a symbol that may be ready
+        self._reviewed = asyncio.Event()
         self._status = TRADING
         self._connections: dict[str, int] = {}  # channel -> the connection that it is up on
         self._book = BookChannel(self)
-        self.channels = self._channels(native, warmup)
-
-    @property
-    def ready(self) -> bool:
-        """True between SymbolReady and SymbolNotReady."""
-        return self._made_whole.is_set()
+        self._made = self._spans_ns(timeframes, warmup)
+        self._trades = TradeChannel(self, max(self._made.values(), default=0))
+        bars = self._bars(timeframes, warmup)
+        own = (self._book, self._trades, MarkChannel(self), InterestChannel(self))
+        self.channels: tuple[Channel, ...] = (*own, *bars)
+        self.ready = False  # True between SymbolReady and SymbolNotReady
 
     def start(self) -> None:
         """Subscribe, and serve each channel from a task of its own."""
-        for channel in self.channels:
-            self._streams[channel.stream].subscribe(channel.topics)
-            self._streams[channel.stream].start()
-        self._tasks = [
-            asyncio.create_task(
-                go_on(
-                    f"{self.instrument.symbol} {channel.name}", partial(self._serve, channel, self._wake())
-                ),
-                name=f"{self.instrument.symbol} {channel.name}",
-                context=contextvars.Context(),
-            )
-            for channel in self.channels
-        ]
+        self._run(self.channels)
 
     async def stop(self) -> None:
-        for channel in self.channels:
-            self._streams[channel.stream].unsubscribe(channel.topics)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await self._halt(self.channels)
 
     async def whole(self, timeout_s: float) -> None:
-        """Wait until the symbol is ready; VenueUnreachable, naming what is missing, if that takes longer."""
+        """Wait until the symbol is ready, and has all history that was asked for.
+
+        VenueUnreachable, naming what is missing, if that takes longer.
+        """
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._made_whole.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                while not self.ready or any(not channel.whole or channel.due for channel in self.channels):
+                    self._reviewed.clear()
+                    await self._reviewed.wait()
             return
-        missing = ", ".join(self._complaint(channel) for channel in self.channels if not channel.whole)
+        lacking = [channel for channel in self.channels if not channel.whole or channel.due]
+        missing = ", ".join(self._complaint(channel) for channel in lacking)
         if self._status != TRADING:
             missing = f"trading (the venue calls it {self._status or 'unlisted'})"
         raise VenueUnreachable(f"{self.instrument.symbol} is not ready after {timeout_s:g} s: no {missing}")
+
+    async def widen(self, timeframes: tuple[str, ...], warmup: int, timeout_s: float) -> None:
+        """Tell the last ``warmup`` bars of these timeframes and go on with them, then SymbolReady.
+
+        Those that were told already are told again: who asks may have missed some, or look further back.
+        Book, trades and other bars go on meanwhile, and do so where this fails: VenueUnreachable.
+        """
+        before = self.timeframes
+        for channel in self.channels:
+            if isinstance(channel, BarChannel) and channel.sync.timeframe in timeframes:
+                channel.reach(warmup)
+        spans = self._spans_ns(timeframes, warmup).items()
+        further = {each: span_ns for each, span_ns in spans if span_ns > self._made.get(each, 0)}
+        if further:
+            self._made |= further
+            self._trades.reach(max(further.values()))
+        fresh = tuple(each for each in dict.fromkeys(timeframes) if each not in before)
+        joining = self._bars(fresh, warmup)
+        self.timeframes += fresh
+        self.channels += joining
+        self._joining += joining
+        self._run(joining)
+        try:
+            await self.whole(timeout_s)
+        except BaseException:
+            self.timeframes = before
+            self.channels = tuple(channel for channel in self.channels if channel not in joining)
+            self._joining = tuple(channel for channel in self._joining if channel not in joining)
+            await self._halt(joining)
+            raise
+        self._emit(SymbolReady(ts_ns=self.clock.now_ns(), symbol=self.instrument.symbol))
 
     def _complaint(self, channel: Channel) -> str:
         refused = self._streams[channel.stream].subscriptions.refused
@@ -137,17 +162,40 @@ class SymbolFeed:
         self._emit(event)
 
     def wake(self) -> None:
-        for wake in self._wakes:
+        for wake in self._wakes.values():
             wake.set()
+
+    def tell_again(self, history: Iterable[Event], reason: str) -> None:
+        if self.ready:
+            self._set_ready(reason, ready=False)
+        for event in history:
+            self._emit(event)
+        self._review(reason)
 
     def dead(self, stream: StreamName, reason: str) -> None:
         self._streams[stream].restart(reason)
 
     # -- service ---------------------------------------------------------------------------
 
-    def _wake(self) -> asyncio.Event:
-        self._wakes.append(asyncio.Event())
-        return self._wakes[-1]
+    def _run(self, channels: tuple[Channel, ...]) -> None:
+        for channel in channels:
+            self._streams[channel.stream].subscribe(channel.topics)
+            self._streams[channel.stream].start()
+            wake = self._wakes[channel.name] = asyncio.Event()
+            name = f"{self.instrument.symbol} {channel.name}"
+            self._tasks[channel.name] = asyncio.create_task(
+                go_on(name, partial(self._serve, channel, wake)), name=name, context=contextvars.Context()
+            )
+
+    async def _halt(self, channels: tuple[Channel, ...]) -> None:
+        for channel in channels:
+            self._streams[channel.stream].unsubscribe(channel.topics)
+            self._wakes.pop(channel.name, None)
+            self._connections.pop(channel.name, None)
+        tasks = [self._tasks.pop(channel.name) for channel in channels if channel.name in self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, channel: Channel, wake: asyncio.Event) -> None:
         while True:
@@ -156,13 +204,13 @@ class SymbolFeed:
                     await wake.wait()
             wake.clear()
             self._note_connection(channel)
-            was_whole = channel.whole
+            lacked = not channel.whole or channel.due
             try:
                 await channel.serve()
             except VenueError as failure:
                 log.warning("%s %s: %s", self.instrument.symbol, channel.name, failure)
             self._review(f"{channel.name} is not complete")
-            if not was_whole and not channel.whole:
+            if lacked and (not channel.whole or channel.due):
                 await asyncio.sleep(PACE_S)
 
     def _note_connection(self, channel: Channel) -> None:
@@ -174,22 +222,28 @@ class SymbolFeed:
             channel.on_up()
 
     def _review(self, reason: str) -> None:
-        whole = self._status == TRADING and all(channel.whole for channel in self.channels)
-        if whole == self.ready:
-            return
+        self._reviewed.set()
+        awaited = self.channels
+        if self._joining:
+            self._joining = tuple(channel for channel in self._joining if not channel.whole)
+            awaited = tuple(channel for channel in self.channels if channel not in self._joining)
+        ready = self._status == TRADING and all(channel.whole for channel in awaited)
+        if ready != self.ready:
+            self._set_ready(reason, ready=ready)
+
+    def _set_ready(self, reason: str, *, ready: bool) -> None:
+        self.ready = ready
         ts_ns, symbol = self.clock.now_ns(), self.instrument.symbol
-        if whole:
-            self._made_whole.set()
+        if ready:
             self._emit(SymbolReady(ts_ns=ts_ns, symbol=symbol))
         else:
-            self._made_whole.clear()
             self._emit(SymbolNotReady(ts_ns=ts_ns, symbol=symbol, reason=reason))
 
-    def _channels(self, native: frozenset[str], warmup: int) -> tuple[Channel, ...]:
-        """Bars that the venue does not close are made, elsewhere, from trades: those are preloaded."""
-        own = [timeframe for timeframe in self.timeframes if timeframe in native]
+    def _bars(self, timeframes: tuple[str, ...], warmup: int) -> tuple[Channel, ...]:
+        return tuple(BarChannel(self, each, warmup) for each in timeframes if each in self._native)
+
+    def _spans_ns(self, timeframes: tuple[str, ...], warmup: int) -> dict[str, int]:
+        """Of bars that the venue does not close: how far back the trades begin of which others make them."""
         # Two more: the first is cut by the span's beginning, and the last is not over when it is counted.
-        made = [timeframe_ns(each) * (warmup + 2) for each in self.timeframes if each not in native]
-        bars = [BarChannel(self, timeframe, warmup) for timeframe in own]
-        trades = TradeChannel(self, max(made, default=0))
-        return (self._book, trades, MarkChannel(self), InterestChannel(self), *bars)
+        made = (each for each in timeframes if each not in self._native)
+        return {each: timeframe_ns(each) * (warmup + 2) for each in made}

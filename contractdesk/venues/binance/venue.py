@@ -33,7 +33,6 @@ from contractdesk.domain.events import (
     OrderCancelled,
     OrderRead,
     OrderRejected,
-    SymbolNotReady,
 )
 from contractdesk.domain.instrument import Instrument
 from contractdesk.domain.orders import OrderRequest
@@ -225,23 +224,18 @@ class BinanceVenue:
     async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
         """See ``Venue.watch``. Timeframes that are not native come as TradesLoaded over ``warmup`` bars.
 
-        Watching a symbol again with other timeframes starts its feed anew.
+        A symbol that is watched already goes on meanwhile: see ``SymbolFeed.widen``.
         """
         session, instrument = self._need(), self.resolve(symbol)
         running = self._feeds.get(instrument.symbol)
         if running is not None:
-            if set(timeframes) <= set(running.timeframes):
-                return
-            timeframes = tuple(dict.fromkeys((*running.timeframes, *timeframes)))
+            await running.widen(timeframes, warmup, WATCH_TIMEOUT_S)
+            return
         instrument = await self._with_fees(session, instrument)
         session.emit(InstrumentListed(ts_ns=self._clock.now_ns(), instrument=instrument))
         if session.private is not None:  # now that the symbol is listed, its leverage is heard
             session.emit(await session.private.reads.read_modes())
         await asyncio.to_thread(session.market.scan, instrument)  # loads the compiled scanner
-        if running is not None:  # only now: had one of these reads failed, it would have gone on
-            reason = f"the feed begins anew, for bars of {', '.join(timeframes)}"
-            session.emit(SymbolNotReady(ts_ns=self._clock.now_ns(), symbol=instrument.symbol, reason=reason))
-            await self._unwatch(instrument.symbol)
         feed = SymbolFeed(
             instrument, session.api, self._clock, session.emit, session.market.streams,
             timeframes=timeframes, native=NATIVE, warmup=warmup,
