@@ -169,17 +169,26 @@ class MarketFeed:
 
     # -- bars ------------------------------------------------------------------------------
 
-    def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
-        """Have the symbol's streams, and closed bars of these timeframes."""
+    def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> bool:
+        """Have the symbol's streams, and closed bars of these timeframes.
+
+        True where some may close before the history that was asked for: SymbolReady says that it has come.
+        """
         market = self._desk.symbols[symbol]
         new = tuple(timeframe for timeframe in timeframes if timeframe not in market.watched)
         if market.watched and not new and warmup <= market.warmup:
-            return
+            return False
         market.watched += new
         market.warmup = max(market.warmup, warmup)
         for timeframe in new:
             self._series(market, timeframe)
         self._core.emit(Watch(symbol=symbol, timeframes=market.watched, warmup=market.warmup))
+        return market.ready and any(self._flows(market, each, warmup) for each in timeframes)
+
+    @staticmethod
+    def _flows(market: Market, timeframe: str, warmup: int) -> bool:
+        """Bars made here begin at once, those of the venue with their history: where that is too short."""
+        return timeframe in market.builders or 0 < len(market.series.get(timeframe, ())) < warmup
 
     def attend(self, market: Market) -> None:
         """Have the marks of what is held, where nobody has asked for its streams: the breaker needs them."""
@@ -275,6 +284,7 @@ class MarketFeed:
         for trade in held:
             self._build(market, trade)
         market.ready, market.not_ready_reason = True, ""  # after them: their bars are history
+        self._host.on_warm(market.instrument.symbol)
 
 
 def _valid(price: Decimal) -> bool:

@@ -206,7 +206,8 @@ class Person:
         if hosted is None:
             return
         for symbol in hosted.symbols:
-            self._watch(symbol, hosted.timeframe, hosted.warmup)
+            if self._watch(symbol, hosted.timeframe, hosted.warmup):
+                hosted.warming += (symbol,)
         self._host.on_start(hosted.strategy_id)
 
     def _tune_risk(self, event: RiskTuned) -> None:
@@ -224,10 +225,10 @@ class Person:
         text = f"{event.who} set {told(before, self._desk.risk, event.settings)}"
         self._say(Severity.INFO, "risk_tuned", text)
 
-    def _watch(self, symbol: str, timeframe: str, warmup: int) -> None:
-        """With the bars that stops follow by, where the settings name them."""
+    def _watch(self, symbol: str, timeframe: str, warmup: int) -> bool:
+        """With the bars that stops follow by, where the settings name them; see ``MarketFeed.watch``."""
         frames = dict.fromkeys((timeframe, self._desk.risk.trail_timeframe or timeframe))
-        self._feed.watch(symbol, tuple(frames), warmup)
+        return self._feed.watch(symbol, tuple(frames), warmup)
 
     def _say(self, severity: Severity, code: str, message: str) -> None:
         self._core.notify(severity, code, message)

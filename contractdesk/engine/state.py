@@ -231,6 +231,7 @@ class Hosted(Struct, kw_only=True):
     symbols: tuple[str, ...]
     timeframe: str
     warmup: int = 0  # closed bars it looks back on
+    warming: tuple[str, ...] = ()  # symbols whose bars flow already, though their history is not there yet
     memory: dict[str, Any] = field(default_factory=dict)  # its ``state``
     status: HostStatus = HostStatus.RUNNING
     why: str = ""  # of a disabled one

@@ -114,11 +114,19 @@ class Host:
         hosted = self._desk.strategies.get(strategy_id) if strategy_id else None
         if strategy_id is None or hosted is None or hosted.timeframe != timeframe:
             return
+        if symbol in hosted.warming:
+            return  # it is history to a strategy that has not had its warm-up
         if hosted.swap_hash:
             self._swap(hosted)
         view = BarView.of(symbol, timeframe, bar, figures)
         signal = partial(_bar_signal, symbol, timeframe, bar)
         self._call(strategy_id, "on_bar", signal, self._desk.now_ns, view)
+
+    def on_warm(self, symbol: str) -> None:
+        """The history that was asked for has come: its bars are told from now on."""
+        hosted = self._desk.strategies.get(self._by_symbol.get(symbol, ""))
+        if hosted is not None and symbol in hosted.warming:
+            hosted.warming = tuple(each for each in hosted.warming if each != symbol)
 
     def on_trade(self, trade: TradePrinted) -> None:
         self._call_for(trade.symbol, "on_trade", partial(_trade_signal, trade), trade)

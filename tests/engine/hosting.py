@@ -12,6 +12,7 @@ from contractdesk.domain.events import (
     FundingSettled,
     LiquidationPrinted,
     StrategyStarted,
+    SymbolReady,
     TradePrinted,
 )
 from contractdesk.domain.market import Bar
@@ -127,8 +128,10 @@ def close_bar(bench: Bench, number: int, close: Decimal = MARK) -> None:
 
 
 def running(strategy: type[Strategy], **params: Any) -> Bench:
+    """It has its warm-up: the venue has told all the history that there is."""
     bench = Bench({"h": strategy})
     start(bench, **params)
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL))
     return bench
 
 

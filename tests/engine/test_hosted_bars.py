@@ -17,9 +17,11 @@ from contractdesk.domain.commands import (
     Watch,
 )
 from contractdesk.domain.events import (
+    BarsLoaded,
     Event,
     MarkPriced,
     SymbolNotReady,
+    SymbolReady,
     TradePrinted,
     TradesLoaded,
 )
@@ -34,7 +36,7 @@ from contractdesk.strategy import (
 from contractdesk.strategy.base import Wish
 from contractdesk.strategy.library import TrendFollow
 from tests.engine.bench import MARK, NS_PER_S, SYMBOL, Bench, D
-from tests.engine.hosting import MINUTE, OPEN, Buyer, close_bar, row, running, start
+from tests.engine.hosting import MINUTE, OPEN, Buyer, bar, close_bar, row, running, start
 
 # -- built bars, and a real strategy ----------------------------------------------------------------
 
@@ -187,6 +189,53 @@ def test_the_warm_up_is_had_although_live_trades_came_before_it() -> None:
     loaded(bench, range(250, 505), MARK, 250)
     bench.make_ready()
     assert len(bench.market.series["1s"]) == 503
+
+
+def counted(bench: Bench) -> int:
+    """Bars that the strategy was told."""
+    return int(bench.engine._desk.strategies["s1"].memory.get("bars", 0))
+
+
+def told(bench: Bench, numbers: range) -> None:
+    bars = tuple(bar(number) for number in numbers)
+    bench.feed(BarsLoaded(ts_ns=bench.now_ns, symbol=SYMBOL, timeframe="1m", bars=bars))
+
+
+def test_no_bar_is_told_before_the_warm_up_where_the_symbol_is_watched_already() -> None:
+    bench = Bench({"h": Buyer})
+    told(bench, range(5))  # as a person's look left them
+    start(bench)
+    close_bar(bench, 5)
+    assert (counted(bench), bench.market.ready) == (0, True), "others go on"
+    bench.engine = Engine.restore(bench.engine.checkpoint(), {"h": Buyer})
+    close_bar(bench, 6)
+    assert counted(bench) == 0
+    told(bench, range(-400, 6))
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL))
+    close_bar(bench, 7)
+    assert (counted(bench), len(bench.market.series["1m"])) == (1, 408)
+
+
+def test_a_second_strategy_whose_warm_up_is_there_waits_for_nothing() -> None:
+    bench = Bench({"h": Buyer})
+    told(bench, range(600))
+    start(bench)
+    close_bar(bench, 600)
+    assert counted(bench) == 1
+
+
+def test_no_made_bar_is_told_before_the_trades_of_the_warm_up() -> None:
+    bench = Bench({"h": Buyer})
+    start(bench, timeframe="1s")
+    for second in range(500, 505):
+        prints(bench, second, MARK, second)
+    assert (counted(bench), len(bench.market.series["1s"])) == (0, 3)
+    bench.feed(SymbolNotReady(ts_ns=bench.now_ns, symbol=SYMBOL, reason="further back"))
+    loaded(bench, range(505), MARK, 0)
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL))
+    for second in range(505, 507):
+        prints(bench, second, MARK, second)
+    assert (counted(bench), len(bench.market.series["1s"])) == (2, 505)
 
 
 class PromptVenue:
