@@ -16,7 +16,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     asset: str = "USDT"  # settle currency of the account
     amend_stop: bool = False  # a stop can be amended in place; a safe replace works everywhere
     max_conditional: int = 0  # conditional orders that the account may have open; 0: no limit
-    native_timeframes: tuple[str, ...] = ()  # bars the venue closes itself, sorted; others are built
+    native_timeframes: tuple[str, ...] = ()  # bars the venue tells closed, sorted; others are built
     polls: bool = (
         True  # False: the driver tells all that happens, so nothing is asked for but what is waited for
     )

@@ -34,7 +34,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     amend_stop: bool
     attach_stop: bool
     dead_man_switch: bool
-    native_timeframes: frozenset[str]  # bars that the venue closes itself
+    native_timeframes: frozenset[str]  # bars that are told closed; others are made of trades
     max_conditional: int = 0  # conditional orders that an account may have open; 0: no limit
 
 

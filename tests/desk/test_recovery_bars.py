@@ -16,6 +16,7 @@ from contractdesk.domain.intents import FixedStop
 from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType
 from contractdesk.engine import client_ids
 from contractdesk.engine.engine import EngineConfig
+from contractdesk.strategy.bars import BarBuilder
 from tests.engine.bench import START, SYMBOL, Bench, D, enter
 from tests.engine.test_trail_bars import FIVE, watching
 from tests.engine.test_trailing import FREE, bars, mark, opened
@@ -64,6 +65,16 @@ def test_bars_that_the_venue_does_not_close_are_made_for_a_reopened_desk() -> No
     assert set(made.market.builders) == {"7s"}
     made.advance(1)
     assert made.market.bar_due_ns > START
+
+
+def test_bars_that_the_venue_tells_now_are_made_no_more() -> None:
+    made = watching("1m")
+    stop = opened(made, stop=FixedStop(price=D(29_500)), trail=True)
+    made.market.builders["10m"] = BarBuilder("10m")
+    made.market.watched = ("1m", "10m")
+    config = replace(FREE, native_timeframes=("10m", "1m"))
+    reopened(made, stop, config)
+    assert (made.market.watched, made.market.builders) == (("1m", "10m"), {})
 
 
 def test_a_reopened_desk_keeps_no_bars_of_what_it_does_not_hold() -> None:

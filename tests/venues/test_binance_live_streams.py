@@ -289,7 +289,7 @@ async def test_of_too_many_trades_the_last_ones_are_loaded(
     monkeypatch.setattr(channels_trades, "MOST_PRELOADED", 40)
     async with open_rig(exchange) as rig:
         mark = rig.mark()
-        await rig.venue.watch(SYMBOL, ("1m", "1s", "10m"), 30)  # of hours
+        await rig.venue.watch(SYMBOL, ("1m", "1s", "11m"), 30)  # of hours
         feed = rig.venue._feeds[SYMBOL]
         assert feed.ready
         first = rig.of("TradesLoaded", mark)[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
+from contractdesk.clock import NS_PER_S
 from contractdesk.domain.events import BarClosed, BarsLoaded, TradesLoaded
 from contractdesk.errors import VenueUnreachable
 from contractdesk.strategy.bars import BarBuilder, BarSeries
@@ -13,6 +15,8 @@ from contractdesk.venues.binance import channels_trades, venue
 
 from .rig import SYMBOL, Rig, live, open_rig
 from .test_binance_live_streams import bar_opens, trade_ids
+
+FIVE_NS = 300 * NS_PER_S
 
 
 def series(rig: Rig, timeframe: str) -> BarSeries:
@@ -108,6 +112,47 @@ async def test_trades_are_told_again_from_further_back_in_one_piece(
         assert not rig.of("TradesLoaded", mark)
         await rig.venue.watch(SYMBOL, ("7s",), 20)  # nobody has made these yet, though it reaches less far
         assert rig.of("TradesLoaded", mark)
+
+
+@live
+async def test_bars_of_ten_minutes_are_those_of_five_in_history_and_live(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels_trades, "PAGE", 41)  # twenty bars and a half: several windows
+    async with open_rig(exchange, timeframes=("5m", "10m")) as rig:
+        assert not rig.of("TradesLoaded")[1:], "only the latest trade, to begin with"
+        (loaded,) = [event for event in rig.of("BarsLoaded") if event.timeframe == "10m"]
+        assert 30 <= len(loaded.bars) <= 31
+        fives = {each.open_ns: each for each in series(rig, "5m").tail(99).bars}
+        pairs = [
+            (ten, fives[ten.open_ns], fives[ten.open_ns + FIVE_NS])
+            for ten in loaded.bars
+            if ten.open_ns in fives
+        ]
+        assert len(pairs) >= 14
+        for ten, one, two in pairs:
+            assert (ten.open, ten.close, ten.volume) == (one.open, two.close, one.volume + two.volume)
+            assert (ten.high, ten.low) == (max(one.high, two.high), min(one.low, two.low))
+        feed, mark = rig.venue._feeds[SYMBOL], rig.mark()
+        for place in (0, 1, 2):  # as their frames would come
+            coming = replace(pairs[0][1], open_ns=loaded.bars[-1].open_ns + (place + 2) * FIVE_NS)
+            feed.on_fact(BarClosed(ts_ns=0, symbol=SYMBOL, timeframe="5m", bar=coming))
+        (told,) = [event.bar for event in rig.of("BarClosed", mark) if event.timeframe == "10m"]
+        assert told == replace(pairs[0][1], open_ns=told.open_ns, volume=2 * pairs[0][1].volume)
+        assert told.open_ns == loaded.bars[-1].open_ns + 2 * FIVE_NS
+
+
+@live
+async def test_what_is_folded_leaves_the_stream_of_its_base_to_who_has_it(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_rig(exchange, timeframes=("5m",)) as rig:
+        before = await rig.streams()
+        monkeypatch.setattr(venue, "WATCH_TIMEOUT_S", 0.0)
+        with pytest.raises(VenueUnreachable, match="bars 10m"):
+            await rig.venue.watch(SYMBOL, ("10m",), 30)
+        await rig.seen("TradePrinted", since=rig.mark())
+        assert await rig.streams() == before
 
 
 @live

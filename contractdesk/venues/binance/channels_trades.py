@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
 
 from contractdesk.clock import NS_PER_MS, NS_PER_S
 from contractdesk.domain.events import BarClosed, BarsLoaded, ChannelAlive, StreamName, TradePrinted
+from contractdesk.domain.market import Bar, timeframe_ns
 from contractdesk.errors import VenueProtocolError
 from contractdesk.venues.binance.api import PAGE
 from contractdesk.venues.binance.channels import Host, Silence
@@ -14,6 +17,7 @@ from contractdesk.venues.binance.codec_market import SymbolFact, trade_printed
 from contractdesk.venues.binance.rows import AggTradeRow
 from contractdesk.venues.binance.translate import bar_of
 from contractdesk.venues.continuity import SETTLE_NS, BarSync, MarketRows, TradesBefore, TradeSync
+from contractdesk.venues.folding import Folding, fold
 
 TRADE_SILENCE_NS = 10 * NS_PER_S
 BAR_GRACE_NS = 3 * NS_PER_S
@@ -167,14 +171,17 @@ class TradeChannel:
 
 
 class BarChannel:
-    """Closed bars of one native timeframe."""
+    """Closed bars of one timeframe: a native one, or one that is folded of a native one."""
 
     stream = StreamName.MARKET
 
-    def __init__(self, host: Host, timeframe: str, warmup: int) -> None:
+    def __init__(self, host: Host, timeframe: str, warmup: int, base: str) -> None:
+        """``base``: the native timeframe that ``timeframe`` is, or is a whole multiple of."""
         self.name = f"bars {timeframe}"
-        self.topics = (f"{host.instrument.venue_symbol.lower()}@kline_{timeframe}",)
+        self.topics = (f"{host.instrument.venue_symbol.lower()}@kline_{base}",)
         self.sync = BarSync(host.instrument.symbol, timeframe)
+        self._base = base
+        self._folding = None if base == timeframe else Folding(self.sync.step_ns, timeframe_ns(base))
         self._warmup = warmup
         self._host = host
         self._delivering = False
@@ -203,8 +210,11 @@ class BarChannel:
         self.sync.hold()
 
     def on_fact(self, fact: SymbolFact) -> None:
-        if isinstance(fact, BarClosed) and fact.timeframe == self.sync.timeframe:
-            for event in self.sync.on_bar(fact):
+        if not isinstance(fact, BarClosed) or fact.timeframe != self._base:
+            return
+        bar = self._folding.on_bar(fact.bar) if self._folding else fact.bar
+        if bar is not None:
+            for event in self.sync.on_bar(replace(fact, timeframe=self.sync.timeframe, bar=bar)):
                 self._host.emit(event)
             if self.sync.filling:
                 self._host.wake()
@@ -221,29 +231,45 @@ class BarChannel:
 
     async def _fill(self) -> None:
         host, sync = self._host, self.sync
-        venue_ns = host.api.server_clock.now_ns()
-        if sync.next_open_ns is None:
-            wanted = {"limit": str(min(PAGE, self._warmup + 1))}
-        else:
-            end_ns = sync.next_open_ns + PAGE * sync.step_ns  # of more COIN-M tells the last ones
-            wanted = {
-                "startTime": str(sync.next_open_ns // NS_PER_MS),
-                "endTime": str(end_ns // NS_PER_MS - 1),
-            }
-        klines = await host.api.klines(host.instrument.venue_symbol, sync.timeframe, wanted)
-        bars = [bar_of(kline) for kline in klines]
+        venue_ns, next_ns = host.api.server_clock.now_ns(), sync.next_open_ns
+        bars = await (self._last(venue_ns) if next_ns is None else self._window(next_ns))
         for event in sync.on_loaded(bars, venue_ns, host.clock.now_ns()):
             host.emit(event)
 
     async def _tell_again(self) -> None:
         """Only what has been told, as it was told: live bars go on meanwhile, the last one must be final."""
         host, sync, asked = self._host, self.sync, self._asked
-        told_ns = sync.next_open_ns
-        if told_ns is None or told_ns + SETTLE_NS > host.api.server_clock.now_ns():
+        told_ns, venue_ns = sync.next_open_ns, host.api.server_clock.now_ns()
+        if told_ns is None or told_ns + SETTLE_NS > venue_ns:
             return
-        wanted = {"limit": str(min(PAGE, self._warmup + 1))}
-        klines = await host.api.klines(host.instrument.venue_symbol, sync.timeframe, wanted)
-        bars = tuple(bar for bar in map(bar_of, klines) if bar.open_ns < told_ns)
+        bars = tuple(bar for bar in await self._last(venue_ns) if bar.open_ns < told_ns)
         symbol, ts_ns = host.instrument.symbol, host.clock.now_ns()
         host.emit(BarsLoaded(ts_ns=ts_ns, symbol=symbol, timeframe=sync.timeframe, bars=bars))
         self._answered = asked
+
+    async def _last(self, venue_ns: int) -> list[Bar]:
+        """The bars of the warm-up, and the open one."""
+        step_ns = self.sync.step_ns
+        if self._folding is None:
+            return await self._read({"limit": str(min(PAGE, self._warmup + 1))})
+        start_ns, bars = venue_ns - venue_ns % step_ns - self._warmup * step_ns, list[Bar]()
+        while start_ns <= venue_ns:
+            bars += await self._window(start_ns)
+            start_ns += self._window_ns
+        return bars
+
+    @property
+    def _window_ns(self) -> int:
+        """What a page holds, in whole bars."""
+        return PAGE * timeframe_ns(self._base) // self.sync.step_ns * self.sync.step_ns
+
+    async def _window(self, start_ns: int) -> list[Bar]:
+        end_ns = start_ns + self._window_ns  # of more COIN-M tells the last ones
+        return await self._read(
+            {"startTime": str(start_ns // NS_PER_MS), "endTime": str(end_ns // NS_PER_MS - 1)}
+        )
+
+    async def _read(self, wanted: Mapping[str, str]) -> list[Bar]:
+        klines = await self._host.api.klines(self._host.instrument.venue_symbol, self._base, wanted)
+        bars = [bar_of(kline) for kline in klines]
+        return fold(bars, self.sync.step_ns) if self._folding else bars

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -46,10 +46,11 @@ class SymbolFeed:
         streams: dict[StreamName, Stream],
         *,
         timeframes: tuple[str, ...],
-        native: frozenset[str],
+        bases: Mapping[str, str],
         warmup: int,
         polls: Polls,
     ) -> None:
+        """``bases``: timeframe of closed bars -> the native one that it is or is folded of."""
         self.instrument = instrument
         self.api = api
         self.clock = clock
@@ -57,7 +58,7 @@ class SymbolFeed:
         self.polls = polls
         self._emit = emit
         self._streams = streams
-        self._native = native
+        self._bases = bases
         self._wakes: dict[str, asyncio.Event] = {}  # by channel
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._joining: tuple[Channel, ...] = ()  # not whole yet, in a symbol that may be ready
@@ -188,8 +189,10 @@ class SymbolFeed:
             )
 
     async def _halt(self, channels: tuple[Channel, ...]) -> None:
+        others = {topic for each in self.channels if each not in channels for topic in each.topics}
         for channel in channels:
-            self._streams[channel.stream].unsubscribe(channel.topics)
+            alone = tuple(topic for topic in channel.topics if topic not in others)
+            self._streams[channel.stream].unsubscribe(alone)
             self._wakes.pop(channel.name, None)
             self._connections.pop(channel.name, None)
         tasks = [self._tasks.pop(channel.name) for channel in channels if channel.name in self._tasks]
@@ -240,10 +243,11 @@ class SymbolFeed:
             self._emit(SymbolNotReady(ts_ns=ts_ns, symbol=symbol, reason=reason))
 
     def _bars(self, timeframes: tuple[str, ...], warmup: int) -> tuple[Channel, ...]:
-        return tuple(BarChannel(self, each, warmup) for each in timeframes if each in self._native)
+        known = (each for each in timeframes if each in self._bases)
+        return tuple(BarChannel(self, each, warmup, self._bases[each]) for each in known)
 
     def _spans_ns(self, timeframes: tuple[str, ...], warmup: int) -> dict[str, int]:
         """Of bars that the venue does not close: how far back the trades begin of which others make them."""
         # Two more: the first is cut by the span's beginning, and the last is not over when it is counted.
-        made = (each for each in timeframes if each not in self._native)
+        made = (each for each in timeframes if each not in self._bases)
         return {each: timeframe_ns(each) * (warmup + 2) for each in made}

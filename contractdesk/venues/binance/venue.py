@@ -54,6 +54,7 @@ from contractdesk.venues.binance.terms import TermsKeeper
 from contractdesk.venues.binance.translate import MARGIN_WORDS, plain
 from contractdesk.venues.credentials import Credentials, check_scopes, refuse_scopes
 from contractdesk.venues.elsewhere import Elsewhere
+from contractdesk.venues.folding import base_of
 from contractdesk.venues.limits import Quota
 from contractdesk.venues.streams import StreamTimes
 from contractdesk.venues.transport import NETWORK, Transport
@@ -61,11 +62,13 @@ from contractdesk.venues.upkeep import go_on
 
 log = logging.getLogger(__name__)
 NATIVE = frozenset({"1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d"})
+FOLDED = ("2m", "4m", "6m", "10m", "12m", "20m", "45m", "90m", "3h")
+BASES = {each: base_of(each, NATIVE) for each in (*NATIVE, *FOLDED)}
 CAPABILITIES = Capabilities(
     amend_stop=False,
     attach_stop=False,
     dead_man_switch=True,
-    native_timeframes=NATIVE,
+    native_timeframes=frozenset(BASES),
     max_conditional=200,
 )
 CLOCK_LOOK_S = 0.25  # so often is seen whether the host's clock has been set
@@ -222,7 +225,7 @@ class BinanceVenue:
     # -- market data -----------------------------------------------------------------------
 
     async def watch(self, symbol: str, timeframes: tuple[str, ...], warmup: int) -> None:
-        """See ``Venue.watch``. Timeframes that are not native come as TradesLoaded over ``warmup`` bars.
+        """See ``Venue.watch``. Timeframes that are not told closed come as TradesLoaded over ``warmup`` bars.
 
         A symbol that is watched already goes on meanwhile: see ``SymbolFeed.widen``.
         """
@@ -238,7 +241,7 @@ class BinanceVenue:
         await asyncio.to_thread(session.market.scan, instrument)  # loads the compiled scanner
         feed = SymbolFeed(
             instrument, session.api, self._clock, session.emit, session.market.streams,
-            timeframes=timeframes, native=NATIVE, warmup=warmup,
+            timeframes=timeframes, bases=BASES, warmup=warmup,
             polls=AT_HOME if self._endpoints.local else Polls(),
         )  # fmt: skip
         if self._terms is not None:
