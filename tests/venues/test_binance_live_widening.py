@@ -67,6 +67,17 @@ async def test_a_longer_warm_up_is_had_by_who_comes_second(exchange: str) -> Non
 
 
 @live
+async def test_a_warm_up_of_more_than_a_page_is_read_in_pages(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels_trades, "PAGE", 25)
+    async with open_rig(exchange, timeframes=("1m",)) as rig:
+        assert 30 <= len(series(rig, "1m")) < 35
+        await rig.venue.watch(SYMBOL, ("1m",), 100)
+        assert 100 <= len(series(rig, "1m")) < 105
+
+
+@live
 async def test_bars_that_the_desk_has_missed_are_told_again(exchange: str) -> None:
     """It asks for what is watched already, and waits for the word that the symbol is ready."""
     async with open_rig(exchange) as rig:

@@ -250,8 +250,8 @@ class BarChannel:
     async def _last(self, venue_ns: int) -> list[Bar]:
         """The bars of the warm-up, and the open one."""
         step_ns = self.sync.step_ns
-        if self._folding is None:
-            return await self._read({"limit": str(min(PAGE, self._warmup + 1))})
+        if self._folding is None and self._warmup < PAGE:
+            return await self._read({"limit": str(self._warmup + 1)})
         start_ns, bars = venue_ns - venue_ns % step_ns - self._warmup * step_ns, list[Bar]()
         while start_ns <= venue_ns:
             bars += await self._window(start_ns)
