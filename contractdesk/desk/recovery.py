@@ -220,8 +220,8 @@ def _watch_anew(state: Desk, market: Market) -> None:
         if timeframe and timeframe not in market.watched:
             _stream(market, timeframe, native=timeframe in state.config.native_timeframes)
     market.series = {name: bars for name, bars in market.series.items() if name in market.watched}
-    needed = set(market.watched) - set(config.native_timeframes)
-    market.builders = {name: made for name, made in market.builders.items() if name in needed}
+    built = set(market.watched) - set(state.config.native_timeframes)
+    market.builders = {name: made for name, made in market.builders.items() if name in built}
     if not market.builders:
         market.bar_due_ns = 0
 
