@@ -199,8 +199,8 @@ def overview(desks: list[Desk]) -> Table:
 def halt_all(desks: list[Desk], *reason: str) -> None:
     """Halt every one: all are begun before any is waited for. UserError names those not confirmed.
 
-    One that is closed meanwhile keeps no other one from being halted, and is said to be closed: its entries
-    were cancelled, and it sends nothing any more.
+    One that is closed meanwhile keeps no other one from being halted, and is said to be closed: as it was
+    closed, its entries were cancelled, and it sends nothing any more.
     """
     halts = []
     for desk in desks:
@@ -209,7 +209,7 @@ def halt_all(desks: list[Desk], *reason: str) -> None:
     failed = []
     for desk, halting in halts:
         receipt, error = attempt(halting.result, LONGEST_S)
-        if receipt is None and not desk.is_open:
+        if receipt is None and desk._session.closed:  # noqa: SLF001  (one component)
             say(f"{desk.name} ({desk.label}) was closed meanwhile: it sends nothing any more")
         elif receipt is None:
             failed.append(f"{desk.name}: halt NOT confirmed: {error or 'no answer'}")

@@ -335,20 +335,23 @@ class Dispatcher:
     async def _watch_until_whole(self, command: Watch) -> None:
         """As long as it takes: nobody asks again for what was given up, and stops follow its marks.
 
-        With all the bars that were streamed before: a feed that begins anew, and fails, is gone with them.
+        With all the bars that were streamed before. A symbol whose streams run is as ready as they say,
+        whatever becomes of what is asked for besides.
         """
-        wanted = (*self._streamed.get(command.symbol, ()), *command.timeframes)
-        timeframes = tuple(dict.fromkeys(wanted))
+        before = self._streamed.get(command.symbol, ())
+        timeframes = tuple(dict.fromkeys((*before, *command.timeframes)))
         for attempt in count(1):
             try:
                 await self._venue.watch(command.symbol, timeframes, command.warmup)
             except VenueError as error:
-                self._not_ready(command.symbol, str(error))
+                if not before:
+                    self._not_ready(command.symbol, str(error))
                 if attempt % WATCH_ALARM == 0:
                     self._alarm("watch_failed", f"{command.symbol} cannot be watched yet: {error}")
                 await asyncio.sleep(WATCH_AGAIN_S if attempt < WATCH_ALARM else WATCH_RARELY_S)
             except UserError as error:
-                self._not_ready(command.symbol, str(error))
+                if not before:
+                    self._not_ready(command.symbol, str(error))
                 return
             else:
                 self._streamed[command.symbol] = timeframes

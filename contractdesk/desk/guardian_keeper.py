@@ -34,7 +34,6 @@ CLOSED_WITHIN_S, CLOSE_POLL_S = 2.0, 0.1
 CLOSE_FENCE_NS = 8 * NS_PER_S  # a close that was not found until then was not accepted
 MOST_CHUNKS = 10
 # No desk counts so far: where the disk has not taken our epoch, the next desk begins the same one.
-FIRST_SEQUENCE = 32**7 // 2
 OVER = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
 NEWER, NOTHING_LEFT, ENDED = "a newer desk has the account", "nothing is left to protect", "its venue ends"
 
@@ -59,7 +58,7 @@ class Keeper:
         self._began_ns = clock.monotonic_ns()
         window_ns = int((custody.window_s + MARGIN_S) * NS_PER_S)
         self._horizon_ns = max(self._began_ns + window_ns, watch.wire_ns + int(MARGIN_S * NS_PER_S))
-        self._sequence = FIRST_SEQUENCE
+        self._sequence = client_ids.GUARDIAN
         self._failures = 0  # reads in a row
         self._alerted = False
 

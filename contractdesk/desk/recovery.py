@@ -25,7 +25,7 @@ from contractdesk.domain.orders import OrderRole
 from contractdesk.domain.views import TradingState
 from contractdesk.engine.breaking import TRIPPED
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
-from contractdesk.engine.client_ids import NEVER_SENT
+from contractdesk.engine.client_ids import NEVER_SENT, never_sent
 from contractdesk.engine.config import EngineConfig
 from contractdesk.engine.core import Watch
 from contractdesk.engine.engine import Engine
@@ -124,7 +124,9 @@ def _last_state(
 
 def _repeat(engine: Engine, step: Step, *, whole: bool) -> None:
     """What faulted live faults again; the live engine went on with the next event, so does this one."""
-    _, error = attempt(engine.handle, step.event) if whole else attempt(engine.repeat, step.event, step.sent)
+    _, error = (
+        attempt(engine.handle, step.event) if whole else attempt(engine.repeat, step.event, step.answer)
+    )
     if error is not None:
         log.warning("input %d faulted while it was repeated: %r", step.seq, error)
 
@@ -191,7 +193,7 @@ def _begin_anew(state: Desk, config: EngineConfig) -> None:
     if config.risk != state.config.risk:
         state.risk = config.risk  # the settings were changed meanwhile; else what was tuned stays
     state.config = config
-    state.sequence %= NEVER_SENT  # of a new epoch none has been given
+    _drop_made_up(state)
     state.started = False
     state.starting = state.state is not TradingState.HALTED and not state.reduced
     if state.reduced and state.state is TradingState.REDUCING:
@@ -201,6 +203,16 @@ def _begin_anew(state: Desk, config: EngineConfig) -> None:
         market.book.invalidate()
         market.margin_mode = MarginMode.CROSS  # until the venue has said what it is now
         _watch_anew(state, market)
+
+
+def _drop_made_up(state: Desk) -> None:
+    """Orders that a repetition behind a hole has come to by itself: the record says that nobody sent them."""
+    state.sequence %= NEVER_SENT  # on from what was given
+    for made_up in [each for each in state.orders_by_id if never_sent(each)]:
+        del state.orders_by_id[made_up]
+        state.closed_ids.pop(made_up, None)
+        for market in state.symbols.values():
+            market.open_ids.pop(made_up, None)
 
 
 def _watch_anew(state: Desk, market: Market) -> None:

@@ -12,6 +12,7 @@ from enum import Enum
 from msgspec import Struct
 
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side, TimeInForce
+from contractdesk.domain.position import Trail
 
 
 class CommandBase(Struct, frozen=True, kw_only=True, tag_field="command", tag=True):
@@ -28,9 +29,12 @@ class Approved(Struct, frozen=True, kw_only=True):
 
 
 class SubmitOrder(CommandBase, frozen=True, kw_only=True):
-    """Send an entry."""
+    """Send an entry. What the rest says, the engine does: it is here so that the record has it."""
 
     approved: Approved
+    take_profit: Decimal | None = None
+    expire_ns: int = 0  # it is cancelled then, if it rests; 0 = never
+    trail: Trail = Trail()  # of the position that it opens
 
 
 class PlaceStop(CommandBase, frozen=True, kw_only=True):

@@ -126,7 +126,12 @@ class SymbolNotReady(MarketEvent, frozen=True, kw_only=True):
 
 
 class SymbolReady(MarketEvent, frozen=True, kw_only=True):
-    """All streams of the symbol are subscribed and their backfill has been delivered."""
+    """All streams of the symbol are subscribed and their backfill has been delivered.
+
+    ``told``: of these timeframes the history that somebody asked for has been told; None: of all.
+    """
+
+    told: tuple[str, ...] | None = None
 
 
 class InstrumentListed(EventBase, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from contractdesk.risk.breaker import RESET, drawdown_words
 from contractdesk.risk.settings import OnTrip
 
 TRIPPED = "breaker_tripped"  # code of the notice
+_TOLD, _THEN = "the breaker has tripped: ", "; entries are cancelled"  # around the reason in it
 
 
 class Breaking:
@@ -49,7 +50,12 @@ class Breaking:
             desk.day_open = DayOpen(day, profit, equity)
         tripping = desk.breaker.take(desk.now_ns, profit, equity, desk.risk.breaker_drop, window_ns)
         if tripping and not desk.breaker.reason:
-            self._trip()
+            self._trip(drawdown_words(desk.breaker.drawdown(desk.now_ns), desk.risk.breaker_window_s))
+
+    def recall(self, told: str) -> None:
+        """It has tripped, by a notice on record, though what it was measured by is lost."""
+        if not self._desk.breaker.reason:
+            self._trip(told.removeprefix(_TOLD).partition(_THEN)[0])
 
     def reset(self, event: BreakerReset) -> None:
         """Unlatch; ACTIVE again, unless somebody has to resume it for another reason, too."""
@@ -77,10 +83,10 @@ class Breaking:
         ours = (item for item in desk.symbols.values() if item.instrument.settle == desk.config.asset)
         return sum((profit_of(market, market.trusted.price) for market in ours), ZERO)
 
-    def _trip(self) -> None:
+    def _trip(self, reason: str) -> None:
         """HALTED at once: entries go, stops stay, and it is latched."""
         desk, breaker = self._desk, self._desk.breaker
-        breaker.reason = drawdown_words(breaker.drawdown(desk.now_ns), desk.risk.breaker_window_s)
+        breaker.reason = reason
         breaker.resume_too = desk.state is not TradingState.ACTIVE
         self._core.enter_state(TradingState.HALTED, _state_reason(breaker.reason))
         flatten = desk.risk.on_trip is OnTrip.FLATTEN
@@ -89,8 +95,7 @@ class Breaking:
             if flatten:
                 self._flattening.begin(market, "the breaker has tripped")
         then = "positions are closed" if flatten else "stops are kept"
-        text = f"the breaker has tripped: {breaker.reason}; entries are cancelled, {then}; {RESET}"
-        self._core.notify(Severity.ALARM, TRIPPED, text)
+        self._core.notify(Severity.ALARM, TRIPPED, f"{_TOLD}{reason}{_THEN}, {then}; {RESET}")
 
 
 def _state_reason(reason: str) -> str:

@@ -17,9 +17,8 @@ PREFIX = "cd"
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32: no i, l, o, u
 LENGTH = 19
 _EPOCH_DIGITS, _SEQUENCE_DIGITS = 3, 7
-NEVER_SENT = (
-    32**_SEQUENCE_DIGITS // 2
-)  # from here on: ids of repetitions that strayed, which no venue has seen
+GUARDIAN = 32**_SEQUENCE_DIGITS // 2  # from here on: the guardian's; a desk's own are far below
+NEVER_SENT = GUARDIAN + GUARDIAN // 2  # from here on: of repetitions that strayed, which no venue has seen
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _WEIGHTS = (1, 5, 7, 11, 13, 17, 19, 23, 25, 29, 31, 35) * 2  # over 18 letters
 _VALUES = {letter: int(letter, 36) for letter in _BASE36 + _BASE36.upper()}
@@ -69,10 +68,10 @@ def parse(client_id: str) -> ClientId | None:
         return None
 
 
-def role_of(client_id: str) -> OrderRole | None:
-    """What an order of ours is for; None for anybody else's."""
+def never_sent(client_id: str) -> bool:
+    """True for what a repetition has made up, and nobody has ever sent."""
     parsed = parse(client_id)
-    return parsed.role if parsed is not None else None
+    return parsed is not None and parsed.sequence >= NEVER_SENT
 
 
 def is_own(client_id: str, bot: str) -> bool:

@@ -72,7 +72,7 @@ class Core:
         self.telling: Telling | None = None  # of several trades
         self.arrears: Callable[[], None] | None = None  # takes in what has passed and was not told yet
         self.watch: Watch | None = None  # ends a callback that does not return
-        self.sent_ids: list[str] | None = None  # of the event that is repeated with a hole before it
+        self.sent_ids: list[str] | None = None  # of what is repeated behind a hole; None: nothing is
 
     @property
     def busy(self) -> bool:
@@ -110,10 +110,12 @@ class Core:
         desk = self.desk
         if self.sent_ids is not None:
             for client_id in self.sent_ids:
-                if client_ids.role_of(client_id) is role:
+                parsed = client_ids.parse(client_id)
+                if parsed is not None and parsed.role is role:
                     self.sent_ids.remove(client_id)
                     return client_id
-            desk.sequence = max(desk.sequence, client_ids.NEVER_SENT)
+            if desk.sequence < client_ids.NEVER_SENT:
+                desk.sequence += client_ids.NEVER_SENT
         desk.sequence += 1
         return client_ids.make(desk.config.bot, desk.config.epoch, desk.sequence, role)
 

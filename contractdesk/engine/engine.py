@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Self, assert_never
 
-from contractdesk.domain.commands import Command, OrderCommand
+from contractdesk.domain.commands import Command
 from contractdesk.domain.events import (
     AccountRead,
     BarClosed,
@@ -101,8 +101,9 @@ class Engine:
         self._feed = feed = MarketFeed(core, host, trailing)
         self._executions = executions = Executions(core, orders, ledger, protection, feed)
         self._reconciliation = reconciliation = Reconciliation(core, orders, ledger, executions)
-        self._connection, self._repeating = Connection(core), Repeating(core, orders)
+        self._connection = Connection(core)
         self._breaking = breaking = Breaking(core, orders, protection.flattening)
+        self._repeating = Repeating(core, orders, breaking)
         self._person = Person(core, orders, protection.flattening, intents, host, feed, breaking)
         self._timers = Timers(core, orders, protection, intents, reconciliation, feed, guarding)
         self._passing = Passing(core, trailing, guarding)
@@ -171,17 +172,18 @@ class Engine:
             desk.handling = False
         return core.outbox()
 
-    def repeat(self, event: Event, sent: Sequence[OrderCommand]) -> None:
-        """Take in again what a process that has ended took in, though something before it is lost.
+    def repeat(self, event: Event, answer: Sequence[Command]) -> None:
+        """Take in again, though something before it is lost, what a process that has ended took in.
 
-        ``sent`` is what it sent because of that, by the record: it counts, whatever would be sent now, and
-        nothing is to be done. TimePassed stands in for an event that is lost itself.
+        ``answer`` came of it then, by the record: that counts, whatever would now. TimePassed stands in for
+        an event that is lost itself.
         """
-        with self._repeating.of(sent):
-            self.handle(event)
-            if self._repeating.recall(sent):
-                self._conclude()
-        self._core.outbox()
+        try:
+            with self._repeating.of(event, answer):
+                self.handle(event)
+            self._conclude()
+        finally:
+            self._core.sent_ids, self._core.out = None, []
 
     def watched(self, watch: Watch) -> Self:
         """Run every callback through ``watch`` from now on; itself."""

@@ -42,6 +42,7 @@ class Executions:
         if tracked is not None and tracked.order.request.symbol == fill.symbol:
             self._orders.on_fill(tracked, fill)
             self._protection.on_booking(self._ledger.book(fill, tracked), market)
+            self._feed.attend(market)
         elif client_ids.is_own(fill.client_id, self._desk.config.bot):
             self._untracked(fill)
         else:

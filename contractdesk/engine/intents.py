@@ -161,7 +161,13 @@ class Intents:
         times = self._desk.entry_times
         recent = [ns for ns in times if ns > self._desk.now_ns - NS_PER_HOUR][-Limits.ENTRY_TIMES :]
         times[:] = [*recent, self._desk.now_ns]
-        self._core.emit(SubmitOrder(approved=approved))
+        entry = SubmitOrder(
+            approved=approved,
+            take_profit=tracked.take_profit,
+            expire_ns=tracked.expire_ns,
+            trail=tracked.trail,
+        )
+        self._core.emit(entry)
 
     # -- the way out -----------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ class MarketFeed:
             case SymbolNotReady():
                 market.ready, market.not_ready_reason = False, event.reason
             case SymbolReady():
-                self._on_ready(market)
+                self._on_ready(market, event.told)
 
     def hear(self, bars: Iterator[BarClosed]) -> bool:
         """Closed bars, up to the first with a consequence; False where none has any."""
@@ -176,19 +176,21 @@ class MarketFeed:
         """
         market = self._desk.symbols[symbol]
         new = tuple(timeframe for timeframe in timeframes if timeframe not in market.watched)
-        if market.watched and not new and warmup <= market.warmup:
+        flows = any(self._flows(market, each, warmup) for each in timeframes)
+        if market.watched and not new and warmup <= market.warmup and not flows:
             return False
         market.watched += new
         market.warmup = max(market.warmup, warmup)
         for timeframe in new:
             self._series(market, timeframe)
         self._core.emit(Watch(symbol=symbol, timeframes=market.watched, warmup=market.warmup))
-        return market.ready and any(self._flows(market, each, warmup) for each in timeframes)
+        return flows or any(each in market.builders for each in new)
 
     @staticmethod
     def _flows(market: Market, timeframe: str, warmup: int) -> bool:
-        """Bars made here begin at once, those of the venue with their history: where that is too short."""
-        return timeframe in market.builders or 0 < len(market.series.get(timeframe, ())) < warmup
+        """Its bars come, with too short a history: made here they begin at once, the venue's with theirs."""
+        known = len(market.series.get(timeframe, ()))
+        return known < warmup and (known > 0 or timeframe in market.builders)
 
     def attend(self, market: Market) -> None:
         """Have the marks of what is held, where nobody has asked for its streams: the breaker needs them."""
@@ -279,12 +281,12 @@ class MarketFeed:
         for trade in event.trades:
             self._build(market, trade)
 
-    def _on_ready(self, market: Market) -> None:
+    def _on_ready(self, market: Market, told: tuple[str, ...] | None) -> None:
         held, market.held_trades = market.held_trades, []
         for trade in held:
             self._build(market, trade)
         market.ready, market.not_ready_reason = True, ""  # after them: their bars are history
-        self._host.on_warm(market.instrument.symbol)
+        self._host.on_warm(market.instrument.symbol, told)
 
 
 def _valid(price: Decimal) -> bool:

@@ -32,6 +32,7 @@ from contractdesk.engine.stops import Stops, guards
 from contractdesk.risk.freshness import mark_age_ns
 from contractdesk.risk.trailing import TrailingStop
 
+CLOSING = "flattening"  # code of the notice
 MAX_REJECTIONS = 2  # stops refused in a row before the position is closed
 MAX_LOSSES = 3  # stops taken away by somebody else before the position is closed
 MAX_PROFIT_REJECTIONS = 2
@@ -165,7 +166,7 @@ class Protection:
         if not market.guard.flatten_reason:
             self.flattening.begin(market, reason)
             symbol = market.instrument.symbol
-            self._core.notify(Severity.ALARM, "flattening", f"closing {symbol}: {reason}", symbol)
+            self._core.notify(Severity.ALARM, CLOSING, f"closing {symbol}: {reason}", symbol)
 
     # -- the stop --------------------------------------------------------------------------
 

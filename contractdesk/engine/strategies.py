@@ -122,10 +122,12 @@ class Host:
         signal = partial(_bar_signal, symbol, timeframe, bar)
         self._call(strategy_id, "on_bar", signal, self._desk.now_ns, view)
 
-    def on_warm(self, symbol: str) -> None:
-        """The history that was asked for has come: its bars are told from now on."""
+    def on_warm(self, symbol: str, told: tuple[str, ...] | None) -> None:
+        """The history of these timeframes (None: of all) has come: their bars are told from now on."""
         hosted = self._desk.strategies.get(self._by_symbol.get(symbol, ""))
-        if hosted is not None and symbol in hosted.warming:
+        if hosted is None or (told is not None and hosted.timeframe not in told):
+            return
+        if symbol in hosted.warming:
             hosted.warming = tuple(each for each in hosted.warming if each != symbol)
 
     def on_trade(self, trade: TradePrinted) -> None:

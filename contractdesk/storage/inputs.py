@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from contractdesk.domain.commands import OrderCommand
+from contractdesk.domain.commands import Command
 from contractdesk.domain.events import Event, TimePassed
 from contractdesk.errors import StorageError
 from contractdesk.storage.journal_reader import NO_END, JournalReader, Record, RecordKind
@@ -53,10 +53,9 @@ class Step(Struct, frozen=True):
         return self.told or TimePassed(ts_ns=self.rows[0].ts_ns)
 
     @property
-    def sent(self) -> list[OrderCommand]:
-        """What it made the desk send to the venue, in order; StorageError where that is damaged."""
-        commands = (row.command for row in self.rows)
-        return [command for command in commands if isinstance(command, OrderCommand)]
+    def answer(self) -> list[Command]:
+        """What the engine wanted done because of it, in order; StorageError where that is damaged."""
+        return [row.command for row in self.rows]
 
 
 def steps(journal: JournalReader, tape: Path, spans: Iterable[range]) -> Iterator[Step]:

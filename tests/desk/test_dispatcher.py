@@ -176,6 +176,7 @@ def test_bars_that_a_person_has_had_streamed_outlive_a_feed_that_begins_anew_and
     bench = on_bench(looked, wanted, prepare=prepare)
     assert isinstance(bench.venue, Forgetful)
     assert bench.venue.streamed == ("5m", "1m")
+    assert SymbolNotReady not in kinds(bench), "what streams is as ready as the feed says"
 
 
 def test_a_symbol_is_watched_however_long_the_venue_is_away_and_the_person_is_told(

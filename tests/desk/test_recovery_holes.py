@@ -10,16 +10,20 @@ from msgspec.structs import replace
 
 from contractdesk.desk.paths import DeskPaths
 from contractdesk.desk.recorder import Recorder
-from contractdesk.domain.commands import Command, OrderCommand, PlaceStop, ReduceOrder
+from contractdesk.domain.commands import Command, Notify, OrderCommand, PlaceStop, ReduceOrder, Severity
 from contractdesk.domain.events import Event, TimePassed
 from contractdesk.domain.intents import FixedStop, IntentKind
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderStatus
 from contractdesk.domain.requests import created_by
+from contractdesk.domain.views import TradingState
 from contractdesk.engine import client_ids
+from contractdesk.engine.breaking import TRIPPED
+from contractdesk.engine.protection import CLOSING
 from contractdesk.engine.state import Desk
 from contractdesk.storage.tape import Tape
 from tests.desk.left_behind import ACCOUNT, known
 from tests.engine.bench import CONFIG, START, Bench, wish
+from tests.engine.test_trailing import bars, mark
 
 D = Decimal
 EPOCH = 1
@@ -28,10 +32,12 @@ EPOCH = 1
 class Recorded(Bench):
     """A session on a bench that is written down as a desk writes it; what is fed while ``losing`` is not."""
 
-    def __init__(self, paths: DeskPaths) -> None:
+    def __init__(self, paths: DeskPaths, *before: Event) -> None:
         self.recorder: Recorder | None = None
         self.losing = False
         super().__init__()
+        for event in before:
+            self.feed(event)
         self.stop = self.open("0.02", "29000")
         self.recorder = Recorder(paths)
         self.recorder.begin(replace(CONFIG, epoch=EPOCH), ACCOUNT, START)
@@ -69,16 +75,15 @@ def paths(tmp_path: Path) -> DeskPaths:
 
 
 def knows(desk: Desk | None, bench: Recorded) -> Desk:
-    """Each id names what it named, and what is made up besides has an id that nobody has given."""
+    """Each id names what it named, nothing is known that nobody has sent, and no id will be given again."""
     assert desk is not None
     assert bench.created
     sent = {request.client_id: request for request in bench.created}
     for client_id, request in sent.items():
         ours = desk.orders_by_id[client_id].order.request
         assert replace(ours, intent_id=0) == replace(request, intent_id=0)
-    made_up = [client_ids.parse(each) for each in desk.orders_by_id if each not in sent]
-    assert all(parsed is not None and parsed.sequence >= client_ids.NEVER_SENT for parsed in made_up)
-    assert desk.sequence < client_ids.NEVER_SENT  # of the epoch that begins
+    assert not [each for each in desk.orders_by_id if each not in sent]
+    assert bench.engine._desk.sequence <= desk.sequence < client_ids.GUARDIAN
     return desk
 
 
@@ -144,6 +149,69 @@ def test_a_lost_entry_keeps_where_its_fills_are_stopped(paths: DeskPaths) -> Non
     assert market.guard.stop_price == D(29_300)
 
 
+def test_a_lost_entry_keeps_its_profit_its_end_and_how_its_stop_follows(paths: DeskPaths) -> None:
+    bench = Recorded(paths)
+    bench.losing = True
+    entry = bench.enter(
+        "0.01", "29300", limit=D(29_900), take_profit=D(31_000), expire_s=60.0, trail=True
+    ).approved.request.client_id
+    bench.losing = False
+    bench.accept(entry)
+    bench.killed()
+    ours, known_now = bench.tracked(entry), knows(known(paths, EPOCH + 1), bench).orders_by_id[entry]
+    assert (ours.take_profit, ours.trail.on) == (D(31_000), True)
+    assert (known_now.take_profit, known_now.expire_ns, known_now.trail) == (
+        ours.take_profit, ours.expire_ns, ours.trail,
+    )  # fmt: skip
+
+
+def test_what_the_repetition_makes_up_moves_no_stop_and_takes_no_place(paths: DeskPaths) -> None:
+    """The stop was told to stay; without that word a later mark would have moved it."""
+    bench = Recorded(paths, bars())
+    bench.losing = True
+    bench.ask(wish(IntentKind.MOVE_STOP, trail=False))
+    bench.losing = False
+    assert not mark(bench, "31000")
+    bench.killed()
+    (market,) = knows(known(paths, EPOCH + 1), bench).symbols.values()
+    assert market.guard.stop_price == bench.market.guard.stop_price == D(29_000)
+    assert list(market.open_ids) == list(bench.market.open_ids)
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_what_was_not_being_closed_is_not_closed_and_what_was_is(paths: DeskPaths, *, closing: bool) -> None:
+    """That the stop was accepted is lost: by what is left, the mark is beyond a stop that nobody has."""
+    bench = Recorded(paths)
+    entry = bench.enter("0.01", "29000").approved.request.client_id
+    bench.fill(entry, "0.01")
+    stop = bench.last(PlaceStop)
+    if not closing:
+        bench.losing = True
+        bench.accept(stop.client_id)
+        bench.losing = False
+    else:
+        assert bench.recorder is not None
+        bench.recorder.seq += 1
+    mark(bench, "28900")
+    assert (CLOSING in bench.codes) is closing
+    bench.killed()
+    (market,) = knows(known(paths, EPOCH + 1), bench).symbols.values()
+    assert bool(market.guard.flatten_reason) is closing
+
+
+def test_a_breaker_that_tripped_by_marks_that_are_lost_stays_tripped(paths: DeskPaths) -> None:
+    bench = Recorded(paths)
+    assert bench.recorder is not None
+    bench.recorder.seq += 1
+    told = "the breaker has tripped: P fell; entries are cancelled, stops are kept; reset it"
+    bench.recorder.commands(START, [Notify(severity=Severity.ALARM, code=TRIPPED, message=told)])
+    bench.killed()
+    desk = known(paths, EPOCH + 1)
+    assert desk is not None
+    assert (desk.state, desk.breaker.reason) == (TradingState.HALTED, "P fell")
+    assert desk.state_reason.startswith("breaker: P fell; ")
+
+
 def test_behind_a_hole_that_had_no_consequence_all_is_as_it_was(paths: DeskPaths) -> None:
     bench = Recorded(paths)
     bench.losing = True
@@ -180,3 +248,5 @@ def test_an_id_of_a_role_is_given_for_that_role_alone() -> None:
     given = [client_ids.parse(core.client_id(role)) for role in (*reversed(roles), OrderRole.STOP)]
     assert [parsed.role for parsed in given if parsed] == [OrderRole.EXIT, OrderRole.STOP, OrderRole.STOP]
     assert [parsed.sequence for parsed in given if parsed] == [77, 77, client_ids.NEVER_SENT + 1]
+    assert client_ids.never_sent(core.client_id(OrderRole.ENTRY))
+    assert not client_ids.never_sent(client_ids.make("b0t0", 1, client_ids.GUARDIAN + 9, OrderRole.STOP))

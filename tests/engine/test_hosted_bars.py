@@ -20,6 +20,7 @@ from contractdesk.domain.events import (
     BarsLoaded,
     Event,
     MarkPriced,
+    StrategyStopped,
     SymbolNotReady,
     SymbolReady,
     TradePrinted,
@@ -214,6 +215,37 @@ def test_no_bar_is_told_before_the_warm_up_where_the_symbol_is_watched_already()
     bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL))
     close_bar(bench, 7)
     assert (counted(bench), len(bench.market.series["1m"])) == (1, 408)
+
+
+@pytest.mark.parametrize("told_of", [(), ("5m",)])
+def test_a_symbol_that_is_ready_again_for_another_reason_ends_no_warm_up(told_of: tuple[str, ...]) -> None:
+    bench = Bench({"h": Buyer})
+    told(bench, range(5))
+    start(bench)
+    bench.feed(SymbolNotReady(ts_ns=bench.now_ns, symbol=SYMBOL, reason="a gap"))
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL, told=told_of))
+    close_bar(bench, 5)
+    assert counted(bench) == 0
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL, told=("1m",)))
+    close_bar(bench, 6)
+    assert counted(bench) == 1
+
+
+def test_a_strategy_that_starts_again_or_in_a_gap_is_told_no_bar_before_its_warm_up() -> None:
+    bench = Bench({"h": Buyer})
+    told(bench, range(5))
+    start(bench)
+    bench.feed(StrategyStopped(ts_ns=bench.now_ns, who="tester", strategy_id="s1"))
+    bench.feed(SymbolNotReady(ts_ns=bench.now_ns, symbol=SYMBOL, reason="a gap"))
+    start(bench)
+    assert bench.now(Watch), "who started first may have been answered before"
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL, told=()))
+    close_bar(bench, 5)
+    assert counted(bench) == 0
+    told(bench, range(-400, 6))
+    bench.feed(SymbolReady(ts_ns=bench.now_ns, symbol=SYMBOL, told=("1m",)))
+    close_bar(bench, 6)
+    assert counted(bench) == 1
 
 
 def test_a_second_strategy_whose_warm_up_is_there_waits_for_nothing() -> None:

@@ -12,6 +12,7 @@ from contractdesk.domain.events import BarClosed, BarsLoaded, TradesLoaded
 from contractdesk.errors import VenueUnreachable
 from contractdesk.strategy.bars import BarBuilder, BarSeries
 from contractdesk.venues.binance import channels_trades, venue
+from contractdesk.venues.continuity import BarSync
 
 from .rig import SYMBOL, Rig, live, open_rig
 from .test_binance_live_streams import bar_opens, trade_ids
@@ -187,6 +188,20 @@ async def test_a_feed_goes_on_when_another_timeframe_cannot_be_read(
         await rig.venue.watch(SYMBOL, ("5m",), 30)
         assert feed.timeframes == ("1m", "1s", "5m")
         assert undisturbed(rig, mark)
+
+
+@live
+async def test_a_contract_too_young_for_a_closed_bar_keeps_nobody_waiting(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_rig(exchange, timeframes=("1m", "1d")) as rig:
+        feed = rig.venue._feeds[SYMBOL]
+        (days,) = (channel for channel in feed.channels if channel.name == "bars 1d")
+        days.sync = BarSync(SYMBOL, "1d")  # as it is on the first day
+        days.sync.on_loaded([], 0, 0)
+        assert days.whole
+        await rig.venue.watch(SYMBOL, ("1m", "1d"), 30)
+        assert not days.due
 
 
 @live

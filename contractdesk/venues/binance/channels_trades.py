@@ -240,7 +240,10 @@ class BarChannel:
         """Only what has been told, as it was told: live bars go on meanwhile, the last one must be final."""
         host, sync, asked = self._host, self.sync, self._asked
         told_ns, venue_ns = sync.next_open_ns, host.api.server_clock.now_ns()
-        if told_ns is None or told_ns + SETTLE_NS > venue_ns:
+        if told_ns is None:  # none has ever closed: there is nothing to tell
+            self._answered = asked
+            return
+        if told_ns + SETTLE_NS > venue_ns:
             return
         bars = tuple(bar for bar in await self._last(venue_ns) if bar.open_ns < told_ns)
         symbol, ts_ns = host.instrument.symbol, host.clock.now_ns()

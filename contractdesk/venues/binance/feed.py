@@ -126,7 +126,11 @@ class SymbolFeed:
             self._joining = tuple(channel for channel in self._joining if channel not in joining)
             await self._halt(joining)
             raise
-        self._emit(SymbolReady(ts_ns=self.clock.now_ns(), symbol=self.instrument.symbol))
+        self.answer(timeframes)
+
+    def answer(self, timeframes: tuple[str, ...]) -> None:
+        """Say that the history of these timeframes, which was asked for, has been told."""
+        self._emit(SymbolReady(ts_ns=self.clock.now_ns(), symbol=self.instrument.symbol, told=timeframes))
 
     def _complaint(self, channel: Channel) -> str:
         refused = self._streams[channel.stream].subscriptions.refused
@@ -238,7 +242,7 @@ class SymbolFeed:
         self.ready = ready
         ts_ns, symbol = self.clock.now_ns(), self.instrument.symbol
         if ready:
-            self._emit(SymbolReady(ts_ns=ts_ns, symbol=symbol))
+            self._emit(SymbolReady(ts_ns=ts_ns, symbol=symbol, told=()))
         else:
             self._emit(SymbolNotReady(ts_ns=ts_ns, symbol=symbol, reason=reason))
 

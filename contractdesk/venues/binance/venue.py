@@ -253,6 +253,7 @@ class BinanceVenue:
         except BaseException:
             await self._unwatch(instrument.symbol)
             raise
+        feed.answer(timeframes)
 
     def resync(self, symbol: str, reason: str) -> None:
         """See ``Venue.resync``."""
