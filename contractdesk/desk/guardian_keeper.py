@@ -33,7 +33,6 @@ LEASE_EVERY_S = 0.1
 CLOSED_WITHIN_S, CLOSE_POLL_S = 2.0, 0.1
 CLOSE_FENCE_NS = 8 * NS_PER_S  # a close that was not found until then was not accepted
 MOST_CHUNKS = 10
-# No desk counts so far: where the disk has not taken our epoch, the next desk begins the same one.
 OVER = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
 NEWER, NOTHING_LEFT, ENDED = "a newer desk has the account", "nothing is left to protect", "its venue ends"
 

@@ -17,7 +17,9 @@ PREFIX = "cd"
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32: no i, l, o, u
 LENGTH = 19
 _EPOCH_DIGITS, _SEQUENCE_DIGITS = 3, 7
-GUARDIAN = 32**_SEQUENCE_DIGITS // 2  # from here on: the guardian's; a desk's own are far below
+# From here on: the guardian's. No desk counts so far, which may begin the same epoch where the disk has not
+# taken the guardian's.
+GUARDIAN = 32**_SEQUENCE_DIGITS // 2
 NEVER_SENT = GUARDIAN + GUARDIAN // 2  # from here on: of repetitions that strayed, which no venue has seen
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _WEIGHTS = (1, 5, 7, 11, 13, 17, 19, 23, 25, 29, 31, 35) * 2  # over 18 letters

@@ -35,7 +35,9 @@ def take_up(core: Core, orders: OrderTracker, row: VenueOrder) -> bool:
         reduce_only=True,
         strategy_id=market.guard.strategy_id,
     )
-    orders.move(orders.add(request), OrderStatus.WORKING, venue_id=row.venue_id)
+    tracked = orders.add(request)
+    tracked.working_ns = core.desk.now_ns
+    orders.move(tracked, OrderStatus.WORKING, venue_id=row.venue_id)
     tightest = max if market.position.size > 0 else min
     market.guard.stop_price = tightest(market.guard.stop_price or row.trigger_price, row.trigger_price)
     text = f"the stop {row.client_id} at {row.trigger_price} was not remembered; it is taken up"

@@ -127,13 +127,15 @@ class Protection:
 
     def _measure(self, market: Market) -> None:
         """Count what confirmed stops cover, and since when the rest is uncovered."""
-        size = abs(market.position.size)
-        confirmed = [tracked for tracked in self.stops.right(market) if guards(tracked)]
-        guarded = min(size, sum((covers(tracked) for tracked in confirmed), ZERO))
-        guard = market.guard
+        size, guard = abs(market.position.size), market.guard
+        confirmed = self._confirmed(market)
+        guarded = _covered(size, confirmed)
         guard.uncovered = recount(guard.uncovered, size, guarded, market.guarded, self._desk.now_ns)
         market.guarded = guarded
         market.stop_price = confirmed[-1].order.request.trigger_price if confirmed else None
+
+    def _confirmed(self, market: Market) -> list[Tracked]:
+        return [tracked for tracked in self.stops.right(market) if guards(tracked)]
 
     def _judge(self, market: Market) -> None:
         """Is there a reason to close instead of to guard?"""
@@ -243,9 +245,13 @@ class Protection:
         self._core.notify(Severity.WARNING, "stop_not_moved", text, order.request.symbol)
 
     def _on_stop_lost(self, market: Market, tracked: Tracked) -> None:
-        guard, symbol = market.guard, market.instrument.symbol
-        guard.losses += 1
+        """Where others cover all it was not taken away: a guardian puts its own in the place of ours."""
+        guard, symbol, size = market.guard, market.instrument.symbol, abs(market.position.size)
         text = f"the stop {tracked.id} is gone ({tracked.order.reason or tracked.order.status.value})"
+        if _covered(size, self._confirmed(market)) == size:
+            self._core.notify(Severity.INFO, "stop_replaced", f"{text}; others cover the position", symbol)
+            return
+        guard.losses += self._desk.started  # else the venue's first picture may show the one in its place
         self._core.notify(Severity.WARNING, "stop_lost", text, symbol)
         if guard.losses >= MAX_LOSSES:
             self.flatten(market, f"{guard.losses} stops were taken away")
@@ -279,6 +285,11 @@ class Protection:
 
 
 _IDLE = Guard()
+
+
+def _covered(size: Decimal, confirmed: list[Tracked]) -> Decimal:
+    """Contracts of ``size`` that these stops cover."""
+    return min(size, sum((covers(tracked) for tracked in confirmed), ZERO))
 
 
 def _tighter(size: Decimal, known: Decimal | None, new: Decimal) -> Decimal:

@@ -48,8 +48,9 @@ class Stops:
         if holding:
             self._orders.doubts.cancel(market)
             market.guard.rejections = market.guard.unheard = market.guard.moves_refused = 0
+            staying = max(holding, key=_seen_ns)  # of two, one may be gone, and nobody has heard of it yet
             for tracked in right:
-                if tracked is not holding[0]:
+                if tracked is not staying:
                     self._orders.cancel(tracked)
             return
         waiting = any(tracked.order.status is OrderStatus.IN_FLIGHT for tracked in fitting)
@@ -142,3 +143,8 @@ def guards(tracked: Tracked) -> bool:
     """It stands at the venue, and will: one that is being cancelled guards only when it fires first."""
     staying = not tracked.cancelling or bool(tracked.triggered_ns)
     return staying and tracked.order.status in CONFIRMED
+
+
+def _seen_ns(tracked: Tracked) -> int:
+    """When the venue last showed it working."""
+    return tracked.working_ns

@@ -7,23 +7,28 @@ from decimal import Decimal
 import pytest
 
 from contractdesk.desk.recovery import _begin_anew
+from contractdesk.domain.commands import CancelOrder, PlaceStop
 from contractdesk.domain.events import (
     ClosingAsked,
     Event,
     FlattenAsked,
     HaltAsked,
     OrderFilled,
+    OrderRead,
     ResumeAsked,
     StreamLost,
     StreamName,
     StreamRestored,
+    VenueOrder,
 )
 from contractdesk.domain.instrument import ZERO
+from contractdesk.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from contractdesk.domain.views import TradingState
+from contractdesk.engine import client_ids
 from contractdesk.engine.checkpoint import decode_desk, encode_desk
 from contractdesk.engine.engine import Engine
 from contractdesk.engine.flattening import LATE
-from tests.engine.bench import CONFIG, NS_PER_S, START, SYMBOL, Bench
+from tests.engine.bench import CONFIG, NS_PER_S, START, SYMBOL, Bench, D
 
 KNOWN = {"ts_ns": START, "who": "tester"}
 FLATTEN, HALT, RESUME = FlattenAsked(**KNOWN), HaltAsked(**KNOWN), ResumeAsked(**KNOWN)
@@ -44,14 +49,14 @@ LEFT: list[tuple[tuple[Event, ...], TradingState, str]] = [
 ]
 
 
-def reopened(bench: Bench, size: Decimal = ZERO) -> None:
+def reopened(bench: Bench, size: Decimal = ZERO, *orders: VenueOrder) -> None:
     """Another engine with what this one knew, once it has compared its books with the venue's."""
     desk = decode_desk(bench.engine.checkpoint())
     _begin_anew(desk, CONFIG)
     bench.engine = Engine.restore(encode_desk(desk), {})
     bench.feed(StreamLost(ts_ns=bench.now_ns, stream=StreamName.PRIVATE, reason="away"))
     bench.feed(StreamRestored(ts_ns=bench.now_ns, stream=StreamName.PRIVATE))
-    bench.picture(0, size)
+    bench.picture(0, size, orders=orders)
     bench.make_ready()
 
 
@@ -71,6 +76,48 @@ def test_a_desk_that_is_opened_again_is_in_the_state_that_a_person_left(
     reopened(bench)
     assert bench.engine.view.state is ACTIVE
     assert bench.enter()
+
+
+def stop_row(client_id: str, status: OrderStatus) -> VenueOrder:
+    return VenueOrder(
+        client_id=client_id, venue_id=f"v-{client_id}", symbol=SYMBOL, side=Side.SELL, size=D("0.02"),
+        type=OrderType.STOP_MARKET, trigger_price=D(29_000), price=None, reduce_only=True,
+        status=status, filled=ZERO,
+    )  # fmt: skip
+
+
+def test_a_stop_that_a_guardian_has_put_in_the_place_of_ours_is_the_one_that_stays() -> None:
+    """However often a desk is killed: ours is gone, theirs guards, and nobody has taken anything away."""
+    bench = Bench()
+    stop = bench.open()
+    for killed in range(4):
+        theirs = client_ids.make(CONFIG.bot, 2 + killed, client_ids.GUARDIAN + 1, OrderRole.STOP)
+        bench.now_ns += NS_PER_S
+        reopened(bench, D("0.02"), stop_row(theirs, OrderStatus.WORKING))
+        assert [cancel.client_id for cancel in bench.all(CancelOrder)][killed:] == [stop]
+        bench.cancelled(stop)
+        stop = theirs
+    assert bench.market.guarded == D("0.02")
+    assert (bench.market.guard.losses, bench.market.guard.flatten_reason) == (0, "")
+    assert bench.engine.view.state is ACTIVE
+
+
+def test_what_became_of_a_stop_while_nobody_was_here_is_judged_by_the_first_picture() -> None:
+    bench = Bench()
+    stop = bench.open()
+    for _ in range(4):
+        desk = decode_desk(bench.engine.checkpoint())
+        _begin_anew(desk, CONFIG)
+        bench.engine = Engine.restore(encode_desk(desk), {})
+        gone = stop_row(stop, OrderStatus.CANCELLED)
+        bench.feed(OrderRead(ts_ns=bench.now_ns, client_id=stop, symbol=SYMBOL, order=gone))
+        bench.now_ns += NS_PER_S
+        reopened(bench, D("0.02"))
+        stop = bench.last(PlaceStop).client_id
+        bench.accept(stop)
+    assert (bench.market.guard.losses, bench.market.guarded) == (0, D("0.02"))
+    bench.cancelled(stop)
+    assert bench.market.guard.losses == 1
 
 
 def test_what_somebody_else_closed_is_still_to_be_looked_at_after_a_reopening() -> None:
