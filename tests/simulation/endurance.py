@@ -99,7 +99,8 @@ def table(extents: list[Extent]) -> Iterator[str]:
 def unbounded(extents: list[Extent]) -> str:
     """What has grown without end, in words; "" when nothing has.
 
-    What is in memory has its level by half time: the last quarter holds no more of it than the one before.
+    What is in memory has its level by half time: the last quarter holds no more of it than the one before, at
+    its most or at its least. Histories are cut in steps, so it goes up and down: one of the two says nothing.
     What is on the disk has all that happened: in the second half a fill costs no more of it than before.
     """
     half, quarter = len(extents) // 2, 3 * len(extents) // 4
@@ -108,10 +109,10 @@ def unbounded(extents: list[Extent]) -> str:
     found = []
     for name, noise in LEVELS.items():
         before, last = (
-            max(getattr(each, name) for each in rows) for rows in (extents[half:quarter], extents[quarter:])
+            [getattr(each, name) for each in rows] for rows in (extents[half:quarter], extents[quarter:])
         )
-        if last > before * SLACK + noise:
-            found.append(f"{name} grew from {before:.0f} to {last:.0f} in the last quarter")
+        if all(of(last) > of(before) * SLACK + noise for of in (min, max)):
+            found.append(f"{name} grew from {max(before):.0f} to {max(last):.0f} in the last quarter")
     for name in PER_FILL:
         first, second = (_a_fill(rows, name) for rows in (extents[: half + 1], extents[half:]))
         if second > first * COSTLIER:

@@ -34,6 +34,11 @@ def test_a_level_is_bounded_and_what_grows_without_end_is_named() -> None:
         assert unbounded(extents(**{name: step})).startswith(f"{name} grew"), name
 
 
+def test_one_peak_is_no_growth() -> None:
+    rows = extents()
+    assert unbounded([*rows[:-1], replace(rows[-1], objects=144_000)]) == ""
+
+
 def test_a_journal_may_grow_with_the_fills_and_not_faster() -> None:
     rows = extents()
     dearer = [replace(row, journal=row.journal + 20_000 * number**2) for number, row in enumerate(rows)]
