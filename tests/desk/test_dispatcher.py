@@ -14,7 +14,6 @@ from contractdesk.desk.dispatcher import Dispatcher
 from contractdesk.desk.order_log import OrderLog
 from contractdesk.desk.supervisor import Supervisor
 from contractdesk.domain.commands import (
-    AmendStop,
     Approved,
     CancelOrder,
     PlaceStop,
@@ -27,14 +26,12 @@ from contractdesk.domain.commands import (
 )
 from contractdesk.domain.events import (
     AccountRead,
-    AmendFailed,
     CancelAsked,
     CancelFailed,
     Event,
     HaltAsked,
     IntentAsked,
     OrderAccepted,
-    OrderAmended,
     OrderCancelled,
     OrderRead,
     OrderRejected,
@@ -48,7 +45,7 @@ from contractdesk.domain.events import (
 from contractdesk.domain.intents import Intent, IntentKind
 from contractdesk.domain.orders import OrderRequest, OrderRole, OrderType, Side
 from contractdesk.engine.state import Desk
-from contractdesk.errors import OutcomeLost, RateLimited, StorageError, VenueRejected
+from contractdesk.errors import OutcomeLost, StorageError
 from contractdesk.ops.metrics import Histogram
 from tests.desk.scripted import CLOCK, TERMS, ScriptedVenue
 from tests.engine.bench import SYMBOL, wish
@@ -63,14 +60,6 @@ SUBMIT = SubmitOrder(
     approved=Approved(request=ENTRY, worst_price=Decimal(2), stop_price=Decimal(1), signal_ns=0)
 )
 STOP = PlaceStop(client_id="s1", symbol=BTC, side=Side.SELL, size=Decimal(1), trigger_price=Decimal(1))
-AMEND = AmendStop(
-    client_id="s1",
-    symbol=BTC,
-    side=Side.SELL,
-    size=Decimal(2),
-    trigger_price=Decimal(3),
-    venue_id="1",
-)
 REDUCE = ReduceOrder(client_id="x1", symbol=BTC, side=Side.SELL, size=Decimal(1), role=OrderRole.EXIT)
 
 
@@ -146,13 +135,13 @@ def test_an_entry_waits_for_the_journal_a_stop_and_an_exit_do_not() -> None:
     assert asyncio.run(run()) == ["submit s1", "submit x1", "disk", "submit e1"]
 
 
-def test_bars_that_a_person_has_had_streamed_outlive_a_feed_that_begins_anew_and_fails(
+def test_bars_that_a_person_has_had_streamed_outlive_a_venue_that_has_lost_the_feed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The engine knows nothing of them: what it asks for must not end them, or their ATR stands still."""
 
     class Forgetful(ScriptedVenue):
-        """As venues are: one feed a symbol, for all its bars; where it does not begin it is gone."""
+        """One feed a symbol, for all its bars; a watch that fails may have cost it."""
 
         streamed: tuple[str, ...] = ()
         times = 0
@@ -364,60 +353,3 @@ def test_a_refused_cancel_says_so() -> None:
     cancel = CancelOrder(client_id="c1", symbol=BTC, conditional=False)
     bench = on_bench(cancel, prepare=lambda b: b.venue.fail("cancel"))
     assert kinds(bench) == [CancelFailed]
-
-
-def test_an_amend_goes_out_after_the_answer_to_its_create_and_never_waits_for_the_disk() -> None:
-    async def run() -> list[Event]:
-        bench = Bench()
-        bench.barrier = asyncio.Event().wait  # type: ignore[assignment]  # a disk that never answers
-        bench.venue.hold = asyncio.Event()
-        bench.dispatcher.perform([STOP, AMEND], CLOCK.now_ns())
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert bench.venue.asked == ["submit s1"]
-        bench.venue.hold.set()
-        await bench.settled()
-        assert bench.venue.asked == ["submit s1", "amend_stop s1"]
-        return bench.events
-
-    accepted, amended = asyncio.run(run())
-    assert isinstance(accepted, OrderAccepted)
-    assert isinstance(amended, OrderAmended)
-    assert (amended.size, amended.trigger_price) == (Decimal(2), Decimal(3))
-
-
-def test_an_amend_that_got_no_answer_or_may_not_be_sent_is_lost() -> None:
-    lost = on_bench(AMEND, prepare=lambda b: b.venue.fail("amend_stop", OutcomeLost("gone")))
-    unsent = on_bench(AMEND, prepare=lambda b: setattr(b.lease, "valid", False))
-    assert not unsent.faults
-    for bench, asked in ((lost, ["amend_stop s1"]), (unsent, [])):
-        (failed,) = bench.events
-        assert isinstance(failed, AmendFailed)
-        assert (failed.client_id, failed.code) == ("s1", 0)
-        assert bench.venue.asked == asked
-    assert "taken over" in unsent.events[0].message  # type: ignore[union-attr]
-
-
-def test_an_amend_that_was_refused_keeps_its_code() -> None:
-    for error, code in ((VenueRejected(-2021, "would trigger"), -2021), (RateLimited(429, 1.0), -429)):
-        bench = on_bench(AMEND, prepare=lambda b, error=error: b.venue.fail("amend_stop", error))  # type: ignore[misc]
-        (failed,) = bench.events
-        assert isinstance(failed, AmendFailed)
-        assert failed.code == code
-
-
-def test_an_amend_whose_create_stays_unanswered_is_not_sent() -> None:
-    async def run() -> Bench:
-        bench = Bench()
-        bench.venue.hold = asyncio.Event()
-        bench.dispatcher.perform([STOP, AMEND], CLOCK.now_ns())
-        amends = {task for task in bench.supervisor._tasks if task.get_name().startswith("amend")}
-        await asyncio.wait(amends, timeout=5)
-        bench.venue.hold.set()
-        await bench.settled()
-        return bench
-
-    bench = asyncio.run(run())
-    assert bench.venue.asked == ["submit s1"]
-    assert [type(event) for event in bench.events] == [AmendFailed, OrderAccepted]
-    assert bench.events[0].code == 0  # type: ignore[union-attr]
